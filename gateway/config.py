@@ -1,0 +1,145 @@
+"""config.yaml, read once into frozen values (spec 7).
+
+Rule: whatever runs has passed every check here; nothing asks the file again, and every mistake is
+reported at once with its place. The values are passed to constructors; there is no global config.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: a host and port; port 0 lets the system choose (tests)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of a public address. `host` is lower case, without brackets removed."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def netloc(self) -> str:
+        """As it stands in a Host header: the port only where it is not the scheme's own."""
+        usual = {"http": 80, "https": 443}.get(self.scheme)
+        return self.host if self.port == usual else f"{self.host}:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        return self.scheme == "https"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manage:
+    """The managing origin: its own listener, or (listen None) a host name on the main one."""
+
+    url: Origin
+    listen: Listen | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines towards one media server. None of them limits how long a film may run."""
+
+    connect: timedelta = timedelta(seconds=5)
+    answer: timedelta = timedelta(seconds=30)  # from the request to the answer's head
+    idle: timedelta = timedelta(minutes=10)  # between two pieces of a body
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One media server behind the gateway."""
+
+    name: str
+    upstream: Origin
+    policy: str  # as written: a bare name is a shipped policy, a path the operator's own
+    policy_path: Path
+    guest_access: bool
+    public: Origin  # the guests' address of this server; the host decides which server is meant
+    also_known_as: tuple[Origin, ...] = ()
+    behind: str = "own_host"  # or shared_host
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Somebody who may manage guest access; used from the managers issue on, checked already."""
+
+    name: str
+    password: str | None = field(repr=False)
+    token: str | None = field(repr=False)
+    may: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    max_age: timedelta = timedelta(hours=12)
+    leave_after: timedelta = timedelta(minutes=15)
+    store_grace: timedelta = timedelta(minutes=10)
+    cookie: str = "gateway"  # as written; on https the cookie's name is `__Host-` + this
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """Paths of a guests' host that are the gateway's own. No trailing slash."""
+
+    link: str = "/g"
+    own: str = "/_gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    name: str = ""  # shown on the guest pages; empty: the server's name from its policy
+    notice: str = ""
+    logo: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    format: str = "text"  # or json
+    access: float = 1.0  # share of requests that get a line; refusals always do. 0 is off
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    form: int = 16_384  # bytes of a posted form
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole deployment."""
+
+    file: Path
+    listen: Listen
+    public_url: Origin
+    manage: Manage | None
+    data_dir: Path
+    store: str = field(repr=False)  # "embedded" or a URL (which may hold a password)
+    secrets: tuple[bytes, ...] = field(repr=False)  # newest first; empty: made in data_dir
+    trusted_proxies: tuple[str, ...] = ()
+    admin_listen: Listen | None = None
+    servers: tuple[ServerConfig, ...] = ()
+    managers: tuple[Manager, ...] = ()
+    retention: timedelta = timedelta(days=90)
+    session: SessionConfig = field(default_factory=SessionConfig)
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    theme: Theme = field(default_factory=Theme)
+    languages: tuple[str, ...] = ()
+    log: LogConfig = field(default_factory=LogConfig)
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,58 @@
+"""What can break, as a closed tree.
+
+    GatewayError
+    ├── BadFile           config.yaml or a policy; carries every fault with its place
+    ├── BadSecret         a key that is short, readable by others, missing, or not the store's
+    ├── StoreDown         Redis dead, hung or read-only: nobody is admitted, doors answer 503
+    ├── StoreTooNew       a record written by a later version: refused, never guessed at
+    └── UpstreamFailed    the media server did not answer as it should
+        ├── UpstreamDown  no connection, or it broke before the answer's head: 502
+        └── UpstreamSlow  connected, but no answer within the deadline: 504
+
+Expected outcomes (refused, expired, full) are values, see `reasons`; exceptions are for what broke.
+Foreign exceptions are mapped once, at the border: `store.client` and `upstream.client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.yaml_source import Fault
+
+
+class GatewayError(Exception):
+    """Root of everything this program raises on purpose."""
+
+
+class BadFile(GatewayError):
+    """A file the operator wrote is wrong; `faults` holds every mistake, in file order."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class BadSecret(GatewayError):
+    """A secret cannot be used; the message says which and what to do, never its value."""
+
+
+class StoreDown(GatewayError):
+    """The store did not answer within its deadline, or refused to write."""
+
+
+class StoreTooNew(GatewayError):
+    """A record carries a schema version that this program does not know."""
+
+
+class UpstreamFailed(GatewayError):
+    """The media server failed us."""
+
+
+class UpstreamDown(UpstreamFailed):
+    """No connection, or one that broke before the answer's head."""
+
+
+class UpstreamSlow(UpstreamFailed):
+    """No answer within the deadline."""

@@ -1,0 +1,84 @@
+"""What is kept about items, links, guests and grants. Values only; how they lie in Redis is the
+store's business, what they mean is said in `rules`.
+
+Times are milliseconds since 1970 (UTC), as the scripts in the store compare them; doors turn them
+into dates. A record carries the schema version it was written with, see `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SCHEMA = 1
+
+Variables = Mapping[str, tuple[str, ...]]
+"""Variables of a policy: a name may hold several values, each of which counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing on a media server and its guest-access switch."""
+
+    server: str
+    item: str
+    kind: str
+    title: str | None
+    # None: nobody has touched the switch. A manager's False outlasts the making of links (409).
+    access: bool | None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A guest link. The token itself is not here: `sealed` is its encrypted copy."""
+
+    id: str
+    server: str
+    item: str
+    kind: str
+    title: str | None
+    name: str
+    clicks_limit: int | None
+    clicks_used: int
+    created_at: int
+    created_by: str
+    expires_at: int | None
+    enabled: bool
+    deleted_at: int | None
+    version: int
+    sealed: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One admission of one browser through one link. Name and address are the guest's own words."""
+
+    id: str
+    link: str
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    first_seen: int
+    last_seen: int
+    # The guest ticked "not my device": the cookie must end with the browser.
+    shared_device: bool = False
+    # Left, removed, or their data erased: no return without a new admission.
+    gone_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one admission lets a browser reach. Final once `ended_at` is set."""
+
+    id: str
+    link: str
+    guest: str
+    server: str
+    item: str
+    kind: str
+    variables: Variables
+    created_at: int
+    ends_at: int  # `session.max_age` after creation; nothing of the grant outlives it
+    last_seen: int
+    ended_at: int | None = None
+    end_reason: str | None = None

@@ -1,0 +1,70 @@
+"""The closed list of reasons for which somebody is refused, each with its HTTP status.
+
+The reason goes to the log and the metrics together with a short reference; the guest sees the
+reference and the text of `page` (a key of the message catalogue), never the reason itself.
+
+Why one table: a status that is decided in two places will sooner or later differ in them, and a
+difference tells a stranger something. Spec 3.8 and 4 are this table in prose.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """`name` is what logs and metrics say; `status` the HTTP status; `page` the message shown."""
+
+    status: int
+    page: str
+
+    def __new__(cls, label: str, status: int, page: str) -> Reason:
+        member = object.__new__(cls)
+        member._value_ = label
+        member.status = status
+        member.page = page
+        return member
+
+    # A link that cannot be used. Unknown, expired, used-up and deleted share one text on purpose.
+    LINK_UNKNOWN = ("link_unknown", 404, "invalid")
+    LINK_EXPIRED = ("link_expired", 410, "invalid")
+    LINK_USED_UP = ("link_used_up", 410, "invalid")
+    LINK_DELETED = ("link_deleted", 410, "invalid")
+    ACCESS_OFF = ("access_off", 410, "off")
+    MEDIA_GONE = ("media_gone", 410, "gone")
+
+    # Somebody without the right to be here.
+    NO_SESSION = ("no_session", 403, "denied")
+    GRANT_ENDED = ("grant_ended", 403, "denied")
+    COOKIES_NEEDED = ("cookies_needed", 403, "cookies")
+    CROSS_SITE = ("cross_site", 403, "denied")
+    SERVICE_WORKER = ("service_worker", 403, "denied")
+    NO_RULE = ("no_rule", 403, "denied")
+    QUERY_REFUSED = ("query_refused", 403, "denied")
+    METHOD_REFUSED = ("method_refused", 403, "denied")
+
+    # A form that has to be filled in again.
+    FORM_INVALID = ("form_invalid", 422, "form")
+    FORM_STALE = ("form_stale", 422, "form")
+    FORM_TOO_LARGE = ("form_too_large", 413, "ambiguous")
+
+    # A request that can be read two ways, or not at all.
+    AMBIGUOUS_TARGET = ("ambiguous_target", 400, "ambiguous")
+    AMBIGUOUS_REQUEST = ("ambiguous_request", 400, "ambiguous")
+    BODY_REFUSED = ("body_refused", 400, "ambiguous")
+    BAD_HANDSHAKE = ("bad_handshake", 400, "ambiguous")
+    WRONG_HOST = ("wrong_host", 421, "ambiguous")
+    NOT_FOUND = ("not_found", 404, "missing")
+    METHOD_NOT_ALLOWED = ("method_not_allowed", 405, "missing")
+
+    # Something behind us failed.
+    STORE_DOWN = ("store_down", 503, "unchecked")
+    UPSTREAM_DOWN = ("upstream_down", 502, "server_down")
+    UPSTREAM_SLOW = ("upstream_slow", 504, "server_slow")
+    REDIRECT_REFUSED = ("redirect_refused", 502, "server_down")
+    CREDENTIAL_IN_ANSWER = ("credential_in_answer", 502, "server_down")
+    ANSWER_TOO_LARGE = ("answer_too_large", 502, "server_down")
+    INTERNAL = ("internal", 500, "unchecked")
+
+    def __str__(self) -> str:
+        return str(self.value)
