@@ -32,6 +32,9 @@ class Reason(Enum):
     LINK_DELETED = ("link_deleted", 410, "invalid")
     ACCESS_OFF = ("access_off", 410, "off")
     MEDIA_GONE = ("media_gone", 410, "gone")
+    MEDIA_ENDED = ("media_ended", 410, "ended")
+    # A live item that has not begun: the waiting page, nothing is wrong.
+    NOT_STARTED = ("not_started", 200, "not_started")
 
     # Somebody without the right to be here.
     NO_SESSION = ("no_session", 403, "denied")

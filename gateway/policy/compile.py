@@ -1,0 +1,369 @@
+"""From a checked document to a policy that can decide. Names are looked up here: patterns, variables,
+interaction groups; whatever can't be is a fault with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gateway.policy.automaton import Graph
+from gateway.policy.document import Condition, KindDocument, PolicyDocument, RuleDocument, Said, StepDocument
+from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
+from gateway.policy.model import Address, Check, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.page_address import PageAddress, parse_page_address
+from gateway.policy.pattern import Pattern, PatternError, compile_pattern
+from gateway.policy.target import fold_name
+from gateway.policy.template import (
+    NO_QUERY,
+    Hole,
+    NameFinder,
+    Part,
+    Some,
+    TemplateError,
+    Text,
+    Variable,
+    parse_path,
+    parse_query,
+    split_parts,
+)
+from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
+
+GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
+"""Variables that every grant has, besides the item's own."""
+
+_MEDIA = {".m3u8": "hls", ".mp4": "file", ".m4v": "file", ".webm": "file", ".mp3": "file", ".m4a": "file"}
+_MEDIA |= {".ogg": "file", ".oga": "file", ".opus": "file", ".flac": "file", ".aac": "file", ".wav": "file"}
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+# Framing and connection are the gateway's own; a policy that sets them would smuggle.
+_NOT_FOR_POLICIES = frozenset(
+    ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
+)
+MIN_SECRET = 8
+
+
+def compile_policy(name: str, document: PolicyDocument, source: Source) -> Policy | None:
+    """None when there are faults; all of them are then in `source`."""
+    policy = _Compiler(name, document, source).policy()
+    return None if source.faults else policy
+
+
+class _Compiler:
+    def __init__(self, name: str, document: PolicyDocument, source: Source) -> None:
+        self.name = name
+        self.document = document
+        self.source = source
+        self.patterns: dict[str, Pattern] = {}
+        self.item = self.pattern(document.item_id)
+        self.warnings: list[Fault] = []
+
+    def fault(self, way: Way, what: str) -> None:
+        self.source.fault(way, what)
+
+    def warn(self, way: Way, what: str) -> None:
+        line, column = self.source.place(way)
+        self.warnings.append(Fault(self.source.file, line, column, what))
+
+    def pattern(self, said: Said) -> Pattern:
+        try:
+            return compile_pattern(said.text)
+        except PatternError as error:
+            self.fault(said.way, f"pattern: {error}")
+            return compile_pattern("x")
+
+    def policy(self) -> Policy:
+        document = self.document
+        if self.item.slashes is None:
+            self.fault(document.item_id.way, "id: must always hold the same number of slashes")
+        if self.item.empty:
+            self.fault(document.item_id.way, "id: must not match the empty text")
+        self.patterns = {name: self.pattern(said) for name, said in document.patterns.items()}
+        variables = ["id", *self.item.names]
+        steps = []
+        for index, step in enumerate(document.steps):
+            steps.append(self.step(step, self.finder(variables)))
+            variables += [name for name in step.vars if name not in variables]
+            if index and step.id is not None:
+                self.fault(step.id.way, "id: only the first step can replace the id")
+        for name in document.patterns:
+            if name in variables or name in GIVEN:
+                self.fault(("patterns", name, KEY), f"{name}: is a variable already")
+        find = self.finder([*variables, *GIVEN])
+        item = ItemRule(self.item, tuple(steps), self.kind_path(), self.kind_values())
+        groups = {rule.group for kind in document.kinds.values() for rule in kind.allow if rule.group}
+        on = frozenset(said.text for said in document.interactions)
+        for said in document.interactions:
+            if said.text not in groups:
+                self.fault(said.way, f"no kind has interactions named {said.text}{did_you_mean(said.text, groups)}")
+        shared = [rule for rule in (self.rule(rule, find) for rule in document.shared) if rule]
+        credentials = self.credentials()
+        pinned = {fold_name(name) for rule in shared for name in rule.query.pinned}
+        pinned |= {fold_name(name) for name, _ in credentials.query}
+        kinds: dict[str, Kind] = {}
+        for name, kind in document.kinds.items():
+            rules = []
+            for rule_document in kind.allow:
+                rule = self.rule(rule_document, find)
+                if rule is None:
+                    continue
+                # A group that is off still pins its names: what an operator calls an id stays one.
+                pinned |= {fold_name(name) for name in rule.query.pinned}
+                if rule.group is None or rule.group in on:
+                    rules.append(rule)
+            kinds[name] = self.kind(kind, (*rules, *shared), find)
+        for rule in (*shared, *(rule for kind in kinds.values() for rule in kind.rules)):
+            for name, _ in credentials.query:
+                if fold_name(name) in {fold_name(word) for word in rule.query.wanted}:
+                    self.fault(("upstream", "query", name, KEY), f"{name}: a rule lets the guest send this name")
+        return Policy(
+            name=self.name,
+            title=document.title,
+            verified=document.verified,
+            file=self.source.file,
+            protects_itself=document.protects_itself,
+            item=item,
+            kinds=kinds,
+            links_per_item=document.links_per_item,
+            on_revoke=document.on_revoke,
+            interactions=on,
+            pinned=frozenset(pinned),
+            credentials=credentials,
+            examples=document.examples,
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            places={said.way: self.source.place(said.way) for said in self.example_lines()}
+            | {("kinds", name): self.source.place(("kinds", name, KEY)) for name in document.kinds}
+            | {("examples",): self.source.place(("examples", KEY))},
+        )
+
+    def example_lines(self) -> Iterable[Said]:
+        examples = self.document.examples
+        yield from (*examples.allow, *examples.deny)
+        yield from (said for said in (examples.id, examples.kind) if said is not None)
+
+    def finder(self, variables: Iterable[str]) -> NameFinder:
+        known = tuple(variables)
+
+        def find(name: str) -> Variable | Hole:
+            if name in known:
+                return Variable(name)
+            pattern = self.patterns.get(name)
+            if pattern is not None:
+                return Hole(name, pattern)
+            hint = did_you_mean(name, (*known, *self.patterns))
+            raise TemplateError(f"unknown name {{{name}}}{hint}")
+
+        return find
+
+    # --- the item ---
+
+    def step(self, step: StepDocument, find: NameFinder) -> Step:
+        words = step.request.text.split()
+        method, target = words if len(words) == 2 else ("GET", "/")
+        if step.request.text and (len(words) != 2 or method not in ("GET", "HEAD", "POST")):
+            self.fault(step.request.way, "request: written GET /path (GET, HEAD or POST)")
+        gone = self.checks(step.gone) or (Check(404, None, None), Check(410, None, None))
+        return Step(
+            method=method,
+            address=self.address(Said(target, step.request.way), find),
+            id=self.answer_path(step.id) if step.id else None,
+            gone=gone,
+            not_started=self.checks(step.not_started),
+            ended=self.checks(step.ended),
+            vars={name: self.answer_path(said) for name, said in step.vars.items()},
+        )
+
+    def checks(self, conditions: tuple[Condition, ...]) -> tuple[Check, ...]:
+        return tuple(
+            Check(
+                condition.status,
+                self.answer_path(Said(condition.path, condition.way)) if condition.path is not None else None,
+                condition.value,
+            )
+            for condition in conditions
+        )
+
+    def answer_path(self, said: Said) -> AnswerPath:
+        try:
+            return parse_answer_path(said.text)
+        except PathError as error:
+            self.fault(said.way, str(error))
+            return AnswerPath("$", ())
+
+    def kind_path(self) -> AnswerPath | None:
+        said = self.document.kind_path
+        if said is not None and not self.document.steps:
+            self.fault(said.way, "kind: needs a resolve step whose answer it reads")
+        return self.answer_path(said) if said else None
+
+    def kind_values(self) -> dict[str, str]:
+        for said in self.document.kind_values.values():
+            if said.text not in self.document.kinds:
+                self.fault(said.way, f"no kind {said.text}{did_you_mean(said.text, self.document.kinds)}")
+        return {value: said.text for value, said in self.document.kind_values.items()}
+
+    # --- kinds and rules ---
+
+    def kind(self, kind: KindDocument, rules: tuple[Rule, ...], find: NameFinder) -> Kind:
+        graph = Graph()
+        way: Way = ("kinds", kind.name)
+        try:
+            for index, rule in enumerate(rules):
+                graph.accept(rule.path.into(graph), index)
+        except OverflowError:
+            self.fault(way, "the rules are too large together")
+        addresses = [self.page_address(said, find) for said in kind.page_urls]
+        player = None
+        if kind.player is not None:
+            as_ = self.player_sort(kind.player.src, kind.player.as_)
+            player = Player(
+                src=self.address(kind.player.src, find),
+                poster=self.address(kind.player.poster, find) if kind.player.poster else None,
+                file=self.address(kind.player.file, find) if kind.player.file else None,
+                as_=as_,
+            )
+        whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
+        names = {name for rule in rules for name in rule.path.variables}
+        return Kind(
+            name=kind.name,
+            guest_access=kind.guest_access,
+            rules=rules,
+            graph=graph,
+            whole_names=whole,
+            path_names=frozenset(names | {f"path of {name}" for name in whole}),
+            page_addresses=tuple(address for address in addresses if address is not None),
+            open=self.address(kind.open, find) if kind.open else None,
+            player=player,
+        )
+
+    def player_sort(self, src: Said, as_: Said | None) -> str:
+        if as_ is not None:
+            if as_.text in ("dash", "whep"):
+                self.fault(as_.way, f"as: {as_.text}: this version does not implement it")
+            elif as_.text not in ("hls", "file"):
+                self.fault(as_.way, "as: hls or file")
+            return as_.text
+        path = src.text.partition("?")[0].lower()
+        if path.endswith(".mpd"):
+            self.fault(src.way, "src: DASH: this version does not implement it")
+            return "dash"
+        for ending, sort in _MEDIA.items():
+            if path.endswith(ending):
+                return sort
+        if src.text:
+            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls or as: file")
+        return "hls"
+
+    def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:
+        try:
+            return parse_page_address(said.text, self.item, find)
+        except TemplateError as error:
+            self.fault(said.way, str(error))
+            return None
+
+    def address(self, said: Said, find: NameFinder) -> Address:
+        """A template the gateway fills itself: variables only, no holes or stars."""
+        empty = Address((Text("/"),), (), whole=False)
+        path, _, query = said.text.partition("?")
+        try:
+            template = parse_path(path, find)
+            parts = split_parts(query, find, stars=False) if query else ()
+        except TemplateError as error:
+            if said.text:
+                self.fault(said.way, str(error))
+            return empty
+        for part in (*template.parts, *parts):
+            if isinstance(part, Hole | Some):
+                what = f"{{{part.name}}} is a pattern" if isinstance(part, Hole) else "a * is a pattern"
+                self.fault(said.way, f"{what}; here stand only variables, which have one value")
+                return empty
+        whole = template.whole is not None
+        if whole and (len(template.parts) > 1 or query):
+            self.fault(said.way, "a variable that holds a whole address stands alone here")
+        return Address(template.parts, parts, whole)
+
+    def rule(self, rule: RuleDocument, find: NameFinder) -> Rule | None:
+        path_text, question, query_text = rule.target.partition("?")
+        try:
+            path = parse_path(path_text, find)
+            query = parse_query(query_text, find) if question else NO_QUERY
+        except TemplateError as error:
+            self.fault(rule.way, str(error))
+            return None
+        if path.whole is not None and len(path.parts) == 1 and question:
+            self.fault(rule.way, "a variable that holds a whole address brings its own query")
+        self.look_for_neighbours(rule, path.parts)
+        line, column = self.source.place(rule.way)
+        return Rule(
+            text=rule.text,
+            file=self.source.file,
+            line=line,
+            column=column,
+            page=rule.page,
+            methods=frozenset(rule.methods),
+            path=path,
+            query=query,
+            group=rule.group,
+        )
+
+    def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:
+        """Warn where what follows the id could be the rest of another item's id."""
+        item_at = max((i for i, part in enumerate(parts) if part == Variable("id")), default=None)
+        if item_at is None:
+            return
+        between = ""
+        for part in parts[item_at + 1 :]:
+            if isinstance(part, Text):
+                between += part.text
+            elif isinstance(part, Some):
+                star = "**" if part.across else "*"
+                self.warn(rule.way, f"{star} follows {{id}}: files of another item may match; name them by a pattern")
+                return
+            elif isinstance(part, Hole) and "/" not in between:
+                if all(self.item.can_hold(character) for character in between):
+                    self.warn(
+                        rule.way,
+                        f"{{{part.name}}} follows {{id}} in one segment and an id may hold {between!r}: "
+                        "files of an item whose id begins alike may match",
+                    )
+                return
+
+    # --- the upstream ---
+
+    def credentials(self) -> Credentials:
+        document = self.document
+        for where, entries in (("headers", document.headers), ("query", document.query)):
+            for name, said in entries.items():
+                self.credential(("upstream", where, name), name, said)
+        for name in document.headers:
+            folded = name.lower().replace("_", "-").replace(".", "-")
+            if not name or not _TOKEN.issuperset(name):
+                self.fault(("upstream", "headers", name, KEY), f"{name}: not the name of a header")
+            elif folded in _NOT_FOR_POLICIES or folded.startswith("x-forwarded-"):
+                self.fault(("upstream", "headers", name, KEY), f"{name}: this header is the gateway's own")
+        basic = document.basic
+        if basic is not None:
+            self.credential(("upstream", "basic"), "basic", basic)
+            if ":" not in basic.text:
+                self.fault(basic.way, "basic: written user:password")
+            if any(name.lower() == "authorization" for name in document.headers):
+                self.fault(basic.way, "basic: the headers set Authorization already")
+        return Credentials(
+            headers=tuple((name, said.text) for name, said in document.headers.items()),
+            query=tuple((name, said.text) for name, said in document.query.items()),
+            basic=basic.text if basic else None,
+        )
+
+    def credential(self, way: Way, name: str, said: Said) -> None:
+        if self.source.unset and not said.text:
+            return  # the variable that should fill it is not set; that is said elsewhere
+        if len(said.text) < MIN_SECRET:
+            self.fault(way, f"{name}: at least {MIN_SECRET} characters, so that it can be found in answers")
+        if any(not 0x20 <= ord(character) < 0x7F for character in said.text):
+            self.fault(way, f"{name}: visible ASCII only")
+
+
+def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
+    """What a policy's templates can use, by where it comes from (for explanations and docs)."""
+    return {
+        "item": ("id", *policy.item.pattern.names),
+        "resolve": tuple(dict.fromkeys(name for step in policy.item.steps for name in step.vars)),
+        "given": GIVEN,
+    }

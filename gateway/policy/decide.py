@@ -1,0 +1,144 @@
+"""From a request to a decision. Pure and default deny: only a rule that matches says yes.
+
+A `Scope` is a policy bound to the variables of one grant. What it costs to decide does not grow with
+the number of rules: one automaton holds all paths (see `automaton`), and rules that share a path are
+found by method and by the first pair their query must hold to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.policy.automaton import Automaton
+from gateway.policy.target import Pair, Target, smuggled_name
+from gateway.reasons import Reason
+
+if TYPE_CHECKING:
+    from gateway.policy.model import Kind, Rule
+
+Variables = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Allow with its rule, or deny with its reason. `detail` is for the log."""
+
+    rule: Rule | None
+    reason: Reason | None
+    detail: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        return self.rule is not None
+
+    @property
+    def page(self) -> bool:
+        """Whether this request opens a page, and so has the link checked again."""
+        return self.rule is not None and self.rule.page
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerSources:
+    """What the gateway's player page shows: targets on this server, path and query."""
+
+    src: str
+    poster: str | None
+    file: str | None
+    as_: str  # hls or file
+
+
+class _Candidates:
+    """Rules that share a path and a method, pages first."""
+
+    __slots__ = ("by_pair", "rest")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rest: list[Rule] = []
+        self.by_pair: dict[Pair, list[Rule]] = {}
+        for rule in sorted(rules, key=lambda rule: not rule.page):
+            literals = rule.query.literals
+            if literals:
+                self.by_pair.setdefault(literals[0], []).append(rule)
+            else:
+                self.rest.append(rule)
+
+    def of(self, pairs: tuple[Pair, ...]) -> list[Rule]:
+        if not self.by_pair:
+            return self.rest
+        found = [rule for pair in pairs for rule in self.by_pair.get(pair, ())]
+        return sorted(found + self.rest, key=lambda rule: not rule.page) if found else self.rest
+
+
+class Scope:
+    """What one grant reaches. Made by `Policy.scope`."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        variables: Variables,
+        automaton: Automaton,
+        pinned: frozenset[str],
+        whole: Mapping[str, Mapping[str, frozenset[tuple[Pair, ...]]]],
+    ) -> None:
+        self.kind = kind
+        self.variables = variables
+        self._automaton = automaton
+        self._pinned = pinned
+        # Variables that hold whole paths: name -> path -> the queries that go with it.
+        self._whole = whole
+        self._candidates: dict[tuple[tuple[int, ...], str], _Candidates] = {}
+
+    def decide(self, method: str, target: Target, *, websocket: bool = False) -> Decision:
+        """`websocket`: the request is a whole handshake and asks for a WS rule; a plain one never gets one."""
+        if target.pairs:
+            name = smuggled_name(target, self._pinned)
+            if name is not None:
+                return Decision(None, Reason.AMBIGUOUS_TARGET, "a pinned name inside a query value")
+        matched = self._automaton.match(target.text)
+        if not matched:
+            return Decision(None, Reason.NO_RULE)
+        candidates = self._for(matched, "WS" if websocket else method)
+        rules = candidates.of(target.pairs)
+        for rule in rules:
+            if self._query_fits(rule, target):
+                return Decision(rule, None)
+        if rules or candidates.by_pair:
+            return Decision(None, Reason.QUERY_REFUSED)
+        return Decision(None, Reason.METHOD_REFUSED)
+
+    def _for(self, matched: tuple[int, ...], method: str) -> _Candidates:
+        key = (matched, method)
+        candidates = self._candidates.get(key)
+        if candidates is None:
+            rules = [self.kind.rules[index] for index in matched]
+            candidates = _Candidates([rule for rule in rules if rule.takes(method)])
+            if len(self._candidates) < 10_000:
+                self._candidates[key] = candidates
+        return candidates
+
+    def _query_fits(self, rule: Rule, target: Target) -> bool:
+        if rule.path.whole is not None:
+            queries = self._whole.get(rule.path.whole, {})
+            if len(rule.path.parts) == 1:
+                return target.pairs in queries.get(target.text, ())
+        return rule.query.admits(target.pairs, self.variables, self._pinned)
+
+    def landing(self) -> str | None:
+        """Where an admitted guest lands on the server's own pages; None where the kind has a player."""
+        return self.kind.open.render(self.variables) if self.kind.open else None
+
+    def player(self) -> PlayerSources | None:
+        """The streams of the gateway's player page; None where the server has a page of its own, or a
+        variable that the page needs has no value."""
+        player = self.kind.player
+        src = player.src.render(self.variables) if player else None
+        if player is None or src is None:
+            return None
+        return PlayerSources(
+            src=src,
+            poster=player.poster.render(self.variables) if player.poster else None,
+            file=player.file.render(self.variables) if player.file else None,
+            as_=player.as_,
+        )

@@ -1,0 +1,433 @@
+"""The policy language, as far as this version speaks it: from YAML to checked, uncompiled values.
+
+    server: text                        what the server is called                          needed
+    verified: text                      which version it was tried with, when, by which test
+    protects_itself: true|false         every media request of the server needs its own login
+    item:                                                                                  needed
+      id: pattern                       full match; named parts become variables           needed
+      resolve: [{request, id, gone, not_started, ended, vars}]
+      kind: {path: {value: kind}}
+    patterns: {name: pattern}
+    kinds:                                                                                 needed
+      NAME:
+        like: other kind                start from that one's keys
+        guest_access: true|false
+        page_urls: [template]
+        open: template  |  player: {src, poster, file, as}         one of them
+        allow: [rule]
+        interactions: {group: [rule]}
+    shared: [rule]
+    guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group]}
+    upstream: {headers: {}, query: {}, basic: "user:password"}
+    examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
+
+    rule: [page] METHOD[,METHOD] path[?query], or {request: that}
+
+Why every key that the language has but this version has not is an error, and says so: an operator who
+writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.yaml_source import KEY, Source, Way, did_you_mean
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+_LATER = {
+    "policy": ("origins", "cookies", "pass", "drop", "replace", "paths"),
+    "step": ("json", "body", "at", "send", "checksum", "headers"),
+    "kind": ("prepare", "release", "exclusive", "beside"),
+    "rule": (
+        "send", "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
+    ),
+    "guest_access": ("max_days", "default_days", "max_clicks", "require", "cast"),
+    "upstream": ("login", "jwt", "checksum"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text and where it stands."""
+
+    text: str
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDocument:
+    text: str  # as written, for explanations
+    way: Way
+    page: bool
+    methods: tuple[str, ...]  # "WS" stands alone
+    target: str
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A status, or a value at a path of the answer."""
+
+    way: Way
+    status: int | None = None
+    path: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDocument:
+    request: Said
+    id: Said | None
+    gone: tuple[Condition, ...]
+    not_started: tuple[Condition, ...]
+    ended: tuple[Condition, ...]
+    vars: Mapping[str, Said]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerDocument:
+    way: Way
+    src: Said
+    poster: Said | None
+    file: Said | None
+    as_: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class KindDocument:
+    name: str
+    way: Way
+    guest_access: bool = True
+    page_urls: tuple[Said, ...] = ()
+    open: Said | None = None
+    player: PlayerDocument | None = None
+    allow: tuple[RuleDocument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesDocument:
+    id: Said | None = None
+    kind: Said | None = None
+    vars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allow: tuple[Said, ...] = ()
+    deny: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    title: str
+    verified: str
+    protects_itself: bool
+    item_id: Said
+    steps: tuple[StepDocument, ...]
+    kind_path: Said | None
+    kind_values: Mapping[str, Said]
+    patterns: Mapping[str, Said]
+    kinds: Mapping[str, KindDocument]
+    shared: tuple[RuleDocument, ...]
+    links_per_item: int
+    on_revoke: str
+    interactions: tuple[Said, ...]
+    headers: Mapping[str, Said] = field(repr=False)
+    query: Mapping[str, Said] = field(repr=False)
+    basic: Said | None = field(repr=False)
+    examples: ExamplesDocument = field(default_factory=ExamplesDocument)
+
+
+def read_document(source: Source) -> PolicyDocument | None:
+    """Check the shape of a policy; None when it has faults (all of them are then in `source`)."""
+    document = _Reader(source).policy()
+    return None if source.faults else document
+
+
+class _Reader:
+    """Reads shapes. Whatever is wrong is noted and replaced by something harmless, to find the rest."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    # --- shapes ---
+
+    def mapping(self, data: Any, way: Way, known: tuple[str, ...], later: str = "") -> dict[str, Any]:
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            self.source.fault(way, "must be a mapping (key: value)")
+            return {}
+        to_come = _LATER.get(later, ())
+        for key, value in data.items():
+            if key in known:
+                continue
+            if key in to_come:
+                # Empty and false mean the same as absent.
+                if value not in ({}, [], None, False):
+                    self.source.fault((*way, key, KEY), f"{key}: this version does not implement it")
+            else:
+                self.source.fault((*way, key, KEY), f"{key}: unknown key{did_you_mean(key, (*known, *to_come))}")
+        return data
+
+    def names(self, data: Any, way: Way) -> dict[str, Any]:
+        """A mapping whose keys the operator chose."""
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            self.source.fault(way, "must be a mapping (name: value)")
+            return {}
+        return data
+
+    def items(self, data: Any, way: Way) -> list[tuple[Any, Way]]:
+        if data is None:
+            return []
+        if not isinstance(data, list):
+            self.source.fault(way, "must be a list")
+            return []
+        return [(item, (*way, index)) for index, item in enumerate(data)]
+
+    def text(self, data: Any, way: Way) -> Said:
+        if not isinstance(data, str):
+            hint = "" if isinstance(data, (dict, list)) or data is None else "; write it in quotes"
+            self.source.fault(way, f"must be text{hint}")
+            return Said("", way)
+        return Said(data, way)
+
+    def optional(self, data: Mapping[str, Any], key: str, way: Way) -> Said | None:
+        return self.text(data[key], (*way, key)) if data.get(key) is not None else None
+
+    def flag(self, data: Mapping[str, Any], key: str, way: Way, default: bool) -> bool:
+        value = data.get(key, default)
+        if not isinstance(value, bool):
+            self.source.fault((*way, key), f"{key}: must be true or false")
+            return default
+        return value
+
+    def needed(self, data: Mapping[str, Any], key: str, way: Way) -> Said:
+        if data.get(key) is None:
+            self.source.fault(way, f"{key}: is missing")
+            return Said("", way)
+        return self.text(data[key], (*way, key))
+
+    # --- the document ---
+
+    def policy(self) -> PolicyDocument:
+        known = (
+            "server", "verified", "protects_itself", "item", "patterns", "kinds", "shared",
+            "guest_access", "upstream", "examples",
+        )  # fmt: skip
+        if self.source.data is not None and not isinstance(self.source.data, dict):
+            self.source.fault((), "a policy is a mapping that begins with server:")
+            self.source.data = None
+        if self.source.faults and self.source.data is None:
+            data: dict[str, Any] = {}
+        else:
+            data = self.mapping(self.source.data, (), known, "policy")
+        title = self.needed(data, "server", ())
+        verified = self.optional(data, "verified", ())
+        if data.get("item") is None:
+            self.source.fault((), "item: is missing")
+        item = self.mapping(data.get("item"), ("item",), ("id", "resolve", "kind"))
+        item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
+        steps = tuple(self.step(step, way) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
+        kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
+        patterns = {
+            name: self.pattern(value, ("patterns", name))
+            for name, value in self.names(data.get("patterns"), ("patterns",)).items()
+        }
+        kinds = self.kinds(data.get("kinds"))
+        if not kinds and not self.source.faults:
+            self.source.fault(("kinds",), "kinds: at least one is needed")
+        access = self.mapping(
+            data.get("guest_access"), ("guest_access",), ("links_per_item", "on_revoke", "interactions"), "guest_access"
+        )
+        links = access.get("links_per_item", 3)
+        if isinstance(links, bool) or not isinstance(links, int) or not 1 <= links <= 1_000:
+            self.source.fault(("guest_access", "links_per_item"), "links_per_item: a whole number from 1 to 1000")
+            links = 3
+        on_revoke = access.get("on_revoke", "drain")
+        if on_revoke not in ("drain", "cut"):
+            self.source.fault(("guest_access", "on_revoke"), "on_revoke: drain or cut")
+            on_revoke = "drain"
+        upstream = self.mapping(data.get("upstream"), ("upstream",), ("headers", "query", "basic"), "upstream")
+        return PolicyDocument(
+            title=title.text,
+            verified=verified.text if verified else "",
+            protects_itself=self.flag(data, "protects_itself", (), False),
+            item_id=item_id,
+            steps=steps,
+            kind_path=kind_path,
+            kind_values=kind_values,
+            patterns=patterns,
+            kinds=kinds,
+            shared=self.rules(data.get("shared"), ("shared",)),
+            links_per_item=links,
+            on_revoke=on_revoke,
+            interactions=tuple(
+                self.text(name, way)
+                for name, way in self.items(access.get("interactions"), ("guest_access", "interactions"))
+            ),
+            headers=self.texts(upstream.get("headers"), ("upstream", "headers")),
+            query=self.texts(upstream.get("query"), ("upstream", "query")),
+            basic=self.optional(upstream, "basic", ("upstream",)),
+            examples=self.examples(data.get("examples")),
+        )
+
+    def texts(self, data: Any, way: Way) -> dict[str, Said]:
+        return {name: self.text(value, (*way, name)) for name, value in self.names(data, way).items()}
+
+    def pattern(self, data: Any, way: Way) -> Said:
+        if isinstance(data, dict) and tuple(data) == ("jwt",):
+            self.source.fault((*way, "jwt", KEY), "jwt: this version does not implement it")
+            return Said("x", way)
+        return self.text(data, way)
+
+    def step(self, data: Any, way: Way) -> StepDocument:
+        step = self.mapping(data, way, ("request", "id", "gone", "not_started", "ended", "vars"), "step")
+        return StepDocument(
+            request=self.needed(step, "request", way),
+            id=self.optional(step, "id", way),
+            gone=self.conditions(step.get("gone"), (*way, "gone")),
+            not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
+            ended=self.conditions(step.get("ended"), (*way, "ended")),
+            vars=self.texts(step.get("vars"), (*way, "vars")),
+        )
+
+    def conditions(self, data: Any, way: Way) -> tuple[Condition, ...]:
+        found = []
+        for entry, at in self.items(data, way):
+            if isinstance(entry, int) and not isinstance(entry, bool) and 100 <= entry <= 599:
+                found.append(Condition(at, status=entry))
+            elif isinstance(entry, dict) and len(entry) == 1:
+                ((path, value),) = entry.items()
+                if isinstance(value, (dict, list)):
+                    self.source.fault((*at, path), "must be one value")
+                found.append(Condition(at, path=path, value=value))
+            else:
+                self.source.fault(at, "a status such as 404, or {$.path: value}")
+        return tuple(found)
+
+    def kind_choice(self, data: Any, way: Way) -> tuple[Said | None, dict[str, Said]]:
+        if data is None:
+            return None, {}
+        if not isinstance(data, dict) or len(data) != 1:
+            self.source.fault(way, "written {$.path: {value: kind}}")
+            return None, {}
+        ((path, choices),) = data.items()
+        if not isinstance(choices, dict):
+            self.source.fault((*way, path), "written {$.path: {value: kind}}")
+            return None, {}
+        return Said(path, (*way, path, KEY)), {
+            value: self.text(kind, (*way, path, value)) for value, kind in choices.items()
+        }
+
+    def kinds(self, data: Any) -> dict[str, KindDocument]:
+        written = self.names(data, ("kinds",))
+        if data is None:
+            self.source.fault((), "kinds: is missing")
+        found: dict[str, KindDocument] = {}
+        for name, body in written.items():
+            way = ("kinds", name)
+            keys = ("like", "guest_access", "page_urls", "open", "player", "allow", "interactions")
+            body = self.mapping(body, way, keys, "kind")
+            like = self.optional(body, "like", way)
+            base = KindDocument(name, way)
+            if like is not None:
+                other = found.get(like.text)
+                if other is None:
+                    hint = did_you_mean(like.text, found)
+                    self.source.fault(like.way, f"like: no kind {like.text} stands above{hint}")
+                else:
+                    base = other
+            found[name] = self.kind(name, body, way, base)
+        return found
+
+    def kind(self, name: str, body: dict[str, Any], way: Way, base: KindDocument) -> KindDocument:
+        urls = base.page_urls
+        if "page_urls" in body:
+            urls = tuple(self.text(url, at) for url, at in self.items(body["page_urls"], (*way, "page_urls")))
+        opened, player = self.optional(body, "open", way), self.player(body.get("player"), (*way, "player"))
+        if opened is None and player is None:
+            opened, player = base.open, base.player
+        elif opened is not None and player is not None:
+            self.source.fault((*way, "player", KEY), "open and player: one of them, not both")
+        rules = list(base.allow)
+        if "allow" in body:
+            rules = [rule for rule in rules if rule.group is not None]
+            rules += self.rules(body["allow"], (*way, "allow"))
+        if "interactions" in body:
+            rules = [rule for rule in rules if rule.group is None]
+            for group, entries in self.names(body["interactions"], (*way, "interactions")).items():
+                rules += self.rules(entries, (*way, "interactions", group), group)
+        access = self.flag(body, "guest_access", way, base.guest_access)
+        if access:
+            if opened is None and player is None:
+                self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
+            if not any(rule.group is None for rule in rules):
+                self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
+        return KindDocument(name, way, access, urls, opened, player, tuple(rules))
+
+    def player(self, data: Any, way: Way) -> PlayerDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("src", "poster", "file", "as"))
+        return PlayerDocument(
+            way,
+            src=self.needed(body, "src", way),
+            poster=self.optional(body, "poster", way),
+            file=self.optional(body, "file", way),
+            as_=self.optional(body, "as", way),
+        )
+
+    def rules(self, data: Any, way: Way, group: str | None = None) -> tuple[RuleDocument, ...]:
+        found = []
+        for entry, at in self.items(data, way):
+            if isinstance(entry, dict):
+                body = self.mapping(entry, at, ("request",), "rule")
+                said = self.needed(body, "request", at)
+            else:
+                said = self.text(entry, at)
+            rule = self.rule(said, group)
+            if rule is not None:
+                found.append(rule)
+        return tuple(found)
+
+    def rule(self, said: Said, group: str | None) -> RuleDocument | None:
+        words = said.text.split()
+        page = bool(words) and words[0] == "page"
+        words = words[1:] if page else words
+        if len(words) != 2:
+            if said.text:
+                self.source.fault(said.way, "a rule is written [page] METHOD[,METHOD] path[?query]")
+            return None
+        methods = tuple(words[0].split(","))
+        for method in methods:
+            if method != "WS" and method not in METHODS:
+                self.source.fault(said.way, f"{method}: unknown method{did_you_mean(method, (*METHODS, 'WS'))}")
+                return None
+        if "WS" in methods and len(methods) > 1:
+            self.source.fault(said.way, "WS stands alone: a websocket handshake is no plain request")
+            return None
+        if page and methods != ("GET",):
+            self.source.fault(said.way, "a page is asked for with GET")
+            return None
+        return RuleDocument(said.text, said.way, page, methods, words[1], group)
+
+    def examples(self, data: Any) -> ExamplesDocument:
+        body = self.mapping(data, ("examples",), ("with", "allow", "deny"))
+        way: Way = ("examples", "with")
+        given = self.mapping(body.get("with"), way, ("id", "kind", "vars"))
+        values: dict[str, tuple[str, ...]] = {}
+        for name, value in self.names(given.get("vars"), (*way, "vars")).items():
+            at = (*way, "vars", name)
+            if isinstance(value, list):
+                values[name] = tuple(self.text(one, where).text for one, where in self.items(value, at))
+            else:
+                values[name] = (self.text(value, at).text,)
+        return ExamplesDocument(
+            id=self.optional(given, "id", way),
+            kind=self.optional(given, "kind", way),
+            vars=values,
+            allow=tuple(self.text(one, at) for one, at in self.items(body.get("allow"), ("examples", "allow"))),
+            deny=tuple(self.text(one, at) for one, at in self.items(body.get("deny"), ("examples", "deny"))),
+        )

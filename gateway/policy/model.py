@@ -1,0 +1,252 @@
+"""A compiled policy: values that only `compile` makes and everybody reads."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from gateway.policy.automaton import Automaton, Graph
+from gateway.policy.decide import Scope, Variables
+from gateway.policy.document import ExamplesDocument
+from gateway.policy.jsonpath import AnswerPath
+from gateway.policy.page_address import PageAddress
+from gateway.policy.pattern import Pattern
+from gateway.policy.target import Ambiguity, Pair, Target, parse_target
+from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, render
+from gateway.yaml_source import Fault, Way
+
+_BOUND = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One allowed request. `file`, `line` and `column` tell where it is written."""
+
+    text: str
+    file: str
+    line: int
+    column: int
+    page: bool
+    methods: frozenset[str]
+    path: PathTemplate
+    query: QueryTemplate
+    group: str | None = None
+
+    def takes(self, method: str) -> bool:
+        """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
+        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A template that the gateway itself fills: where guests land, what the player plays."""
+
+    path: tuple[Part, ...]
+    query: tuple[Part, ...]
+    whole: bool  # the whole of it is one variable, which may hold a URL of this server
+    home: tuple[str, ...] = ()
+
+    def render(self, values: Variables) -> str | None:
+        if self.whole:
+            name = getattr(self.path[0], "name", "")
+            found = [canonical_home(value, self.home) for value in values.get(name, ())]
+            return next((target.sent for target in found if target is not None), None)
+        path = render(self.path, values, safe="/")
+        if path is None or not self.query:
+            return path
+        query = render(self.query, values, safe="=&")
+        return None if query is None else f"{path}?{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    src: Address
+    poster: Address | None
+    file: Address | None
+    as_: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    guest_access: bool
+    rules: tuple[Rule, ...]
+    graph: Graph = field(repr=False)
+    whole_names: frozenset[str]
+    path_names: frozenset[str]
+    page_addresses: tuple[PageAddress, ...]
+    open: Address | None
+    player: Player | None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A status or a value in an answer that tells something about the item."""
+
+    status: int | None
+    path: AnswerPath | None
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request the gateway makes to learn about an item."""
+
+    method: str
+    address: Address
+    id: AnswerPath | None
+    gone: tuple[Check, ...]
+    not_started: tuple[Check, ...]
+    ended: tuple[Check, ...]
+    vars: Mapping[str, AnswerPath]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRule:
+    pattern: Pattern
+    steps: tuple[Step, ...]
+    kind_path: AnswerPath | None
+    kind_values: Mapping[str, str]
+
+    def variables(self, item: str) -> dict[str, tuple[str, ...]] | None:
+        """`id` and its named parts; None when this can't be an id of this server."""
+        if not 0 < len(item) <= 512:
+            return None
+        parts = self.pattern.parts(item)
+        if parts is None:
+            return None
+        return {"id": (item,), **{name: (text,) for name, text in parts.items()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is injected towards the upstream, and so must never come back to a guest."""
+
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    basic: str | None = field(default=None, repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.headers or self.query or self.basic)
+
+    def into(self, target: str) -> str:
+        """A canonical target with the query credentials added."""
+        for name, value in self.query:
+            target += ("&" if "?" in target else "?") + f"{quote(name, safe='')}={quote(value, safe='')}"
+        return target
+
+    def sent_headers(self) -> tuple[tuple[str, str], ...]:
+        if self.basic is None:
+            return self.headers
+        token = base64.b64encode(self.basic.encode()).decode()
+        return (*self.headers, ("Authorization", f"Basic {token}"))
+
+    def spellings(self) -> tuple[str, ...]:
+        """Every text whose appearance in an answer would give a credential away, longest first: the
+        values, the part behind a scheme word (`Bearer x`), a basic pair and its password."""
+        found = {value for _, value in (*self.headers, *self.query)}
+        for value in tuple(found):
+            for separator in (" ", "="):
+                tail = value.rpartition(separator)[2].strip('"')
+                if len(tail) >= 8:
+                    found.add(tail)
+        if self.basic is not None:
+            found |= {self.basic, base64.b64encode(self.basic.encode()).decode()}
+            password = self.basic.partition(":")[2]
+            if len(password) >= 4:
+                found.add(password)
+        return tuple(sorted(found, key=lambda text: (-len(text), text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules for one kind of server."""
+
+    name: str
+    title: str
+    verified: str
+    file: str
+    protects_itself: bool
+    item: ItemRule
+    kinds: Mapping[str, Kind]
+    links_per_item: int
+    on_revoke: str
+    interactions: frozenset[str]
+    pinned: frozenset[str]
+    credentials: Credentials
+    examples: ExamplesDocument
+    warnings: tuple[Fault, ...] = ()
+    # Origins that are this server when a variable holds a whole URL: its upstream and other names.
+    home: tuple[str, ...] = ()
+    # Places of things that examples report on.
+    places: Mapping[Way, tuple[int, int]] = field(default_factory=dict, repr=False)
+    _bound: OrderedDict[Any, Automaton] = field(default_factory=OrderedDict, repr=False, compare=False)
+
+    def at_home(self, origins: tuple[str, ...]) -> Policy:
+        """This policy for a server that answers under these origins (`http://host:port`)."""
+
+        def move(address: Address | None) -> Address | None:
+            return dataclasses.replace(address, home=origins) if address else None
+
+        kinds = {}
+        for name, kind in self.kinds.items():
+            player = kind.player
+            if player is not None:
+                player = Player(
+                    dataclasses.replace(player.src, home=origins), move(player.poster), move(player.file), player.as_
+                )
+            kinds[name] = dataclasses.replace(kind, open=move(kind.open), player=player)
+        steps = tuple(
+            dataclasses.replace(step, address=dataclasses.replace(step.address, home=origins))
+            for step in self.item.steps
+        )
+        item = dataclasses.replace(self.item, steps=steps)
+        return dataclasses.replace(self, home=origins, kinds=kinds, item=item, _bound=OrderedDict())
+
+    def scope(self, kind: str, variables: Variables) -> Scope:
+        """What a grant with these variables reaches. Raises KeyError for a kind the policy has not."""
+        of = self.kinds[kind]
+        whole: dict[str, dict[str, frozenset[tuple[Pair, ...]]]] = {}
+        values = dict(variables)
+        for name in of.whole_names:
+            paths: dict[str, frozenset[tuple[Pair, ...]]] = {}
+            for value in variables.get(name, ()):
+                target = canonical_home(value, self.home)
+                if target is not None:
+                    paths[target.text] = paths.get(target.text, frozenset()) | {target.pairs}
+            whole[name] = paths
+            values[PATH_VALUE + name] = tuple(paths)
+        # Grants of one item mostly agree in what their paths use, and then share an automaton.
+        key = (kind, tuple((name, values.get(name, ())) for name in sorted(of.path_names)))
+        automaton = self._bound.get(key)
+        if automaton is None:
+            automaton = self._bound[key] = Automaton(of.graph, values)
+            if len(self._bound) > _BOUND:
+                self._bound.popitem(last=False)
+        return Scope(of, variables, automaton, self.pinned, whole)
+
+
+def canonical_home(value: str, home: tuple[str, ...]) -> Target | None:
+    """A path, or a URL of this server, as a canonical target; None for anything else."""
+    if not value.startswith("/"):
+        try:
+            parts = urlsplit(value)
+            host = (parts.hostname or "").lower()
+            port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        except ValueError:
+            return None
+        if "@" in parts.netloc or f"{parts.scheme}://{host}:{port}" not in home:
+            return None
+        value = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    value = value.partition("#")[0]
+    target = parse_target(value)
+    return None if isinstance(target, Ambiguity) else target

@@ -1,0 +1,126 @@
+"""What the answers of the resolve steps say about an item. Pure: `upstream.resolve` does the asking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from gateway.policy.model import Check, Policy, Step
+
+MAX_VALUES = 2_000
+MAX_TEXT = 4_096
+
+
+class BadAnswer(Exception):
+    """The answer can't be read; the text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one step told. `state` is ok, gone, not_started or ended; `id` the one spelling, if given."""
+
+    state: str
+    id: str | None = None
+    variables: Mapping[str, tuple[str, ...]] | None = None
+    kind: str | None = None
+
+
+def read_answer(policy: Policy, step: Step, status: int, content_type: str, body: bytes) -> Learned:
+    """Raises BadAnswer when the status is not one the policy speaks of, or the body makes no sense."""
+    document = _Document(content_type, body)
+    for state, checks in (("gone", step.gone), ("not_started", step.not_started), ("ended", step.ended)):
+        if any(_holds(check, status, document) for check in checks):
+            return Learned(state)
+    if not 200 <= status < 300:
+        raise BadAnswer(f"answered {status}")
+    identity = None
+    if step.id is not None:
+        values = _texts(step.id.values(document.parsed(step.id.xml)))
+        if len(values) != 1:
+            raise BadAnswer(f"{step.id.text} names {len(values)} ids")
+        identity = values[0]
+    variables = {}
+    for name, path in step.vars.items():
+        variables[name] = _texts(path.values(document.parsed(path.xml)))
+    kind = None
+    choice = policy.item.kind_path
+    if choice is not None and document.readable(choice.xml):
+        for value in _texts(choice.values(document.parsed(choice.xml))):
+            kind = policy.item.kind_values.get(value)
+            if kind is not None:
+                break
+    return Learned("ok", identity, variables, kind)
+
+
+class _Document:
+    """An answer that is parsed when somebody looks into it."""
+
+    def __init__(self, content_type: str, body: bytes) -> None:
+        self._type = content_type
+        self._body = body
+        self._json: Any = None
+        self._xml: ElementTree.Element | None = None
+
+    def readable(self, xml: bool) -> bool:
+        try:
+            self.parsed(xml)
+        except BadAnswer:
+            return False
+        return True
+
+    def parsed(self, xml: bool) -> Any:
+        if xml:
+            if self._xml is None:
+                # No DTD, no entities: neither bombs nor files can be named (there is nothing else in XML
+                # that expands).
+                if b"<!DOCTYPE" in self._body or b"<!ENTITY" in self._body or b"\0" in self._body:
+                    raise BadAnswer("an XML answer with a DTD")
+                try:
+                    self._xml = ElementTree.fromstring(self._body)  # noqa: S314 (DTDs are refused above)
+                except ElementTree.ParseError as error:
+                    raise BadAnswer(f"not XML: {error}") from error
+            return self._xml
+        if self._json is None:
+            try:
+                self._json = json.loads(self._body)
+            except (ValueError, RecursionError) as error:
+                raise BadAnswer(f"not JSON: {error}") from error
+        return self._json
+
+
+def _holds(check: Check, status: int, document: _Document) -> bool:
+    if check.status is not None:
+        return status == check.status
+    if check.path is None or not document.readable(check.path.xml):
+        return False
+    return any(_same(value, check.value) for value in check.path.values(document.parsed(check.path.xml)))
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Equal as JSON values; a number or truth value written as text counts too (XML has only text)."""
+    if isinstance(found, (dict, list)):
+        return False
+    return _text(found) == _text(wanted)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    """Usable texts, in order, each once; null, objects and lists are no texts."""
+    found: dict[str, None] = {}
+    for value in values:
+        if value is None or isinstance(value, (dict, list)):
+            continue
+        text = _text(value)
+        if 0 < len(text) <= MAX_TEXT:
+            found[text] = None
+        if len(found) > MAX_VALUES:
+            raise BadAnswer(f"more than {MAX_VALUES} values")
+    return tuple(found)

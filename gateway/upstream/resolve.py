@@ -1,0 +1,76 @@
+"""Asking the media server about an item, as the gateway: does it exist, what kind is it, which ids and
+names go with it. Done when a link is made and when a page is opened; never on the stream path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import UpstreamDown, UpstreamSlow
+from gateway.policy.model import Policy
+from gateway.policy.resolve import BadAnswer, read_answer
+from gateway.policy.target import parse_target
+from gateway.upstream.client import Upstream
+
+MAX_ANSWER = 4 * 1024 * 1024
+DEADLINE = 15.0  # seconds for all steps together: somebody is waiting for a page
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`state`: ok, gone (also: no such id), not_started or ended. `kind` is None where the item does
+    not tell and the policy has several."""
+
+    state: str
+    id: str
+    kind: str | None = None
+    variables: Mapping[str, tuple[str, ...]] | None = None
+
+    @property
+    def title(self) -> str | None:
+        found = (self.variables or {}).get("title", ())
+        return found[0][:200] if found else None
+
+
+async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolved:
+    """Ask all steps in their order. Raises UpstreamDown or UpstreamSlow.
+
+    An id the policy's pattern does not match is gone: nothing of that name is ever asked for.
+    """
+    variables = policy.item.variables(item)
+    if variables is None:
+        return Resolved("gone", item)
+    identity, kind = item, None
+    try:
+        async with asyncio.timeout(DEADLINE):
+            for step in policy.item.steps:
+                target = step.address.render(variables)
+                canonical = parse_target(target) if target is not None else None
+                sent = getattr(canonical, "sent", None)
+                if sent is None:
+                    raise UpstreamDown("a resolve request could not be written from the item's variables")
+                headers = [("Accept", "application/json, application/xml;q=0.9, */*;q=0.5")]
+                headers += policy.credentials.sent_headers()
+                async with upstream.request(step.method, policy.credentials.into(sent), headers) as answer:
+                    body = b"" if step.method == "HEAD" else await answer.read(MAX_ANSWER)
+                    content_type = answer.headers.get("Content-Type", "")
+                    learned = read_answer(policy, step, answer.status, content_type, body)
+                if learned.state != "ok":
+                    return Resolved(learned.state, identity)
+                if learned.id is not None:
+                    own = policy.item.variables(learned.id)
+                    if own is None:
+                        raise UpstreamDown("the server named an id that the policy's pattern does not match")
+                    identity, variables = learned.id, {**variables, **own}
+                variables = {**variables, **(learned.variables or {})}
+                kind = learned.kind or kind
+    except TimeoutError as error:
+        raise UpstreamSlow("resolve took too long") from error
+    except BadAnswer as error:
+        raise UpstreamDown(f"resolve: {error}") from error
+    if kind is None and policy.item.kind_path is not None:
+        return Resolved("gone", identity)
+    if kind is None and len(policy.kinds) == 1:
+        kind = next(iter(policy.kinds))
+    return Resolved("ok", identity, kind, variables)
