@@ -37,8 +37,8 @@ class Reason(Enum):
     NOT_STARTED = ("not_started", 200, "not_started")
 
     # Somebody without the right to be here.
-    NO_SESSION = ("no_session", 403, "denied")
-    GRANT_ENDED = ("grant_ended", 403, "denied")
+    NO_SESSION = ("no_session", 403, "link_needed")
+    GRANT_ENDED = ("grant_ended", 403, "ended")
     COOKIES_NEEDED = ("cookies_needed", 403, "cookies")
     CROSS_SITE = ("cross_site", 403, "denied")
     SERVICE_WORKER = ("service_worker", 403, "denied")

@@ -1,0 +1,146 @@
+"""Our own pages: templates, the headers that every one of them carries, and addresses of our files.
+
+Pages work without scripts and load nothing from another origin. Templates escape by default and
+refuse undefined names; all of them are compiled when the program starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from aiohttp import web
+
+from gateway.config import Prefixes
+from gateway.web.i18n import Catalogues, Locale
+from gateway.web.statics import Statics
+from gateway.web.theme import Theme
+
+FOLDER = Path(__file__).parent.parent / "templates"
+SERVER = "gateway"  # the Server header: aiohttp's own would tell versions
+
+_PAGE_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+# What the player page may do beyond that. hls.js feeds the video from a blob and works without a
+# worker (see player/source.js), so none is allowed.
+PLAYER_POLICY = {
+    "script-src": "'self'",
+    "media-src": "'self' blob:",
+    "connect-src": "'self'",
+}
+
+
+def common_headers() -> dict[str, str]:
+    """What every answer of our own carries, page or not."""
+    return {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": content_policy(),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Referrer-Policy": "no-referrer",
+        "Server": SERVER,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "X-Robots-Tag": "noindex",
+    }
+
+
+def content_policy(more: Mapping[str, str] | None = None) -> str:
+    return "; ".join(f"{name} {value}" for name, value in {**_PAGE_POLICY, **(more or {})}.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Everything a page needs that does not come from the request."""
+
+    theme: Theme = field(default_factory=Theme)
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    catalogues: Catalogues = field(default_factory=Catalogues.load)
+    statics: Statics = field(default_factory=Statics.load)
+    environment: jinja2.Environment = field(default_factory=lambda: _environment(), repr=False)
+
+    def locale(self, request: web.BaseRequest) -> Locale:
+        return self.catalogues.choose(request.headers.get("Accept-Language", ""))
+
+    def static(self, name: str) -> str:
+        """The address of one of our shipped files."""
+        return f"{self.prefixes.own}/static/{self.statics.version}/{name}"
+
+    def respond(
+        self,
+        request: web.BaseRequest,
+        template: str,
+        *,
+        status: int = 200,
+        site: str = "",
+        headers: Mapping[str, str] | None = None,
+        policy: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> web.Response:
+        """Render a page in the guest's language. `site` is the media server's title, shown where the
+        theme has no name; `policy` adds to the content policy."""
+        locale = self.locale(request)
+        body = self.environment.get_template(template).render(
+            t=locale.t,
+            locale=locale,
+            theme=self.theme,
+            logo=self.logo_address,
+            site=self.theme.name or site or locale.t("site.unnamed"),
+            static=self.static,
+            own=self.prefixes.own,
+            **values,
+        )
+        return web.Response(
+            status=status,
+            body=body.encode(),
+            headers={
+                **common_headers(),
+                "Content-Security-Policy": content_policy(policy),
+                "Content-Type": "text/html; charset=utf-8",
+                "Content-Language": locale.language,
+                **(headers or {}),
+            },
+        )
+
+    @property
+    def logo_address(self) -> str | None:
+        logo = self.theme.logo
+        return f"{self.prefixes.own}/theme/logo?v={logo.version}" if logo else None
+
+
+@cache
+def plain_pages() -> Pages:
+    """The look without any setting."""
+    return Pages()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["attribute_json"] = _attribute_json
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
+
+
+def _attribute_json(value: object) -> str:
+    """JSON for a data attribute; the attribute's own escaping is the template's."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,118 @@
+"""The one place that turns a refusal or a failure into an answer.
+
+A browser gets a page, a program gets problem+json (RFC 9457); both carry the short reference and
+neither says why: the reason goes to the log, with the same reference. Nothing here ever names the
+media server behind us, its address or what it said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.errors import GatewayError, StoreDown, UpstreamDown, UpstreamFailed, UpstreamSlow
+from gateway.reasons import Reason
+from gateway.web.pages import Pages, common_headers, plain_pages
+
+if TYPE_CHECKING:
+    from gateway.web.visit import Visit
+
+RETRY_AFTER = 5  # seconds; how long a 503 asks to wait
+
+# Message pages whose trouble may be over in a moment: they offer the same address again.
+_PASSING = frozenset({"unchecked", "server_down", "server_slow", "cookies"})
+
+
+def refuse(
+    visit: Visit,
+    reason: Reason,
+    *,
+    detail: str = "",
+    back: str | None = None,
+    errors: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Answer with the message of `reason` and note it for the log.
+
+    `detail` is for the log alone. `back` is a path of our own origin that leads to the media of a
+    live grant. `errors` (field to message key) is told to programs; a form shows it itself.
+    """
+    visit.reason, visit.detail = reason, detail
+    return _answer(visit.request, visit.pages, visit.server.policy.title, reason, visit.ref, back, errors, headers)
+
+
+def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
+    """Answer for something that broke: the store or the media server."""
+    return refuse(visit, reason_of(error), detail=f"{type(error).__name__}: {error}")
+
+
+def refuse_bare(request: web.BaseRequest, reason: Reason, ref: str, *, pages: Pages | None = None) -> web.Response:
+    """As `refuse`, for a request that never became a visit: ambiguous target, wrong Host."""
+    return _answer(request, pages or plain_pages(), "", reason, ref, None, None, None)
+
+
+def reason_of(error: GatewayError) -> Reason:
+    """Which refusal a failure amounts to."""
+    if isinstance(error, StoreDown):
+        return Reason.STORE_DOWN
+    if isinstance(error, UpstreamSlow):
+        return Reason.UPSTREAM_SLOW
+    if isinstance(error, (UpstreamDown, UpstreamFailed)):
+        return Reason.UPSTREAM_DOWN
+    return Reason.INTERNAL
+
+
+def wants_page(request: web.BaseRequest) -> bool:
+    """Whether a person will look at the answer: a navigation of a browser, not its player's fetch."""
+    destination = request.headers.get("Sec-Fetch-Dest")
+    if destination is not None and destination not in ("document", "iframe", "frame", "embed", "object"):
+        return False
+    return "text/html" in request.headers.get("Accept", "").lower()
+
+
+def _answer(
+    request: web.BaseRequest,
+    pages: Pages,
+    site: str,
+    reason: Reason,
+    ref: str,
+    back: str | None,
+    errors: Mapping[str, str] | None,
+    extra: Mapping[str, str] | None,
+) -> web.Response:
+    headers = dict(extra or {})
+    if reason.status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER)
+    # A form that was refused is shown again by its door; elsewhere the same trouble is a bad request.
+    page = "ambiguous" if reason.page == "form" else reason.page
+    if wants_page(request):
+        return pages.respond(
+            request,
+            "message.html",
+            status=reason.status,
+            site=site,
+            headers=headers,
+            page=page,
+            ref=ref,
+            back=back,
+            retry=page in _PASSING,
+        )
+    locale = pages.locale(request)
+    problem: dict[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(reason.status).phrase,
+        "status": reason.status,
+        "detail": locale.t(f"message.{page}.text"),
+        "reference": ref,
+    }
+    if errors:
+        problem["errors"] = {name: locale.t(key) for name, key in errors.items()}
+    return web.Response(
+        status=reason.status,
+        body=json.dumps(problem, ensure_ascii=False).encode(),
+        headers={**common_headers(), **headers, "Content-Type": "application/problem+json"},
+    )
