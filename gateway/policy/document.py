@@ -139,6 +139,8 @@ class PolicyDocument:
 
 def read_document(source: Source) -> PolicyDocument | None:
     """Check the shape of a policy; None when it has faults (all of them are then in `source`)."""
+    if source.faults and source.data is None:
+        return None  # not readable as YAML at all; what would be missing is no news then
     document = _Reader(source).policy()
     return None if source.faults else document
 
@@ -219,10 +221,7 @@ class _Reader:
         if self.source.data is not None and not isinstance(self.source.data, dict):
             self.source.fault((), "a policy is a mapping that begins with server:")
             self.source.data = None
-        if self.source.faults and self.source.data is None:
-            data: dict[str, Any] = {}
-        else:
-            data = self.mapping(self.source.data, (), known, "policy")
+        data = self.mapping(self.source.data, (), known, "policy")
         title = self.needed(data, "server", ())
         verified = self.optional(data, "verified", ())
         if data.get("item") is None:
@@ -363,7 +362,7 @@ class _Reader:
         if access:
             if opened is None and player is None:
                 self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
-            if not any(rule.group is None for rule in rules):
+            if not body.get("allow") and not any(rule.group is None for rule in rules):
                 self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
         return KindDocument(name, way, access, urls, opened, player, tuple(rules))
 

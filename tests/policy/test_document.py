@@ -1,0 +1,138 @@
+"""Every fault of a policy, all at once, at its line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import BadFile
+from gateway.policy.load import load_policy_text
+
+HEAD = 'server: x\nitem: {id: "[a-z0-9]+"}\n'
+KINDS = 'kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}\n'
+
+
+def faults(text: str, environ: dict[str, str] | None = None) -> list[str]:
+    try:
+        load_policy_text(text, name="p", environ=environ or {})
+    except BadFile as error:
+        return [str(fault) for fault in error.faults]
+    return []
+
+
+def test_a_good_policy_has_none() -> None:
+    assert faults(HEAD + KINDS) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "p.yaml:1:1: server: is missing"),
+        ("[]", "p.yaml:1:1: a policy is a mapping that begins with server:"),
+        (HEAD, "p.yaml:1:1: kinds: is missing"),
+        (HEAD + KINDS + "serve: y\n", "p.yaml:4:1: serve: unknown key (did you mean server?)"),
+        (HEAD + KINDS + "server: y\n", "p.yaml:4:1: server: given twice (first on line 1)"),
+        (HEAD + KINDS + "origins: [https://x]\n", "p.yaml:4:1: origins: this version does not implement it"),
+        (HEAD + KINDS + "shared: GET /x\n", "p.yaml:4:9: must be a list"),
+        (HEAD + KINDS + "shared: [GET]\n", "p.yaml:4:10: a rule is written [page] METHOD[,METHOD] path[?query]"),
+        (HEAD + KINDS + "shared: [FETCH /x]\n", "p.yaml:4:10: FETCH: unknown method"),
+        (HEAD + KINDS + "shared: ['GET /x/{idd}']\n", "p.yaml:4:10: unknown name {idd} (did you mean id?)"),
+        (HEAD + KINDS + "shared: ['GET /a/../b']\n", "p.yaml:4:10: can never be asked for: a dot segment"),
+        (HEAD + KINDS + "shared: ['GET /a;b']\n", "p.yaml:4:10: can never be asked for"),
+        (HEAD + KINDS + "shared: ['GET /a/**/b']\n", "p.yaml:4:10: ** stands at the end"),
+        (HEAD + KINDS + "shared: ['GET /a?b={id}&b=1']\n", "p.yaml:4:10: the query names b twice"),
+        (HEAD + KINDS + "shared: ['WS,GET /a']\n", "p.yaml:4:10: WS stands alone"),
+        (HEAD + KINDS + "shared: ['page POST /a']\n", "p.yaml:4:10: a page is asked for with GET"),
+        (
+            HEAD + KINDS + "shared: [{request: GET /x, send: {query: {a: b}}}]\n",
+            "p.yaml:4:28: send: this version does not implement it",
+        ),
+        (HEAD + KINDS + 'patterns: {n: "[0-9"}\n', "p.yaml:4:15: pattern: ends too early"),
+        (HEAD + KINDS + "patterns: {id: a}\n", "p.yaml:4:12: id: is a variable already"),
+        (HEAD + KINDS + "patterns: {s: {jwt: {sid: x}}}\n", "p.yaml:4:16: jwt: this version does not implement it"),
+        (
+            HEAD + KINDS + "patterns: {n: '[0-9/]+'}\nshared: ['GET /{n}']\n",
+            "p.yaml:5:10: the pattern n can match a slash",
+        ),
+        (HEAD + KINDS + "guest_access: {links_per_item: 0}\n", "p.yaml:4:32: links_per_item: a whole number"),
+        (HEAD + KINDS + "guest_access: {on_revoke: kick}\n", "p.yaml:4:27: on_revoke: drain or cut"),
+        (HEAD + KINDS + "guest_access: {max_days: 9}\n", "p.yaml:4:16: max_days: this version does not implement it"),
+        (HEAD + KINDS + "guest_access: {interactions: [chta]}\n", "p.yaml:4:31: no kind has interactions named chta"),
+        (HEAD + KINDS + "upstream: {headers: {X-Key: short}}\n", "p.yaml:4:29: X-Key: at least 8 characters"),
+        (
+            HEAD + KINDS + "upstream: {headers: {Host: evil.example}}\n",
+            "p.yaml:4:22: Host: this header is the gateway's",
+        ),
+        (HEAD + KINDS + 'upstream: {headers: {X: "a\\nlonger"}}\n', "p.yaml:4:25: X: visible ASCII only"),
+        (HEAD + KINDS + "upstream: {basic: password1}\n", "p.yaml:4:19: basic: written user:password"),
+        (HEAD + KINDS + "upstream: {jwt: {as: t}}\n", "p.yaml:4:12: jwt: this version does not implement it"),
+        (HEAD + "kinds: {video: {open: /m, allow: [page GET /m], prepare: [x]}}\n", "prepare: this version does not"),
+        (HEAD + "kinds: {video: {allow: [GET /m]}}\n", "p.yaml:3:16: video: open or player is missing"),
+        (HEAD + 'kinds: {video: {open: "/m/{id}"}}\n', "p.yaml:3:16: video: allow is missing"),
+        (HEAD + "kinds: {video: {like: film}}\n", "p.yaml:3:23: like: no kind film stands above"),
+        (
+            HEAD + 'kinds: {video: {player: {src: "/x/{id}.mpd"}, allow: ["GET /x/{id}.mpd"]}}\n',
+            "p.yaml:3:31: src: DASH: this version does not implement it",
+        ),
+        (HEAD + 'kinds: {video: {open: "/m/{id}", allow: ["GET /m/{id}"]}}\n', "must be marked page"),
+        (HEAD + 'kinds: {video: {open: "/n/{id}", allow: ["page GET /m/{id}"]}}\n', "no rule allows /n/abc123"),
+        (
+            HEAD + 'kinds: {video: {open: "/m/{id}", page_urls: ["/watch"], allow: ["page GET /m/{id}"]}}\n',
+            "a page's address must hold {id}",
+        ),
+        (
+            HEAD + KINDS + 'examples: {allow: ["GET /m/zzz"]}\n',
+            "p.yaml:4:20: GET /m/zzz: should be allowed, but nothing",
+        ),
+        (
+            HEAD + KINDS + 'examples: {deny: ["GET /m/abc123"]}\n',
+            "p.yaml:4:19: GET /m/abc123: should be denied, but line 3",
+        ),
+        (HEAD + KINDS + "examples: {with: {id: ABC}, deny: [GET /]}\n", "p.yaml:4:23: ABC is no id of this server"),
+        (HEAD + KINDS + "examples: {allow: [/m]}\n", "p.yaml:4:20: an example is written METHOD /path"),
+        ('server: x\nitem: {id: "[a-z/]+"}\n' + KINDS, "p.yaml:2:12: id: must always hold the same number of slashes"),
+        ('server: x\nitem: {id: "[a-z]*"}\n' + KINDS, "p.yaml:2:12: id: must not match the empty text"),
+        (HEAD + KINDS + "origins: &x []\ncookies: *x\n", "anchors"),
+        (HEAD + KINDS + "shared: !!python/object:os.system []\n", "tags"),
+        ("server: ${NOPE}\n", "p.yaml:1:9: the environment variable NOPE is not set"),
+        ("server: [\n", "not YAML"),
+        (
+            'server: x\nitem: {id: "[a-z0-9]+", resolve: [{request: GET /i, vars: {t: title}}]}\n' + KINDS,
+            "a path into an answer begins with $",
+        ),
+        (
+            'server: x\nitem: {id: "[a-z0-9]+", kind: {$.t: {a: film}}, resolve: [{request: GET /i}]}\n' + KINDS,
+            "no kind film",
+        ),
+    ],
+)
+def test_each_fault_is_named_with_its_place(text: str, wanted: str) -> None:
+    found = faults(text)
+    assert any(wanted in fault for fault in found), found
+
+
+def test_all_faults_come_at_once() -> None:
+    found = faults(
+        'server: 7\nitem: {id: "["}\nkinds: {video: {open: /m, allow: [GIT /m]}}\npatterns: {n: no}\nextra: 1\n'
+    )
+    assert [fault.split(":")[1] for fault in found] == ["1", "3", "4", "5"]
+
+
+def test_empty_forms_of_what_is_not_there_yet_are_fine() -> None:
+    assert faults(HEAD + KINDS + "origins: []\ncookies: []\nreplace: {}\npaths: {}\n") == []
+
+
+def test_warnings_where_another_items_files_may_match() -> None:
+    policy = load_policy_text(
+        """
+server: x
+item: {id: "[a-z0-9-]+"}
+patterns: {n: "[0-9]+", f: "[a-z]+"}
+kinds:
+  video:
+    open: /m/{id}
+    allow: ["page GET /m/{id}", "GET /a/{id}/**", "GET /b/{id}-{n}.ts", "GET /c/{id}.{n}.ts", "GET /d/{id}/{f}"]
+"""
+    )
+    assert [warning.line for warning in policy.warnings] == [8, 8]
+    assert "** follows {id}" in policy.warnings[0].what
+    assert "an id may hold '-'" in policy.warnings[1].what

@@ -1,0 +1,97 @@
+"""What an answer says about an item: JSON and XML, gone, not started, ended, kinds, variables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.policy.jsonpath import PathError, parse_answer_path
+from gateway.policy.load import load_policy_text
+from gateway.policy.model import Policy
+from gateway.policy.resolve import BadAnswer, Learned, read_answer
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy_text(
+        """
+server: x
+item:
+  id: "[a-z0-9]+"
+  resolve:
+    - request: GET /api/{id}
+      id: $.uuid
+      gone: [404, {$.code: NOT_FOUND}]
+      not_started: [{$.online: false}]
+      ended: [{$.state: over}]
+      vars: {title: $.name, media: "$.files[*].url"}
+  kind: {$.type: {Movie: video, Channel: live}}
+kinds:
+  video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}
+  live: {like: video}
+"""
+    )
+
+
+def learn(policy: Policy, answer: object, status: int = 200) -> Learned:
+    return read_answer(policy, policy.item.steps[0], status, "application/json", json.dumps(answer).encode())
+
+
+def test_an_item_tells_its_one_id_kind_and_variables(policy: Policy) -> None:
+    learned = learn(
+        policy, {"uuid": "u1", "name": "Film", "type": "Movie", "files": [{"url": "/a"}, {"url": "/b"}, {"url": "/a"}]}
+    )
+    assert learned == Learned("ok", "u1", {"title": ("Film",), "media": ("/a", "/b")}, "video")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "state"),
+    [
+        ({}, 404, "gone"),
+        ({"code": "NOT_FOUND"}, 200, "gone"),
+        ({"online": False}, 200, "not_started"),
+        ({"state": "over"}, 200, "ended"),
+    ],
+)
+def test_states(policy: Policy, answer: object, status: int, state: str) -> None:
+    assert learn(policy, answer, status).state == state
+
+
+@pytest.mark.parametrize(("answer", "status"), [({"uuid": "u"}, 500), ({"uuid": "u"}, 302), ({}, 200), ("text", 200)])
+def test_an_answer_that_makes_no_sense_is_no_item(policy: Policy, answer: object, status: int) -> None:
+    with pytest.raises(BadAnswer):
+        learn(policy, answer, status)
+
+
+def test_a_type_the_policy_does_not_share_has_no_kind(policy: Policy) -> None:
+    assert learn(policy, {"uuid": "u", "type": "Folder"}).kind is None
+
+
+def test_xml() -> None:
+    policy = load_policy_text(
+        """
+server: x
+item:
+  id: "[a-z0-9]+"
+  resolve: [{request: "GET /x/{id}", gone: [{/response/@status: failed}], vars: {url: /response/url}}]
+kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}
+"""
+    )
+    step = policy.item.steps[0]
+    answer = b'<response xmlns="urn:x" status="ok"><url> /join </url></response>'
+    assert read_answer(policy, step, 200, "text/xml", answer).variables == {"url": ("/join",)}
+    assert read_answer(policy, step, 200, "text/xml", b'<response status="failed"/>').state == "gone"
+    bomb = b'<!DOCTYPE r [<!ENTITY a "aaaa">]><response><url>&a;</url></response>'
+    with pytest.raises(BadAnswer, match="DTD"):
+        read_answer(policy, step, 200, "text/xml", bomb)
+
+
+def test_paths() -> None:
+    document = {"a": [{"b c": 1}, {"b c": 2}], "d": {"x": True}}
+    assert parse_answer_path("$.a[*]['b c']").values(document) == [1, 2]
+    assert parse_answer_path("$.a[1]").values(document) == [{"b c": 2}]
+    assert parse_answer_path("$.d.x.y").values(document) == []
+    for wrong in ("a.b", "$a", "$.", "$.a[", "$.a[x]", "/a//b"):
+        with pytest.raises(PathError):
+            parse_answer_path(wrong)
