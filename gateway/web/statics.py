@@ -10,6 +10,7 @@ Why a table: a request chooses a key, never a path; there is nothing to climb ou
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Static:
     body: bytes
     content_type: str
     etag: str
+    gzipped: bytes | None = None  # made once at start where it saves a good part
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,14 @@ class Statics:
             name, body = path.relative_to(folder).as_posix(), path.read_bytes()
             digest = hashlib.sha256(body).hexdigest()
             whole.update(f"{name}\0{digest}\0".encode())
-            files[name] = Static(body, content_type, f'"{digest[:20]}"')
+            files[name] = Static(body, content_type, f'"{digest[:20]}"', _smaller(body))
         return cls(files, whole.hexdigest()[:12])
 
     @property
     def has_hls_js(self) -> bool:
         return HLS_JS in self.files
+
+
+def _smaller(body: bytes) -> bytes | None:
+    packed = gzip.compress(body, 6, mtime=0)
+    return packed if len(packed) < 0.9 * len(body) else None

@@ -1,0 +1,123 @@
+"""`GET, POST {link}/{token}`: the entry page, and the admission of a guest.
+
+Looking never counts: GET and HEAD show a form or bring a returning guest back, so mail scanners, chat
+previews and reloads use no click. Only the posted form does, and only in the browser it was shown to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
+from gateway.access.outcome import Denied
+from gateway.config import Prefixes
+from gateway.guest.form import read_form
+from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
+from gateway.links.ids import is_token
+from gateway.reasons import Reason
+from gateway.web.pages import common_headers
+from gateway.web.refuse import refuse, wants_page
+from gateway.web.same_origin import foreign
+from gateway.web.session import SessionCookie
+from gateway.web.visit import Visit
+
+_BLANK = PostedForm(name="", email="", form="", shared_device=False)
+_AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDoor:
+    """`form_limit` is in bytes, `clock` in milliseconds since 1970."""
+
+    doorkeeper: Doorkeeper
+    sessions: SessionCookie
+    prefixes: Prefixes
+    form_limit: int
+    clock: Callable[[], int]
+
+    async def handle(self, visit: Visit) -> web.StreamResponse:
+        token = visit.target.path.removeprefix(f"{self.prefixes.link}/")
+        if not is_token(token):
+            return refuse(visit, Reason.LINK_UNKNOWN, detail="not a token")
+        if visit.request.method in ("GET", "HEAD"):
+            return await self._show(visit, token)
+        if visit.request.method == "POST":
+            return await self._admit(visit, token)
+        return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD, POST"})
+
+    async def _show(self, visit: Visit, token: str) -> web.StreamResponse:
+        grant_ids = self.sessions.grant_ids(visit.request)
+        if grant_ids:
+            # Before the link is looked at: for those who are in, a used-up link is still good.
+            known = await self.doorkeeper.come_back(token, visit.server, grant_ids)
+            if isinstance(known, Denied):
+                return refuse(visit, known.reason, detail=known.detail)
+            if known is not None:
+                return self._enter(known)
+        entrance = await self.doorkeeper.look(token, visit.server)
+        if isinstance(entrance, Denied):
+            return refuse(visit, entrance.reason, detail=entrance.detail)
+        return self._form(visit, token, entrance)
+
+    async def _admit(self, visit: Visit, token: str) -> web.StreamResponse:
+        # The page sends no referrer, so browsers may post `Origin: null`: its signed id and cookie stand in.
+        elsewhere = foreign(visit.request.headers, visit.server.config.public, accept_null=True)
+        if elsewhere is not None:
+            return refuse(visit, Reason.CROSS_SITE, detail=elsewhere)
+        fields = await read_form(visit.request, self.form_limit)
+        if isinstance(fields, Denied):
+            return refuse(visit, fields.reason, detail=fields.detail)
+        posted = PostedForm(
+            name=fields.get("name", ""),
+            email=fields.get("email", ""),
+            form=fields.get("form", ""),
+            shared_device="not_my_device" in fields,
+        )
+        cookie = sent_form_cookie(visit.request, visit.server.config.public)
+        outcome = await self.doorkeeper.admit(
+            token, visit.server, posted, cookie, self.sessions.grant_ids(visit.request)
+        )
+        if isinstance(outcome, Admitted):
+            return self._enter(outcome)
+        if outcome.reason not in _AGAIN or not wants_page(visit.request):
+            return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
+        entrance = await self.doorkeeper.look(token, visit.server)
+        if isinstance(entrance, Denied):
+            return refuse(visit, entrance.reason, detail=entrance.detail)
+        visit.reason, visit.detail = outcome.reason, outcome.detail
+        return self._form(visit, token, entrance, posted, outcome)
+
+    def _enter(self, admitted: Admitted) -> web.StreamResponse:
+        response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
+        self.sessions.write(response, admitted.grant_ids, persistent=admitted.persistent)
+        return response
+
+    def _form(
+        self,
+        visit: Visit,
+        token: str,
+        entrance: Entrance,
+        posted: PostedForm = _BLANK,
+        denied: Denied | None = None,
+    ) -> web.StreamResponse:
+        public = visit.server.config.public
+        cookie = sent_form_cookie(visit.request, public) or new_form_cookie()
+        locale = visit.pages.locale(visit.request)
+        expires = entrance.link.expires_at
+        response = visit.pages.respond(
+            visit.request,
+            "entry.html",
+            status=denied.reason.status if denied else 200,
+            site=visit.server.policy.title,
+            title=entrance.link.title or entrance.item.title,
+            form=self.doorkeeper.new_form(token, cookie, self.clock()),
+            posted=posted,
+            errors=dict(denied.errors) if denied else {},
+            stale=denied is not None and denied.reason is Reason.FORM_STALE,
+            expires=None if expires is None else locale.date(expires),
+        )
+        set_form_cookie(response, cookie, public)
+        return response

@@ -1,0 +1,73 @@
+"""`GET {own}/watch/{grant}`: our own player page, for media servers that have none.
+
+It is a page request: each time it is opened the link is asked again, and a refusal ends the grant on
+every worker. Its address names a grant, which is no secret: the session cookie must hold it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.access.grants import GrantTable, LiveGrant
+from gateway.config import Prefixes
+from gateway.links.ids import is_grant_id
+from gateway.reasons import Reason
+from gateway.web.pages import PLAYER_POLICY
+from gateway.web.refuse import refuse
+from gateway.web.session import SessionCookie
+from gateway.web.statics import HLS_JS
+from gateway.web.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDoor:
+    grants: GrantTable
+    sessions: SessionCookie
+    prefixes: Prefixes
+
+    async def handle(self, visit: Visit) -> web.StreamResponse:
+        if visit.request.method not in ("GET", "HEAD"):
+            return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        wanted = visit.target.path.removeprefix(f"{self.prefixes.own}/watch/")
+        live = await self._find(visit, wanted)
+        if isinstance(live, Reason):
+            return refuse(visit, live)
+        denied = await self.grants.recheck(live)
+        if denied is not None:
+            return refuse(visit, denied.reason, detail=denied.detail)
+        player = live.scope.player()
+        if player is None:
+            return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
+        live.touch()
+        pages = visit.pages
+        return pages.respond(
+            visit.request,
+            "watch.html",
+            site=visit.server.policy.title,
+            policy=PLAYER_POLICY,
+            title=_title(live),
+            grant=live.grant.id,
+            player=player,
+            words=pages.locale(visit.request).below("player"),
+            hls_js=pages.static(HLS_JS) if pages.statics.has_hls_js else None,
+        )
+
+    async def _find(self, visit: Visit, wanted: str) -> LiveGrant | Reason:
+        """The live grant of this session and host, or why there is none."""
+        grant_ids = self.sessions.grant_ids(visit.request)
+        if not is_grant_id(wanted) or wanted not in grant_ids:
+            return Reason.NO_SESSION
+        mine = self.grants.known(grant_ids)
+        if mine is None:
+            mine = await self.grants.load(grant_ids)
+        for live in mine:
+            if live.grant.id == wanted and live.server.config.name == visit.server.config.name:
+                return live
+        return Reason.GRANT_ENDED
+
+
+def _title(live: LiveGrant) -> str:
+    titles = live.grant.variables.get("title", ())
+    return titles[0] if titles else ""
