@@ -212,6 +212,19 @@ class Policy:
         item = dataclasses.replace(self.item, steps=steps)
         return dataclasses.replace(self, home=origins, kinds=kinds, item=item, _bound=OrderedDict())
 
+    def recognise(self, url: str) -> tuple[str, str | None] | None:
+        """The item and kind that a pasted page address means; kind None where several kinds share it."""
+        found: dict[str, set[str]] = {}
+        for kind in self.kinds.values():
+            for address in kind.page_addresses:
+                item = address.recognise(url)
+                if item is not None:
+                    found.setdefault(item, set()).add(kind.name)
+        if len(found) != 1:
+            return None
+        ((item, kinds),) = found.items()
+        return item, next(iter(kinds)) if len(kinds) == 1 else None
+
     def scope(self, kind: str, variables: Variables) -> Scope:
         """What a grant with these variables reaches. Raises KeyError for a kind the policy has not."""
         of = self.kinds[kind]
