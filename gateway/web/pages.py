@@ -32,7 +32,8 @@ _PAGE_POLICY = {
     "frame-ancestors": "'none'",
 }
 # What the player page may do beyond that. hls.js feeds the video from a blob and works without a
-# worker (see player/source.js), so none is allowed.
+# worker (see static/source.js), so none is allowed. It also tries to fill its caption tracks from a
+# `data:` address; that is refused, said on the console, and the captions come all the same.
 PLAYER_POLICY = {
     "script-src": "'self'",
     "media-src": "'self' blob:",
