@@ -1,0 +1,336 @@
+"""The connection to one media server: one request, one answer, nothing added and nothing followed.
+
+Rule: the target is sent byte for byte as it was judged, with the headers given and no others; the
+answer streams with backpressure, its bytes as the server made them. Foreign exceptions end here and
+become `UpstreamDown` (no connection, or one that broke) and `UpstreamSlow` (a deadline passed).
+
+Why aiohttp needs so many switches: by default its client decodes the target and resolves dot
+segments after our check, follows redirects, shares cookies between guests, unpacks bodies, adds
+headers of its own, cuts every answer after five minutes and shares a hundred connections among all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import aiohttp
+from yarl import URL
+
+from gateway.config import Origin, Timeouts
+from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+    from multidict import CIMultiDictProxy
+
+MAX_MESSAGE = 16 * 1024 * 1024  # bytes of one websocket message
+MAX_FIELD = 65_536  # bytes of one header of an answer; some servers send long policies
+
+# Idle connections are kept for less than the shortest habit of servers (Node: 5 s), so that a request
+# seldom meets one that the server is just closing.
+_KEEP_IDLE = 4.0
+_CLOSE_WAIT = 1.0  # seconds for the server's side of a websocket's close
+
+Headers = Sequence[tuple[str, str]]
+
+
+class AnswerTooLarge(UpstreamFailed):
+    """An answer that has to be read whole is larger than its reader allows."""
+
+
+class UpstreamRefusedUpgrade(UpstreamDown):
+    """The server answered a websocket handshake with something else than a proper 101."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server answered a websocket handshake with {status}")
+        self.status = status
+
+
+class Answer(Protocol):
+    """An answer whose head has arrived. Leaving its context early stops the server's sending."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def headers(self) -> CIMultiDictProxy[str]: ...
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises UpstreamDown when it breaks off, UpstreamSlow when it stalls."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises AnswerTooLarge beyond `limit` bytes, otherwise as `chunks`."""
+
+
+class Upstream(Protocol):
+    """One media server."""
+
+    @property
+    def origin(self) -> Origin: ...
+
+    def request(
+        self, method: str, target: str, headers: Headers, body: bytes | None = None
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Entering raises UpstreamDown or UpstreamSlow. `target` is canonical: path and query."""
+
+    def websocket(self, target: str, headers: Headers) -> AbstractAsyncContextManager[UpstreamSocket]:
+        """Entering raises UpstreamRefusedUpgrade, UpstreamDown or UpstreamSlow."""
+
+    async def close(self) -> None: ...
+
+
+class HttpUpstream:
+    """A media server reached over HTTP. Needs a running loop; `close` when done."""
+
+    def __init__(self, origin: Origin, timeouts: Timeouts) -> None:
+        self._origin = origin
+        self._base = str(origin)
+        self._answer_seconds = timeouts.answer.total_seconds()
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(
+                limit=0,  # a film holds its connection for hours; how many there are is decided at the door
+                keepalive_timeout=_KEEP_IDLE,
+                # Not aiodns, which an extra may install: it knows neither mDNS nor /etc/nsswitch.conf.
+                resolver=aiohttp.ThreadedResolver(),
+            ),
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=timeouts.connect.total_seconds(),
+                # Stands still while a paused guest holds us back; so it measures the server alone.
+                sock_read=timeouts.idle.total_seconds(),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            max_line_size=MAX_FIELD,
+            max_field_size=MAX_FIELD,
+            ws_response_class=UpstreamSocket,
+        )
+        # aiohttp repeats every idempotent request on any early loss; we repeat less, see `_Exchange`.
+        self._session._retry_connection = False
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
+
+    def request(
+        self, method: str, target: str, headers: Headers, body: bytes | None = None
+    ) -> AbstractAsyncContextManager[HttpAnswer]:
+        return _Exchange(self._session, self._answer_seconds, method, self._url(target), headers, body)
+
+    def websocket(self, target: str, headers: Headers) -> AbstractAsyncContextManager[UpstreamSocket]:
+        return _Dial(self._session, self._answer_seconds, self._url(target), headers)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _url(self, target: str) -> URL:
+        if not target.startswith("/") or target.startswith("//"):
+            # `http://server` + `@evil` is another server; canonical targets can't come here like this.
+            raise ValueError("a target begins with exactly one slash")
+        return URL(self._base + target, encoded=True)
+
+
+class HttpAnswer:
+    """An answer of `HttpUpstream`."""
+
+    __slots__ = ("_protocol", "_response", "_until_close")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        headers = response.headers
+        # A body without length and chunks ends with the connection, and aiohttp takes a reset for that
+        # end too; the protocol remembers how the connection ended.
+        self._until_close = "Content-Length" not in headers and "Transfer-Encoding" not in headers
+        connection = response.connection
+        self._protocol = connection.protocol if connection is not None else None
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    @property
+    def reason(self) -> str:
+        return self._response.reason or ""
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        return self._response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        while True:
+            try:
+                data = await content.readany()
+            except TimeoutError as error:
+                raise UpstreamSlow("the server stopped sending") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise UpstreamDown(f"the answer broke off: {type(error).__name__}") from error
+            if not data:
+                if content.is_eof():
+                    break
+                continue
+            yield data
+        if self._until_close and self._protocol is not None:
+            broken = self._protocol.exception()
+            if isinstance(broken, OSError) and not isinstance(broken, aiohttp.ServerDisconnectedError):
+                raise UpstreamDown("the answer broke off: connection reset")
+
+    async def read(self, limit: int) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > limit and self._protocol is not None:
+            raise AnswerTooLarge(f"an answer of {length} bytes, allowed are {limit}")
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                raise AnswerTooLarge(f"an answer of more than {limit} bytes")
+        return bytes(body)
+
+
+class UpstreamSocket(aiohttp.ClientWebSocketResponse[Literal[True]]):
+    """The server's end of a websocket."""
+
+    def abort(self) -> None:
+        """Drop the connection without a close frame."""
+        self._response.close()
+
+
+class _Exchange:
+    """One request and its answer.
+
+    GET and HEAD are sent a second time when the first went out on a connection from the pool that the
+    server had closed meanwhile, and not one byte of an answer came: the server has not seen it. Nothing
+    else is ever repeated.
+    """
+
+    __slots__ = ("_body", "_headers", "_method", "_response", "_seconds", "_session", "_url")
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        seconds: float,
+        method: str,
+        url: URL,
+        headers: Headers,
+        body: bytes | None,
+    ) -> None:
+        self._session = session
+        self._seconds = seconds
+        self._method = method
+        self._url = url
+        self._headers = headers
+        self._body = body
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> HttpAnswer:
+        try:
+            async with asyncio.timeout(self._seconds):
+                try:
+                    response = await self._send()
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                    if not self._may_repeat(error):
+                        raise
+                    response = await self._send()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _translated(error) from error
+        if response.status == 101:
+            response.close()
+            raise UpstreamDown("the server switched protocols unasked")
+        self._response = response
+        return HttpAnswer(response)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A body read to its end has given its connection back already; anything else must stop here.
+        if self._response is not None:
+            self._response.close()
+
+    async def _send(self) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            self._method,
+            self._url,
+            headers=self._headers,
+            data=self._body,
+            allow_redirects=False,
+        )
+
+    def _may_repeat(self, error: aiohttp.ClientError) -> bool:
+        begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+        fresh = isinstance(error, aiohttp.ClientConnectorError) or not _pooled.get()
+        return self._method in ("GET", "HEAD") and self._body is None and not begun and not fresh
+
+
+class _Dial:
+    """One websocket."""
+
+    __slots__ = ("_headers", "_seconds", "_session", "_socket", "_url")
+
+    def __init__(self, session: aiohttp.ClientSession, seconds: float, url: URL, headers: Headers) -> None:
+        self._session = session
+        self._seconds = seconds
+        self._url = url
+        self._headers = headers
+        self._socket: UpstreamSocket | None = None
+
+    async def __aenter__(self) -> UpstreamSocket:
+        try:
+            async with asyncio.timeout(self._seconds):
+                socket = await self._session.ws_connect(
+                    self._url,
+                    headers=self._headers,
+                    autoping=False,  # pings are the two ends' business, they pass through
+                    autoclose=False,
+                    compress=0,
+                    max_msg_size=MAX_MESSAGE,
+                    timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=_CLOSE_WAIT),
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise UpstreamRefusedUpgrade(error.status) from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _translated(error) from error
+        assert isinstance(socket, UpstreamSocket)
+        self._socket = socket
+        return socket
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._socket is not None:
+            self._socket.abort()
+
+
+def _translated(error: Exception) -> UpstreamFailed:
+    """What a failure before the answer's head means; messages name the kind of trouble, no address."""
+    if isinstance(error, TimeoutError):
+        what = "connect" if isinstance(error, aiohttp.ConnectionTimeoutError) else "answer"
+        return UpstreamSlow(f"no {what} within the deadline")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UpstreamDown(f"no connection: {type(error.os_error).__name__}")
+    return UpstreamDown(f"no answer: {type(error).__name__}")
+
+
+# Whether the connection that this task's latest request went out on had served another one before.
+# aiohttp can tell only through tracing, which rebuilds the URL of each request.
+_pooled: ContextVar[bool] = ContextVar("_pooled", default=False)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes which connections come from the pool."""
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109  # aiohttp's signature
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        _pooled.set(getattr(protocol, "served_before", False))
+        if protocol is not None:
+            protocol.served_before = True  # type: ignore[attr-defined]  # its class has no field for this
+        return connection
