@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from gateway.yaml_source import Fault
+
 
 @dataclass(frozen=True, slots=True)
 class Listen:
@@ -143,3 +145,4 @@ class Config:
     languages: tuple[str, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
     limits: Limits = field(default_factory=Limits)
+    warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise; `check` and `serve` say it

@@ -54,6 +54,8 @@ class Source:
     _marks: dict[Way, tuple[int, int]] = field(default_factory=dict)
     # Environment names that were asked for and are not set, with the way to each.
     _unset: list[tuple[Way, str]] = field(default_factory=list)
+    # Values that the environment has a part in.
+    _filled: set[Way] = field(default_factory=set)
 
     def place(self, way: Way) -> tuple[int, int]:
         """Line and column of what stands at `way`, or of its nearest parent that was written."""
@@ -73,6 +75,10 @@ class Source:
         """Turn unset environment names into faults (config, and policies that are really used)."""
         for way, name in self._unset:
             self.fault(way, f"the environment variable {name} is not set (or write ${{{name}:-default}})")
+
+    def filled(self, way: Way) -> bool:
+        """Whether the value at `way` came from the environment, and so does not stand in the file."""
+        return way in self._filled
 
     @property
     def unset(self) -> bool:
@@ -185,6 +191,7 @@ class _Walker:
         def one(match: re.Match[str]) -> str:
             name, has_default, default = match.group(1), match.group(2), match.group(3)
             if name in self._environ:
+                self._source._filled.add(way)
                 return self._environ[name]
             if has_default is not None:
                 return default or ""
