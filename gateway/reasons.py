@@ -38,7 +38,7 @@ class Reason(Enum):
 
     # Somebody without the right to be here.
     NO_SESSION = ("no_session", 403, "link_needed")
-    GRANT_ENDED = ("grant_ended", 403, "ended")
+    GRANT_ENDED = ("grant_ended", 403, "access_ended")
     COOKIES_NEEDED = ("cookies_needed", 403, "cookies")
     CROSS_SITE = ("cross_site", 403, "denied")
     SERVICE_WORKER = ("service_worker", 403, "denied")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RETRY_AFTER = 5  # seconds; how long a 503 asks to wait
 
 # Message pages whose trouble may be over in a moment: they offer the same address again.
-_PASSING = frozenset({"unchecked", "server_down", "server_slow", "cookies"})
+_PASSING = frozenset({"not_started", "unchecked", "server_down", "server_slow", "cookies"})
 
 
 def refuse(
