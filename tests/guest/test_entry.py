@@ -1,0 +1,264 @@
+"""The entry page over a doorkeeper that does as it is told: what is shown, what is posted, what is set.
+
+What a doorkeeper decides is tested in tests/access; here it is a fake, so that every answer of his
+can be had.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gateway.access.admit import Admitted, PostedForm
+
+from gateway.access.outcome import Denied
+from gateway.config import Prefixes
+from gateway.guest.entry import EntryDoor
+from gateway.reasons import Reason
+
+TOKEN = "t" * 22
+COOKIE = "c" * 22
+PAGE = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
+EXPIRES = 1_795_000_000_000
+
+
+def entrance(title="The Third Man", expires_at=None) -> Any:
+    return SimpleNamespace(link=SimpleNamespace(title=title, expires_at=expires_at), item=SimpleNamespace(title=None))
+
+
+@dataclass
+class FakeDoorkeeper:
+    looked: Any = field(default_factory=entrance)
+    returned: Any = None
+    admitted: Any = None
+    posts: list[Any] = field(default_factory=list)
+    forms: list[str] = field(default_factory=list)
+
+    async def look(self, token, server):
+        return self.looked
+
+    async def come_back(self, token, server, grant_ids):
+        assert grant_ids
+        return self.returned
+
+    def new_form(self, token, cookie, now):
+        assert (token, now) == (TOKEN, 1000)
+        self.forms.append(cookie)
+        return f"signed{len(self.forms)}"
+
+    async def admit(self, token, server, posted, cookie, grant_ids):
+        self.posts.append((posted, cookie, grant_ids))
+        return self.admitted
+
+
+class FakeSessions:
+    name = "gateway"
+
+    def grant_ids(self, request):
+        return ("g1",) if "gateway=known" in request.headers.get("Cookie", "") else ()
+
+    def write(self, response, grant_ids, persistent):
+        response.headers.add("Set-Cookie", f"gateway={'+'.join(grant_ids)}; persistent={persistent}")
+
+
+@pytest.fixture
+def keeper():
+    return FakeDoorkeeper()
+
+
+@pytest.fixture
+def entry(stage, keeper):
+    door = EntryDoor(keeper, FakeSessions(), Prefixes(), form_limit=2_000, clock=lambda: 1000)
+    stage.door = door.handle
+    return stage
+
+
+def admitted(location="/watch/abc") -> Admitted:
+    live: Any = None
+    return Admitted(live, location, ("g1", "g2"), True)
+
+
+async def get(stage, headers=PAGE, path=f"/g/{TOKEN}", method="GET"):
+    async with stage.client.request(method, path, headers=headers, allow_redirects=False) as answer:
+        return answer, await answer.text()
+
+
+async def post(stage, fields, headers=PAGE):
+    async with stage.client.post(f"/g/{TOKEN}", data=fields, headers=headers, allow_redirects=False) as answer:
+        return answer, await answer.text()
+
+
+GOOD = {"name": "Zoë", "email": "zoe@example.org", "form": "signed1"}
+
+
+async def test_the_page_asks_for_a_name_and_an_address(entry, keeper):
+    keeper.looked = entrance(expires_at=EXPIRES)
+    answer, page = await get(entry)
+    assert answer.status == 200
+    assert "The Third Man" in page
+    assert "Village cinema" in page
+    assert re.search(r'<input id="name" name="name" type="text"', page)
+    assert re.search(r'<input id="email" name="email" type="email"', page)
+    assert '<input type="hidden" name="form" value="signed1">' in page
+    assert "This link works until 18 November 2026, 11:06 UTC." in page
+    assert "<script" not in page
+    for name in ("name", "email", "not_my_device"):
+        assert f'<label for="{name}">' in page
+    cookie = answer.headers["Set-Cookie"]
+    assert re.fullmatch(r"gateway-form=[0-9A-Za-z]{22}; Path=/; HttpOnly; SameSite=Lax", cookie)
+    assert cookie.startswith(f"gateway-form={keeper.forms[0]};")
+
+
+async def test_a_link_without_an_end_names_none(entry):
+    assert "This link works until" not in (await get(entry))[1]
+
+
+async def test_a_second_tab_keeps_the_cookie_of_the_first(entry, keeper):
+    answer, _ = await get(entry, {**PAGE, "Cookie": f"gateway-form={COOKIE}"})
+    assert keeper.forms == [COOKIE]
+    assert answer.headers["Set-Cookie"].startswith(f"gateway-form={COOKIE};")
+
+
+async def test_head_is_get_without_a_body(entry, keeper):
+    shown, page = await get(entry)
+    answer, nothing = await get(entry, method="HEAD")
+    assert (answer.status, nothing) == (200, "")
+    assert int(answer.headers["Content-Length"]) == len(page.encode())
+    assert shown.headers.keys() == answer.headers.keys()
+    assert keeper.posts == []
+
+
+async def test_titles_are_escaped(entry, keeper):
+    keeper.looked = entrance(title="<script>alert(1)</script>")
+    page = (await get(entry))[1]
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_who_is_known_goes_straight_to_the_media(entry, keeper):
+    keeper.returned = admitted()
+    keeper.looked = Denied(Reason.LINK_USED_UP)  # closes the door to new guests only
+    answer, _ = await get(entry, {**PAGE, "Cookie": "gateway=known"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/watch/abc")
+    assert answer.headers["Set-Cookie"] == "gateway=g1+g2; persistent=True"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_who_is_known_but_no_longer_wanted_is_told(entry, keeper):
+    keeper.returned = Denied(Reason.ACCESS_OFF)
+    answer, page = await get(entry, {**PAGE, "Cookie": "gateway=known"})
+    assert answer.status == 410
+    assert "turned off" in page
+
+
+async def test_who_is_not_recognised_gets_the_form(entry):
+    answer, page = await get(entry, {**PAGE, "Cookie": "gateway=known"})
+    assert answer.status == 200
+    assert "<form" in page
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.LINK_UNKNOWN,
+        Reason.LINK_EXPIRED,
+        Reason.LINK_USED_UP,
+        Reason.LINK_DELETED,
+        Reason.ACCESS_OFF,
+        Reason.MEDIA_GONE,
+    ],
+    ids=str,
+)
+async def test_a_link_that_cannot_be_used_shows_its_message(entry, keeper, reason):
+    keeper.looked = Denied(reason, "for the log")
+    answer, page = await get(entry)
+    assert answer.status == reason.status
+    assert "<form" not in page
+    assert (entry.visits[-1].reason, entry.visits[-1].detail) == (reason, "for the log")
+
+
+@pytest.mark.parametrize("tail", ["", "short", TOKEN + "x", TOKEN + "/", TOKEN + "/x", "%C3%A9" * 22])
+async def test_what_is_no_token_is_unknown(entry, tail):
+    assert (await get(entry, path=f"/g/{tail}"))[0].status == 404
+
+
+async def test_a_good_post_leads_to_the_media(entry, keeper):
+    keeper.admitted = admitted()
+    cookie = f"gateway-form={COOKIE}; gateway=known"
+    answer, _ = await post(entry, {**GOOD, "not_my_device": "1"}, {**PAGE, "Cookie": cookie})
+    assert (answer.status, answer.headers["Location"]) == (303, "/watch/abc")
+    assert answer.headers["Set-Cookie"] == "gateway=g1+g2; persistent=True"
+    posted = PostedForm(name="Zoë", email="zoe@example.org", form="signed1", shared_device=True)
+    assert keeper.posts == [(posted, COOKIE, ("g1",))]
+
+
+async def test_a_browser_that_hides_its_origin_may_post(entry, keeper):
+    keeper.admitted = admitted()
+    for headers in ({"Origin": "null"}, {"Origin": "null", "Sec-Fetch-Site": "same-origin"}):
+        assert (await post(entry, GOOD, {**PAGE, **headers}))[0].status == 303
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+)
+async def test_another_site_may_not_post(entry, keeper, headers):
+    answer, _ = await post(entry, GOOD, {**PAGE, **headers})
+    assert answer.status == 403
+    assert entry.visits[-1].reason is Reason.CROSS_SITE
+    assert keeper.posts == []
+
+
+async def test_a_wrong_form_comes_back_filled_in(entry, keeper):
+    keeper.admitted = Denied(Reason.FORM_INVALID, "", {"email": "entry.error.email"})
+    fields = {**GOOD, "name": '"><b>Zoë', "not_my_device": "1"}
+    answer, page = await post(entry, fields, {**PAGE, "Cookie": f"gateway-form={COOKIE}"})
+    assert answer.status == 422
+    assert html.escape('value="', quote=False) + html.escape('"><b>Zoë').replace("&quot;", "&#34;") in page
+    assert 'value="signed1"' in page
+    assert 'aria-describedby="email-error email-hint"' in page
+    assert 'id="email-error"' in page
+    assert 'aria-invalid="true"' in page
+    assert 'role="alert" tabindex="-1" autofocus' in page
+    assert " checked>" in page
+    assert answer.headers["Set-Cookie"].startswith(f"gateway-form={COOKIE};")
+    assert entry.visits[-1].reason is Reason.FORM_INVALID
+
+
+async def test_an_old_form_is_renewed_without_blame(entry, keeper):
+    keeper.admitted = Denied(Reason.FORM_STALE)
+    answer, page = await post(entry, GOOD)
+    assert answer.status == 422
+    assert 'value="zoe@example.org"' in page
+    assert "open for a while" in page
+    assert "aria-invalid" not in page
+
+
+async def test_a_program_hears_the_faults_as_a_problem(entry, keeper):
+    keeper.admitted = Denied(Reason.FORM_INVALID, "", {"email": "entry.error.email"})
+    answer, text = await post(entry, GOOD, {"Accept": "application/json"})
+    assert answer.status == 422
+    assert '"email": "Please enter an e-mail address' in text
+
+
+async def test_without_the_cookie_the_guest_is_told_what_to_do(entry, keeper):
+    keeper.admitted = Denied(Reason.COOKIES_NEEDED)
+    answer, page = await post(entry, GOOD)
+    assert answer.status == 403
+    assert "Cookies are needed" in page
+    assert keeper.posts[0][1] is None
+
+
+async def test_too_much_is_refused_before_it_is_judged(entry, keeper):
+    answer, _ = await post(entry, {**GOOD, "name": "x" * 3_000})
+    assert answer.status == 413
+    assert keeper.posts == []
+
+
+async def test_other_methods_are_named(entry):
+    answer, _ = await get(entry, method="DELETE")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")

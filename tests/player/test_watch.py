@@ -1,0 +1,182 @@
+"""The player page: whose it is, what it tells the script, and that opening it asks the link again."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from html import unescape
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.access.outcome import Denied
+from gateway.config import Prefixes
+from gateway.player.watch import WatchDoor
+from gateway.reasons import Reason
+from gateway.web.statics import HLS_JS, Static
+
+MINE, OTHER = "A" * 28, "B" * 28
+PAGE = {"Accept": "text/html", "Cookie": f"gateway={MINE}"}
+
+
+@dataclass
+class FakeLive:
+    player: Any
+    server_name: str = "tv"
+    touched: int = 0
+    grant: Any = field(default_factory=lambda: SimpleNamespace(id=MINE, variables={"title": ("Metropolis & more",)}))
+
+    @property
+    def server(self):
+        return SimpleNamespace(config=SimpleNamespace(name=self.server_name))
+
+    @property
+    def scope(self):
+        return SimpleNamespace(player=lambda: self.player, landing=lambda: "/media/x")
+
+    def touch(self):
+        self.touched += 1
+
+
+@dataclass
+class FakeGrants:
+    lives: tuple[Any, ...] = ()
+    loaded: bool = True
+    denied: Denied | None = None
+    rechecked: int = 0
+
+    def known(self, ids):
+        return self.lives if self.loaded else None
+
+    async def load(self, ids):
+        return self.lives
+
+    async def recheck(self, live):
+        self.rechecked += 1
+        return self.denied
+
+
+class FakeSessions:
+    def grant_ids(self, request):
+        return tuple(re.findall(r"gateway=(\w+)", request.headers.get("Cookie", "")))
+
+
+def sources(**other):
+    return SimpleNamespace(
+        **{"src": "/v/a.m3u8?x=1&y=2", "poster": "/v/a.jpg", "file": "/v/a.mp4", "as_": "hls", **other}
+    )
+
+
+@pytest.fixture
+def live():
+    return FakeLive(sources())
+
+
+@pytest.fixture
+def grants(live):
+    return FakeGrants((live,))
+
+
+@pytest.fixture
+def watch(stage, grants):
+    stage.door = WatchDoor(grants, FakeSessions(), Prefixes()).handle
+    return stage
+
+
+async def open_page(stage, grant=MINE, headers=PAGE, method="GET"):
+    async with stage.client.request(method, f"/_gateway/watch/{grant}", headers=headers) as answer:
+        return answer, await answer.text()
+
+
+async def test_the_page_holds_what_the_script_and_the_browser_need(watch, live, grants):
+    answer, page = await open_page(watch)
+    assert answer.status == 200
+    assert "<bdi>Metropolis &amp; more</bdi>" in page
+    assert 'data-src="/v/a.m3u8?x=1&amp;y=2" data-as="hls" data-file="/v/a.mp4"' in page
+    assert '<source src="/v/a.m3u8?x=1&amp;y=2" type="application/vnd.apple.mpegurl">' in page
+    assert '<source src="/v/a.mp4">' in page
+    assert 'poster="/v/a.jpg"' in page
+    assert f'name="grant" value="{MINE}"' in page
+    words = json.loads(unescape(re.search(r'data-words="([^"]*)"', page).group(1)))
+    assert words["error.ended.title"] == "Your access has ended"
+    assert (grants.rechecked, live.touched) == (1, 1)
+
+
+async def test_its_policy_lets_our_own_scripts_play_and_nothing_more(watch):
+    answer, page = await open_page(watch)
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    for part in ("script-src 'self'", "media-src 'self' blob:", "connect-src 'self'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert re.findall(r"(?:src|href|action|poster)=\"(?!/)", page) == ['href="'] * page.count('href="#content"')
+
+
+async def test_without_hls_js_the_page_does_without(watch):
+    files = {name: file for name, file in watch.pages.statics.files.items() if name != HLS_JS}
+    watch.pages = replace(watch.pages, statics=replace(watch.pages.statics, files=files))
+    assert "hls.min.js" not in (await open_page(watch))[1]
+    files = {**files, HLS_JS: Static(b"", "text/javascript", '"x"')}
+    watch.pages = replace(watch.pages, statics=replace(watch.pages.statics, files=files))
+    assert "vendor/hls.min.js" in (await open_page(watch))[1]
+
+
+async def test_no_poster_no_file(watch, live):
+    live.player = sources(poster=None, file=None)
+    page = (await open_page(watch))[1]
+    assert "poster=" not in page
+    assert page.count("<source") == 1
+
+
+async def test_a_worker_that_does_not_know_the_grant_yet_loads_it(watch, grants):
+    grants.loaded = False
+    assert (await open_page(watch))[0].status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cookie": f"gateway={OTHER}"}])
+async def test_the_address_alone_opens_nothing(watch, grants, headers):
+    answer, page = await open_page(watch, headers={"Accept": "text/html", **headers})
+    assert answer.status == 403
+    assert "guest link" in page
+    assert grants.rechecked == 0
+
+
+@pytest.mark.parametrize("grant", ["", "x", MINE + "/", MINE + "A", MINE.lower()])
+async def test_other_spellings_are_other_grants(watch, grants, grant):
+    assert (await open_page(watch, grant))[0].status == 403
+    assert grants.rechecked == 0
+
+
+async def test_an_ended_grant_says_so(watch, grants):
+    grants.lives = ()
+    answer, page = await open_page(watch)
+    assert answer.status == 403
+    assert "Your access has ended" in page
+    assert watch.visits[-1].reason is Reason.GRANT_ENDED
+
+
+async def test_a_grant_of_another_server_is_none_here(watch, live):
+    live.server_name = "radio"
+    assert (await open_page(watch))[0].status == 403
+
+
+async def test_opening_it_asks_the_link_again(watch, grants, live):
+    grants.denied = Denied(Reason.ACCESS_OFF)
+    answer, page = await open_page(watch)
+    assert answer.status == 410
+    assert "turned off" in page
+    assert live.touched == 0
+
+
+async def test_a_kind_with_a_page_of_its_own_has_none_here(watch, live):
+    live.player = None
+    answer, page = await open_page(watch)
+    assert answer.status == 404
+    assert 'href="/media/x"' in page
+
+
+async def test_it_is_only_looked_at(watch):
+    assert (await open_page(watch, method="POST"))[0].status == 405
+    answer, body = await open_page(watch, method="HEAD")
+    assert (answer.status, body) == (200, "")
