@@ -1,0 +1,39 @@
+"""The media servers behind this gateway, found by name or by the Host a guest asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.config import ServerConfig
+from gateway.policy.model import Policy
+from gateway.upstream.client import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class MediaServer:
+    """One media server: what config.yaml says of it, its compiled policy, and the way to it."""
+
+    config: ServerConfig
+    policy: Policy
+    upstream: Upstream
+
+
+class Servers:
+    """All of them. A Host is compared as a whole: one spelling, with or without its scheme's own port."""
+
+    def __init__(self, servers: Sequence[MediaServer]) -> None:
+        self.all = tuple(servers)
+        self._named = {server.config.name: server for server in self.all}
+        self._hosts: dict[str, MediaServer] = {}
+        for server in self.all:
+            public = server.config.public
+            self._hosts[public.netloc] = server
+            self._hosts[f"{public.host}:{public.port}"] = server
+
+    def named(self, name: str) -> MediaServer | None:
+        return self._named.get(name)
+
+    def at_host(self, host: str) -> MediaServer | None:
+        """The server whose guests' address this Host header is; host names know no case."""
+        return self._hosts.get(host.lower())

@@ -1,0 +1,93 @@
+"""The gateway's keys, derived from its secrets, newest first.
+
+Rule: one secret, one key per purpose (HKDF-SHA256, RFC 5869), so that what is learned about one use
+says nothing about another. The newest secret writes; every secret of the list still reads, which is
+how they are rotated. `id` names the newest secret without telling anything about it: the store keeps
+it, so that a gateway with another key refuses to start instead of finding no link.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets as random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MIN_SECRET = 32  # bytes
+_NONCE = 12
+
+
+class Unsealable(ValueError):
+    """No key of this gateway opens it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Made by `derive`. Tuples are newest first."""
+
+    ids: tuple[str, ...]
+    session_fernets: MultiFernet = field(repr=False)
+    _finding: tuple[bytes, ...] = field(repr=False)
+    _sealing: tuple[AESGCM, ...] = field(repr=False)
+    _forms: tuple[bytes, ...] = field(repr=False)
+
+    @classmethod
+    def derive(cls, secrets: Sequence[bytes]) -> Keys:
+        """Raises ValueError without a secret, or with one that is too short to be guessed at never."""
+        if not secrets or any(len(secret) < MIN_SECRET for secret in secrets):
+            raise ValueError(f"secrets of at least {MIN_SECRET} bytes are needed")
+        return cls(
+            ids=tuple(_derived(secret, b"id").hex()[:16] for secret in secrets),
+            session_fernets=MultiFernet(
+                [Fernet(base64.urlsafe_b64encode(_derived(secret, b"session"))) for secret in secrets]
+            ),
+            _finding=tuple(_derived(secret, b"fingerprint") for secret in secrets),
+            _sealing=tuple(AESGCM(_derived(secret, b"seal")) for secret in secrets),
+            _forms=tuple(_derived(secret, b"form") for secret in secrets),
+        )
+
+    @property
+    def id(self) -> str:
+        return self.ids[0]
+
+    def fingerprint(self, token: str) -> str:
+        """The keyed hash by which a token is found; whoever reads the store learns no token from it."""
+        return self.fingerprints(token)[0]
+
+    def fingerprints(self, token: str) -> tuple[str, ...]:
+        return tuple(hmac.digest(key, token.encode(), "sha256").hex()[:40] for key in self._finding)
+
+    def seal(self, token: str) -> bytes:
+        """The encrypted copy of a token, from which its URL is shown again. Base64 text."""
+        nonce = random.token_bytes(_NONCE)
+        return base64.urlsafe_b64encode(nonce + self._sealing[0].encrypt(nonce, token.encode(), None))
+
+    def unseal(self, sealed: bytes) -> str:
+        """Raises Unsealable."""
+        try:
+            raw = base64.urlsafe_b64decode(sealed)
+        except ValueError as error:
+            raise Unsealable("not a sealed token") from error
+        for key in self._sealing:
+            try:
+                return key.decrypt(raw[:_NONCE], raw[_NONCE:], None).decode()
+            except (InvalidTag, ValueError):
+                continue
+        raise Unsealable("sealed with a key that is not among the secrets")
+
+    def sign_form(self, message: bytes) -> bytes:
+        return hmac.digest(self._forms[0], message, "sha256")[:16]
+
+    def check_form(self, message: bytes, signature: bytes) -> bool:
+        return any(hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], signature) for key in self._forms)
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"guest-gateway/1/" + purpose).derive(secret)

@@ -1,0 +1,142 @@
+"""The session cookie: what is set, what is read back, and what is no session at all."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from gateway.links.ids import new_grant_id, new_guest_id
+from gateway.links.keys import Keys
+from gateway.web.session import MAX_GRANTS, SessionCookie
+from tests.fakes import FixedClock
+
+OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
+
+
+def cookie(clock: FixedClock, *, secure: bool = True, of: tuple[bytes, ...] = (NEW,)) -> SessionCookie:
+    return SessionCookie(Keys.derive(of).session_fernets, "gateway", secure=secure, clock=clock)
+
+
+def asking(*headers: str) -> web.BaseRequest:
+    return make_mocked_request("GET", "/", headers=CIMultiDict([("Cookie", header) for header in headers]))
+
+
+def grants(count: int) -> tuple[str, ...]:
+    return tuple(new_grant_id(new_guest_id("a" * 11)) for _ in range(count))
+
+
+def written(sessions: SessionCookie, ids: tuple[str, ...], *, persistent: bool = True) -> tuple[str, str]:
+    """The `name=value` pair and its attributes."""
+    response = web.Response()
+    sessions.write(response, ids, persistent=persistent)
+    pair, _, attributes = response.headers["Set-Cookie"].partition("; ")
+    return pair, attributes
+
+
+def test_what_was_written_is_read_back_in_order() -> None:
+    sessions, ids = cookie(FixedClock()), grants(3)
+    pair, _ = written(sessions, ids)
+    assert sessions.grant_ids(asking(f"theme=dark; {pair}; lang=de")) == ids
+    assert sessions.grant_ids(asking("theme=dark", pair)) == ids
+
+
+def test_twenty_grants_stay_below_a_kilobyte_and_the_oldest_goes() -> None:
+    sessions, ids = cookie(FixedClock()), grants(25)
+    pair, _ = written(sessions, ids)
+    assert len(pair) <= 1000
+    assert sessions.grant_ids(asking(pair)) == ids[-MAX_GRANTS:]
+
+
+def test_on_https_the_cookie_is_bound_to_the_host() -> None:
+    pair, attributes = written(cookie(FixedClock()), grants(1))
+    assert pair.startswith("__Host-gateway=")
+    assert {"Path=/", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age=7776000"} <= set(attributes.split("; "))
+    assert "Domain" not in attributes
+    pair, attributes = written(cookie(FixedClock(), secure=False), grants(1))
+    assert pair.startswith("gateway=")
+    assert "Secure" not in attributes
+
+
+def test_not_my_device_ends_with_the_browser() -> None:
+    _, attributes = written(cookie(FixedClock()), grants(1), persistent=False)
+    assert "Max-Age" not in attributes
+    assert "Expires" not in attributes
+
+
+def test_deleting_repeats_every_attribute() -> None:
+    response = web.Response()
+    cookie(FixedClock()).clear(response)
+    parts = response.headers["Set-Cookie"].split("; ")
+    assert parts[0] == "__Host-gateway="
+    assert {"Path=/", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age=0"} <= set(parts)
+    response = web.Response()
+    cookie(FixedClock()).write(response, (), persistent=True)
+    assert "Max-Age=0" in response.headers["Set-Cookie"]
+
+
+def test_two_cookies_of_the_name_are_no_session() -> None:
+    sessions = cookie(FixedClock())
+    mine, other = written(sessions, grants(1))[0], written(sessions, grants(1))[0]
+    assert sessions.grant_ids(asking(f"{mine}; {other}")) == ()
+    assert sessions.grant_ids(asking(mine, other)) == ()
+    assert sessions.grant_ids(asking(f"{mine}; __Host-gateway=")) == ()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda value: value[:-1],
+        lambda value: value[:40],
+        lambda value: value[:50] + ("A" if value[50] != "A" else "B") + value[51:],
+        lambda value: f'"{value}"',
+        lambda value: value + "é",
+        lambda value: "",
+        lambda value: "A" * 100_000,
+        lambda value: "not base64 at all!",
+    ],
+)
+def test_forged_and_cut_cookies_are_no_session_and_no_log_line(spoil: object, caplog: pytest.LogCaptureFixture) -> None:
+    sessions = cookie(FixedClock())
+    name, _, value = written(sessions, grants(1))[0].partition("=")
+    with caplog.at_level(logging.DEBUG):
+        assert sessions.grant_ids(asking(f"{name}={spoil(value)}")) == ()  # type: ignore[operator]
+    assert caplog.records == []
+
+
+def test_a_cookie_is_too_old_after_ninety_days_also_when_it_was_read_before() -> None:
+    clock = FixedClock()
+    sessions = cookie(clock)
+    pair, _ = written(sessions, grants(1))
+    clock.forward(days=89)
+    assert sessions.grant_ids(asking(pair))
+    clock.forward(days=1, seconds=2)
+    assert sessions.grant_ids(asking(pair)) == ()
+    assert cookie(clock).grant_ids(asking(pair)) == ()
+
+
+def test_rotation_reads_what_the_older_secret_wrote() -> None:
+    clock, ids = FixedClock(), grants(2)
+    pair, _ = written(cookie(clock, of=(OLD,)), ids)
+    assert cookie(clock, of=(NEW, OLD)).grant_ids(asking(pair)) == ids
+    assert cookie(clock, of=(NEW,)).grant_ids(asking(pair)) == ()
+    again, _ = written(cookie(clock, of=(NEW, OLD)), ids)
+    assert cookie(clock, of=(NEW,)).grant_ids(asking(again)) == ids
+
+
+def test_the_second_reading_decrypts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, ids = cookie(FixedClock()), grants(1)
+    pair, _ = written(sessions, ids)
+    assert sessions.grant_ids(asking(pair)) == ids
+    monkeypatch.setattr(sessions, "_storage", type("Sealed", (), {"load_cookie": sessions._storage.load_cookie})())
+    assert sessions.grant_ids(asking(pair)) == ids
+
+
+def test_the_cookie_shows_nothing_of_what_it_holds() -> None:
+    ids = grants(1)
+    pair, _ = written(cookie(FixedClock()), ids)
+    assert ids[0] not in pair
