@@ -1,0 +1,223 @@
+"""Which headers travel, in both directions. Pure functions.
+
+Rule towards the server: a short list of the guest's headers, by their exact names, and then our own.
+`X_Forwarded_For` or `If.Range` are other names than ours and stay behind, since some servers fold
+them into the names we set ourselves.
+
+Rule towards the guest: what the server says about the media passes; what it says about connections,
+about itself, about other sites or to caches in between does not. What our own pages rely on (who may
+cache, who may frame, what scripts may do) is set here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy, MultiMapping
+
+Pairs = Sequence[tuple[str, str]]
+
+# Sent on in this spelling. The second column: whether a repeated header has one meaning (a list).
+_SENT_ON = {
+    "accept": ("Accept", True),
+    "accept-language": ("Accept-Language", True),
+    "accept-encoding": ("Accept-Encoding", True),
+    "range": ("Range", False),
+    "if-range": ("If-Range", False),
+    "if-match": ("If-Match", True),
+    "if-none-match": ("If-None-Match", True),
+    "if-modified-since": ("If-Modified-Since", False),
+    "content-type": ("Content-Type", False),
+    "user-agent": ("User-Agent", False),
+    "last-event-id": ("Last-Event-ID", False),
+}
+_PARTIAL = frozenset(
+    {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "accept-encoding"}
+)  # what a text that is searched must not be asked for with
+
+_KEPT_BACK = frozenset(
+    {
+        # Hop by hop (RFC 9110 7.6.1); aiohttp writes its own.
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # Words to the browser that reach beyond this answer.
+        "set-cookie",
+        "set-cookie2",
+        "service-worker-allowed",
+        "clear-site-data",
+        "refresh",
+        "alt-svc",
+        "strict-transport-security",
+        "public-key-pins",
+        "public-key-pins-report-only",
+        "report-to",
+        "reporting-endpoints",
+        "nel",
+        "www-authenticate",  # a password box for the media server on our host
+        "authentication-info",
+        # Words about the server.
+        "server",
+        "via",
+        "x-powered-by",
+        "x-aspnet-version",
+        "x-aspnetmvc-version",
+        # Words to caches in between, which would outrank our `private`.
+        "pragma",
+        "surrogate-control",
+        "surrogate-key",
+        "cache-tag",
+        # Decided anew below.
+        "cache-control",
+        "vary",
+        "location",
+    }
+)
+_KEPT_BACK_PREFIXES = ("x-accel-", "access-control-", "sec-websocket-", "x-sendfile", "x-litespeed-")
+_CACHE_WORDS = frozenset(
+    {"no-store", "no-cache", "max-age", "must-revalidate", "immutable", "no-transform"}
+    | {"stale-while-revalidate", "stale-if-error"}
+)
+CSP = "Content-Security-Policy"
+
+
+def refused_for(headers: CIMultiDictProxy[str]) -> str | None:
+    """The name of a header that may stand once and stands twice; None where there is none."""
+    seen = set()
+    for name in headers:
+        lower = name.lower()
+        known = _SENT_ON.get(lower)
+        if known is not None and not known[1]:
+            if lower in seen:
+                return known[0]
+            seen.add(lower)
+    return None
+
+
+def towards_server(
+    headers: CIMultiDictProxy[str],
+    *,
+    host: str,
+    client: str,
+    scheme: str,
+    public_host: str,
+    credentials: Pairs = (),
+    whole: bool = False,
+) -> list[tuple[str, str]]:
+    """What the server gets: of the guest's `headers` those on the list, then ours.
+
+    `whole`: the answer will be searched, so nothing may ask for a part of it or for a packed one.
+    """
+    ours = {name.lower() for name, _ in credentials}
+    dropped = _named_in_connection(headers)
+    sent = [("Host", host)]
+    for name, value in headers.items():
+        lower = name.lower()
+        known = _SENT_ON.get(lower)
+        if known is None or lower in ours or lower in dropped or (whole and lower in _PARTIAL):
+            continue
+        if _is_plain(value):
+            sent.append((known[0], value))
+    if whole and "accept-encoding" not in ours:
+        sent.append(("Accept-Encoding", "identity"))
+    if client:
+        sent.append(("X-Forwarded-For", client))
+    sent += [("X-Forwarded-Proto", scheme), ("X-Forwarded-Host", public_host)]
+    sent += credentials
+    return sent
+
+
+def towards_guest(
+    headers: MultiMapping[str],
+    *,
+    page: bool,
+    leaks: Callable[[str], bool],
+    public: Callable[[str], str],
+) -> CIMultiDict[str]:
+    """What the guest gets of an answer's `headers`, with our own words about caching and framing.
+
+    `leaks`: whether a value would tell a credential or the server's address. `public`: a text in which
+    the server's address is replaced by ours, for its content policies, which must not get lost.
+    """
+    dropped = _named_in_connection(headers)
+    sent: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower in _KEPT_BACK or lower in dropped or lower.startswith(_KEPT_BACK_PREFIXES):
+            continue
+        if lower.endswith("cache-control") or (page and lower == "x-frame-options"):
+            continue
+        if lower.startswith("content-security-policy"):
+            value = public(value)
+        if _is_plain(value, eight_bit=True) and not leaks(value):
+            sent.add(name, value)
+    if page:
+        sent["Cache-Control"] = "no-store"
+        sent["X-Frame-Options"] = "DENY"
+        sent.popall("Expires", None)
+        # An additional header can only narrow what the server's own allow.
+        sent.add(CSP, "frame-ancestors 'none'")
+        return sent
+    sent.add(CSP, "sandbox")
+    sent["Cache-Control"] = cache_control(headers.getall("Cache-Control", ()))
+    vary = [word for word in _words(headers.getall("Vary", ())) if _is_plain(word) and not leaks(word)]
+    if "*" not in vary and not any(word.lower() == "cookie" for word in vary):
+        vary.append("Cookie")  # a browser whose guest has left must not answer from its cache for the next
+    sent["Vary"] = ", ".join(vary)
+    return sent
+
+
+def cache_control(values: Iterable[str]) -> str:
+    """`private`, and what the server said about the browser's own cache."""
+    kept = ["private"]
+    for directive in _words(values):
+        name, equals, value = directive.partition("=")
+        name = name.strip().lower()
+        if name not in _CACHE_WORDS:
+            continue
+        number = value.strip().strip('"')
+        if not equals or name == "no-cache":
+            word = name
+        elif number.isascii() and number.isdecimal():
+            word = f"{name}={number}"
+        else:
+            continue
+        if word not in kept:
+            kept.append(word)
+    return ", ".join(kept)
+
+
+def has_body(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether a request says that a body follows. `Content-Length: 0` is none."""
+    return "Transfer-Encoding" in headers or any(value != "0" for value in headers.getall("Content-Length", ()))
+
+
+def lists(headers: MultiMapping[str], name: str, token: str) -> bool:
+    """Whether a comma-separated header holds this token, in any case."""
+    return any(word.lower() == token for word in _words(headers.getall(name, ())))
+
+
+def _named_in_connection(headers: MultiMapping[str]) -> frozenset[str]:
+    values = headers.getall("Connection", ())
+    return frozenset(word.lower() for word in _words(values)) if values else frozenset()
+
+
+def _words(values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (part.strip() for part in value.split(",")) if word]
+
+
+def _is_plain(value: str, *, eight_bit: bool = False) -> bool:
+    """Only characters that each parser reads alike. `eight_bit`: file names in answers are often UTF-8."""
+    if value.isascii():
+        return value.isprintable() or ("\t" in value and value.replace("\t", " ").isprintable())
+    return eight_bit and all(character.isprintable() for character in value)

@@ -1,0 +1,203 @@
+"""Finding the policy's credentials in what is about to reach a guest, however they are spelled.
+
+Rule: an answer in which one is found is not delivered. Nothing is cut out: a text that holds a key in
+one place may hold it in another that we did not think of.
+
+A text is searched as it is and again after each round of decoding (percent, JSON and JavaScript
+escapes, HTML entities), until nothing is left to decode; base64 is searched for as the three texts
+that a key becomes, depending on where in a group of three bytes it begins.
+
+Why decode instead of listing spellings: each character may be written in a dozen ways, in any mix
+(`S%65cr\\u0065t`), and servers nest them (a URL in JSON in HTML).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from html.entities import html5
+
+_ROUNDS = 6  # deeper nesting than any server writes; each round costs one pass
+
+_ESCAPE = re.compile(
+    rb"%([0-9A-Fa-f]{2})"
+    rb"|\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})"
+    rb"|\\u([0-9A-Fa-f]{4})"
+    rb"|\\u\{0*([0-9A-Fa-f]{1,6})\}"
+    rb"|\\x([0-9A-Fa-f]{2})"
+    rb"|\\([/\"'\\&])"
+    rb"|&#[xX]0*([0-9A-Fa-f]{1,6});?"
+    rb"|&#0*([0-9]{1,7});?"
+    rb"|&([A-Za-z]{2,31});"
+)
+_SHORTEST_BASE64 = 8  # characters; shorter pieces of base64 turn up by chance
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TEXT_MARKS = (
+    "json",
+    "xml",
+    "javascript",
+    "ecmascript",
+    "mpegurl",
+    "yaml",
+    "graphql",
+    "subrip",
+    "urlencoded",
+    "x-scpls",
+    "x-sh",
+    "sdp",
+)
+_ENDLESS = frozenset({"text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl"})
+_TEXT_ENDINGS = _words(
+    "m3u8 m3u mpd json xml txt log html htm xhtml js mjs css map vtt webvtt srt ass ssa ttml dfxp svg csv md"
+    " yaml yml ini conf cfg sdp pls webmanifest php asp aspx jsp"
+)
+_MEDIA_ENDINGS = _words(
+    "ts m4s m4a m4v mp4 cmfv cmfa cmft aac mp3 ogg opus oga ogv flac wav webm mkv mov avi mpg mpeg m2ts"
+    " jpg jpeg png webp gif avif ico bmp bif key init bin woff woff2 ttf otf wasm zip pdf"
+)
+
+
+class CredentialFound(Exception):
+    """A text that flows holds a credential; what was held back must not be sent."""
+
+
+class CredentialFinder:
+    """Knows what to look for. Build once per policy; searching needs no lock and keeps no state."""
+
+    __slots__ = ("_needles", "reach")
+
+    def __init__(self, credentials: Iterable[str]) -> None:
+        needles: set[bytes] = set()
+        for credential in credentials:
+            raw = credential.encode("utf-8", "surrogateescape")
+            if not raw:
+                continue
+            needles |= {raw, raw.replace(b" ", b"+"), *_rounds(raw)}
+            needles |= set(_as_base64(raw))
+        self._needles = tuple(sorted(needles, key=len))
+        # How far apart the ends of one spelling may lie: the widest escape of a byte is about 16 wide.
+        self.reach = 16 * max((len(needle) for needle in self._needles), default=0)
+
+    def __bool__(self) -> bool:
+        return bool(self._needles)
+
+    def found(self, data: bytes) -> bool:
+        """Whether `data` holds a credential in any spelling. Linear in its length."""
+        if not self._needles:
+            return False
+        if b"\0" in data:
+            data += b"\n" + data.replace(b"\0", b"")  # UTF-16 and UTF-32 are ASCII with zeros between
+        if any(needle in data for needle in self._needles):
+            return True
+        return any(needle in reading for reading in _rounds(data) for needle in self._needles)
+
+    def found_in(self, text: str) -> bool:
+        return bool(self._needles) and self.found(text.encode("utf-8", "surrogateescape"))
+
+
+class FlowingText:
+    """Searches a text that has no end (events, lines of JSON) while it flows.
+
+    A line is passed on when it is whole: no spelling of a credential spans two lines. Of a line that
+    grows very long only its end is held back, as far as a spelling reaches.
+    """
+
+    __slots__ = ("_finder", "_held", "_limit")
+
+    def __init__(self, finder: CredentialFinder, *, limit: int = 65_536) -> None:
+        self._finder = finder
+        self._held = b""
+        self._limit = max(limit, 2 * finder.reach)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now. Raises CredentialFound."""
+        text = self._held + chunk
+        if self._finder.found(text):
+            raise CredentialFound
+        end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        if len(text) - end > self._limit:
+            end = len(text) - self._finder.reach
+        self._held = text[end:]
+        return text[:end]
+
+    def finish(self) -> bytes:
+        """The rest, when the text has ended after all; it was searched when it came."""
+        rest, self._held = self._held, b""
+        return rest
+
+
+def is_text(content_type: str, path: str) -> bool:
+    """Whether an answer of this type is searched. Without a telling type its path's ending decides;
+    nothing known at all counts as text, as servers that forget types serve their errors."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith("text/") or any(mark in kind for mark in _TEXT_MARKS):
+        return True
+    if kind and kind not in ("application/octet-stream", "binary/octet-stream", "multipart/byteranges", "unknown"):
+        return False
+    ending = _ending(path)
+    if kind in ("application/octet-stream", "binary/octet-stream"):
+        return ending in _TEXT_ENDINGS
+    return ending not in _MEDIA_ENDINGS
+
+
+def looks_like_text(path: str) -> bool:
+    """Whether what this path names will most likely be a text."""
+    return _ending(path) in _TEXT_ENDINGS
+
+
+def is_endless(content_type: str) -> bool:
+    """Whether a text of this type is sent as it comes about, possibly for ever."""
+    return content_type.partition(";")[0].strip().lower() in _ENDLESS
+
+
+def _ending(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def _rounds(data: bytes) -> Iterable[bytes]:
+    """`data` after one round of decoding, after two, … as long as something changes."""
+    for _ in range(_ROUNDS):
+        if b"%" not in data and b"\\" not in data and b"&" not in data:
+            return
+        decoded = _ESCAPE.sub(_decoded, data)
+        if decoded == data:
+            return
+        yield decoded
+        data = decoded
+
+
+def _decoded(match: re.Match[bytes]) -> bytes:
+    percent, high, low, json_code, braced, script_code, simple, html_hex, html_decimal, name = match.groups()
+    if percent is not None:
+        return bytes((int(percent, 16),))
+    if simple is not None:
+        return bytes(simple)
+    if high is not None:
+        return _character(0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00))
+    if name is not None:
+        return html5.get(name.decode() + ";", match.group().decode()).encode()
+    number = json_code or braced or script_code or html_hex
+    return _character(int(number, 16) if number is not None else int(html_decimal))
+
+
+def _character(number: int) -> bytes:
+    return chr(number).encode("utf-8", "surrogatepass") if number <= 0x10FFFF else b""
+
+
+def _as_base64(raw: bytes) -> Iterable[bytes]:
+    """The characters that stand for `raw` in base64, whatever stands before and after it."""
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + raw)
+        first = -(-before * 8 // 6)  # the first character that holds none of the bits before
+        last = (before + len(raw)) * 8 // 6  # and the last one that holds no bit behind
+        piece = coded[first:last]
+        if len(piece) >= _SHORTEST_BASE64:
+            yield piece
+            yield piece.replace(b"+", b"-").replace(b"/", b"_")
