@@ -5,7 +5,7 @@ import { face, iconButton, make } from "./dom.js";
 import { menu } from "./menu.js";
 
 const REST_AFTER = 3000; // ms without a movement until the bar hides while playing
-const LIVE_EDGE = 12; // seconds behind the end that still count as live
+const LIVE_SLACK = 6; // seconds behind the newest that can be had which still count as live
 
 /** @typedef {ReturnType<typeof buildControls>} Controls */
 
@@ -47,6 +47,9 @@ export function buildControls(root, video, media, words) {
     if (isLive() && seekable.length > 0) return { start: seekable.start(0), end: seekable.end(seekable.length - 1) };
     return { start: 0, end: Number.isFinite(video.duration) ? video.duration : 0 };
   };
+
+  // The very end of a live stream is not there yet; a little before it is.
+  const newest = () => media.liveEdge ?? ends().end - LIVE_SLACK;
 
   function playOrPause() {
     if (root.classList.contains("stopped")) return;
@@ -153,7 +156,7 @@ export function buildControls(root, video, media, words) {
     seek.setAttribute("aria-valuetext", words("seek.value", { position, duration: clock(end) }));
     fill(seek);
     live.hidden = !isLive();
-    live.classList.toggle("edge", end - video.currentTime < LIVE_EDGE);
+    live.classList.toggle("edge", video.currentTime > newest() - LIVE_SLACK);
     time.textContent = isLive() ? "" : `${position} / ${clock(end)}`;
   }
 
@@ -172,7 +175,7 @@ export function buildControls(root, video, media, words) {
     video.muted = false;
     video.volume = Number(volume.value);
   });
-  live.addEventListener("click", () => (video.currentTime = ends().end - 1));
+  live.addEventListener("click", () => (video.currentTime = newest()));
   big.addEventListener("click", playOrPause);
   // A tap on a phone first shows the bar; a click with a mouse plays or pauses.
   video.addEventListener("pointerup", (event) => {

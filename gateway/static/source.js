@@ -197,6 +197,11 @@ export class Media extends EventTarget {
     return this.hls?.levels?.[this.hls.currentLevel]?.height ?? 0;
   }
 
+  /** Where a live stream is best joined, in seconds; null when nobody knows. @returns {number | null} */
+  get liveEdge() {
+    return this.hls?.liveSyncPosition ?? null;
+  }
+
   /** @returns {Sound[]} */
   get sounds() {
     return (this.hls?.audioTracks ?? []).map((/** @type {any} */ track, /** @type {number} */ id) => ({

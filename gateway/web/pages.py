@@ -61,6 +61,27 @@ def content_policy(more: Mapping[str, str] | None = None) -> str:
     return "; ".join(f"{name} {value}" for name, value in {**_PAGE_POLICY, **(more or {})}.items())
 
 
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["attribute_json"] = _attribute_json
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
+
+
+def _attribute_json(value: object) -> str:
+    """JSON for a data attribute; the attribute's own escaping is the template's."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Everything a page needs that does not come from the request."""
@@ -69,7 +90,7 @@ class Pages:
     prefixes: Prefixes = field(default_factory=Prefixes)
     catalogues: Catalogues = field(default_factory=Catalogues.load)
     statics: Statics = field(default_factory=Statics.load)
-    environment: jinja2.Environment = field(default_factory=lambda: _environment(), repr=False)
+    environment: jinja2.Environment = field(default_factory=_environment, repr=False)
 
     def locale(self, request: web.BaseRequest) -> Locale:
         return self.catalogues.choose(request.headers.get("Accept-Language", ""))
@@ -124,24 +145,3 @@ class Pages:
 def plain_pages() -> Pages:
     """The look without any setting."""
     return Pages()
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.filters["attribute_json"] = _attribute_json
-    for name in environment.list_templates():
-        environment.get_template(name)
-    return environment
-
-
-def _attribute_json(value: object) -> str:
-    """JSON for a data attribute; the attribute's own escaping is the template's."""
-    return json.dumps(value, ensure_ascii=False)

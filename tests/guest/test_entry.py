@@ -242,7 +242,7 @@ async def test_a_program_hears_the_faults_as_a_problem(entry, keeper):
     keeper.admitted = Denied(Reason.FORM_INVALID, "", {"email": "entry.error.email"})
     answer, text = await post(entry, GOOD, {"Accept": "application/json"})
     assert answer.status == 422
-    assert '"email": "Please enter an e-mail address' in text
+    assert '"email": "Please enter an email address' in text
 
 
 async def test_without_the_cookie_the_guest_is_told_what_to_do(entry, keeper):
