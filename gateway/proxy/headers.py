@@ -202,6 +202,11 @@ def has_body(headers: CIMultiDictProxy[str]) -> bool:
     return "Transfer-Encoding" in headers or any(value != "0" for value in headers.getall("Content-Length", ()))
 
 
+def packed(headers: MultiMapping[str]) -> bool:
+    """Whether a body is compressed."""
+    return any(word.lower() != "identity" for word in _words(headers.getall("Content-Encoding", ())))
+
+
 def lists(headers: MultiMapping[str], name: str, token: str) -> bool:
     """Whether a comma-separated header holds this token, in any case."""
     return any(word.lower() == token for word in _words(headers.getall(name, ())))

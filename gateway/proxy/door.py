@@ -1,0 +1,176 @@
+"""The proxy door: one request of a guest to the media server, judged, sent, and its answer passed on.
+
+The story is `handle`: what is refused before any rule, the judgement, then the way to the server. What
+travels in headers is said in `headers`, how bodies flow in `relay`, where redirects lead in `redirects`,
+how websockets are joined in `websocket`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
+
+from gateway.access.outcome import Denied
+from gateway.errors import UpstreamFailed
+from gateway.metrics import Metrics
+from gateway.proxy.exchange import Exchange, failed
+from gateway.proxy.facing import Facing
+from gateway.proxy.headers import has_body, lists, refused_for
+from gateway.proxy.relay import Cut, held, sever
+from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks_upgrade, fault_of
+from gateway.reasons import Reason
+from gateway.web.body import drained
+from gateway.web.refuse import refuse
+from gateway.web.same_origin import foreign
+
+if TYPE_CHECKING:
+    from gateway.access.authorize import Allowed, Authorizer
+    from gateway.access.grants import LiveGrant
+    from gateway.access.servers import MediaServer
+    from gateway.web.session import SessionCookie
+    from gateway.web.visit import Visit
+
+MAX_DRAINED = 64 * 1024  # bytes of a request's body that are read away to keep the connection
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+WayBack = Callable[["MediaServer", tuple[str, ...]], str | None]
+
+
+def _no_way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyDoor:
+    """`client` tells a request's address. `way_back`: where a refused guest's media is, if he has one."""
+
+    session: SessionCookie
+    authorizer: Authorizer
+    client: Callable[[web.BaseRequest], str]
+    metrics: Metrics
+    way_back: WayBack = _no_way_back
+    _facings: dict[str, Facing] = field(default_factory=dict, repr=False)
+    _talking: set[Cut] = field(default_factory=set, repr=False)
+
+    async def handle(self, visit: Visit) -> web.StreamResponse:
+        """Any request that is not for the gateway itself."""
+        response = await self._handle(visit)
+        upgrade = visit.request.message.upgrade and not isinstance(response, web.WebSocketResponse)
+        if upgrade or response.status == 400:
+            # What follows an upgrade that was not made, or an unclear request, is no request.
+            response.force_close()
+        return response
+
+    async def close(self) -> None:
+        """The gateway stops: tell all websockets that we go away. Streams may run to their end."""
+        for cut in tuple(self._talking):
+            cut.go_away()
+
+    async def _handle(self, visit: Visit) -> web.StreamResponse:
+        request, server = visit.request, visit.server
+        refused = self._refused_before_rules(visit)
+        if refused is not None:
+            return refused
+        grant_ids = self.session.grant_ids(request)
+        if asks_upgrade(request.headers):
+            judged = await self.authorizer.judge(server, request.method, visit.target, grant_ids, websocket=True)
+            if not isinstance(judged, Denied):
+                fault = fault_of(request)
+                if fault is not None:
+                    return refuse(visit, Reason.BAD_HANDSHAKE, detail=fault)
+                return await self._converse(visit, judged.live)
+            # No websocket may be opened here, so the header means nothing; the rest is a plain request.
+        judged = await self.authorizer.judge(server, request.method, visit.target, grant_ids)
+        if isinstance(judged, Denied):
+            return self._denied(visit, judged, grant_ids)
+        return await self._serve(visit, judged)
+
+    def _refused_before_rules(self, visit: Visit) -> web.StreamResponse | None:
+        request, headers = visit.request, visit.request.headers
+        if request.version not in (HttpVersion10, HttpVersion11):
+            return refuse(visit, Reason.AMBIGUOUS_REQUEST, detail="HTTP version")
+        if lists(headers, "Service-Worker", "script") or lists(headers, "Sec-Fetch-Dest", "serviceworker"):
+            return refuse(visit, Reason.SERVICE_WORKER)
+        upgrade = asks_upgrade(headers)
+        if (request.method in ("GET", "HEAD") or upgrade) and has_body(headers):
+            return refuse(visit, Reason.BODY_REFUSED)
+        if request.method not in _SAFE or upgrade:
+            sign = foreign(headers, visit.server.config.public)
+            if sign is not None:
+                return refuse(visit, Reason.CROSS_SITE, detail=sign)
+        twice = refused_for(headers)
+        if twice is not None:
+            return refuse(visit, Reason.AMBIGUOUS_REQUEST, detail=f"{twice} more than once")
+        return None
+
+    def _denied(self, visit: Visit, denied: Denied, grant_ids: tuple[str, ...]) -> web.StreamResponse:
+        has_grant = denied.reason in (Reason.NO_RULE, Reason.QUERY_REFUSED, Reason.METHOD_REFUSED)
+        if visit.request.method == "OPTIONS" and has_grant:
+            # No word about methods or other origins: a browser that asks for another site learns nothing.
+            return web.Response(status=204, headers={"Cache-Control": "no-store"})
+        back = self.way_back(visit.server, grant_ids) if grant_ids else None
+        return refuse(visit, denied.reason, detail=denied.detail, back=back)
+
+    async def _serve(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
+        """An allowed request: to the server and back, as long as the grant lives."""
+        request = visit.request
+        visit.grant = allowed.live.grant.id
+        keep = await drained(request, MAX_DRAINED)
+        exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request))
+        with self.metrics.stream(), held(allowed.live) as cut:
+            try:
+                response = await exchange.run()
+            except asyncio.CancelledError:
+                if not cut.taken():
+                    raise
+                self.metrics.cut()
+                begun = exchange.response
+                if begun is None or not begun.prepared:
+                    return refuse(visit, Reason.GRANT_ENDED)
+                visit.detail = "cut: the grant ended"
+                sever(request, begun)
+                return begun
+        if not keep:
+            response.force_close()
+        return response
+
+    async def _converse(self, visit: Visit, live: LiveGrant) -> web.StreamResponse:
+        """A websocket: the server's 101 first, then the guest's."""
+        request, facing = visit.request, self._facing(visit.server)
+        visit.grant = live.grant.id
+        target, headers = facing.request(visit.target, request.headers, self.client(request))
+        with self.metrics.websocket(), held(live) as cut:
+            self._talking.add(cut)
+            try:
+                async with facing.upstream.websocket(target, headers) as upstream:
+                    conversation = Conversation(upstream, facing.finder, self.metrics)
+                    try:
+                        visit.detail = await conversation.run(request)
+                    except asyncio.CancelledError:
+                        if not conversation.guest.prepared or not cut.taken():
+                            raise
+                        visit.detail = "cut: the gateway stops" if cut.going_away else "cut: the grant ended"
+                        self.metrics.cut()
+                        await conversation.end(GOING_AWAY if cut.going_away else ACCESS_ENDED)
+                    except ConnectionError:
+                        visit.detail = "the guest left"
+                    return conversation.guest
+            except UpstreamFailed as error:
+                return failed(visit, error, self.metrics)
+            except asyncio.CancelledError:
+                if not cut.taken():
+                    raise
+                return refuse(visit, Reason.GRANT_ENDED)
+            finally:
+                self._talking.discard(cut)
+
+    def _facing(self, server: MediaServer) -> Facing:
+        facing = self._facings.get(server.config.name)
+        if facing is None or facing.server is not server:
+            facing = self._facings[server.config.name] = Facing.of(server)
+        return facing

@@ -1,0 +1,157 @@
+"""One allowed request: sent to the server, its answer brought into the form a guest may have.
+
+Four kinds of answers: a redirect is judged before it is passed on; a text of a server that we hold
+credentials for is searched before a byte of it leaves; an endless text is searched as it flows; all else
+streams through untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
+from gateway.metrics import Metrics
+from gateway.proxy.facing import Facing
+from gateway.proxy.headers import packed
+from gateway.proxy.redirects import led_to
+from gateway.proxy.relay import begin, relay
+from gateway.reasons import Reason
+from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
+from gateway.upstream.client import Answer, AnswerTooLarge
+from gateway.web.refuse import refuse, refuse_failure
+
+if TYPE_CHECKING:
+    from gateway.access.authorize import Allowed
+    from gateway.web.visit import Visit
+
+MAX_TEXT = 16 * 1024 * 1024  # bytes of a text that is searched before it is sent
+_LARGE = 256 * 1024  # bytes from which a search moves to a thread
+_BODILESS = frozenset({204, 205, 304})
+
+
+class Exchange:
+    """`response` is the answer to the guest once it has begun."""
+
+    __slots__ = ("_allowed", "_client", "_facing", "_metrics", "_request", "_visit", "response")
+
+    def __init__(self, facing: Facing, metrics: Metrics, visit: Visit, allowed: Allowed, client: str) -> None:
+        self._facing = facing
+        self._metrics = metrics
+        self._visit = visit
+        self._request = visit.request
+        self._allowed = allowed
+        self._client = client
+        self.response: web.StreamResponse | None = None
+
+    async def run(self) -> web.StreamResponse:
+        # A part of a text can't be searched, nor a packed one; where a text is to be expected (or the
+        # request can't be made twice) the whole plain text is asked for at once.
+        whole = bool(self._facing.finder) and (
+            self._request.method not in ("GET", "HEAD")
+            or self._allowed.decision.page
+            or looks_like_text(self._visit.target.text)
+        )
+        try:
+            response = await self._ask(whole)
+            return response if response is not None else await self._ask_again()
+        except UpstreamFailed as error:
+            return failed(self._visit, error, self._metrics)
+
+    async def _ask_again(self) -> web.StreamResponse:
+        response = await self._ask(True)
+        assert response is not None
+        return response
+
+    async def _ask(self, whole: bool) -> web.StreamResponse | None:
+        """None: the answer is part of a text, ask again for all of it."""
+        visit, request = self._visit, self._request
+        target, headers = self._facing.request(visit.target, request.headers, self._client, whole=whole)
+        asked = time.perf_counter()
+        async with self._facing.upstream.request(request.method, target, headers) as answer:
+            self._metrics.upstream_answered(time.perf_counter() - asked)
+            if not 200 <= answer.status <= 599:
+                raise UpstreamDown(f"an answer with status {answer.status}")
+            locations = answer.headers.getall("Location", ())
+            if 300 <= answer.status < 400 and locations:
+                return self._redirect(answer, locations)
+            searched = (
+                bool(self._facing.finder)
+                and request.method != "HEAD"
+                and answer.status not in _BODILESS
+                and is_text(answer.headers.get("Content-Type", ""), visit.target.text)
+            )
+            if searched and (answer.status == 206 or packed(answer.headers)):
+                if not whole:
+                    return None
+                if packed(answer.headers):
+                    return refuse(visit, Reason.CREDENTIAL_IN_ANSWER, detail="a packed text can't be searched")
+            return await self._pass_on(answer, searched)
+
+    async def _pass_on(self, answer: Answer, searched: bool) -> web.StreamResponse:
+        headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
+        if "Transfer-Encoding" in answer.headers:
+            headers.popall("Content-Length", None)  # both together: the length is not the body's
+        for location in answer.headers.getall("Location", ()):
+            # Not a redirect (201 and the like): a hint, passed on only where it may be followed.
+            ours = self._ours(location)
+            if ours is not None:
+                headers["Location"] = ours
+        flow = None
+        if searched:
+            if not is_endless(answer.headers.get("Content-Type", "")):
+                return await self._searched(answer, headers)
+            flow = FlowingText(self._facing.finder)
+        self.response = response = begin(self._request, answer.status, headers)
+        self._visit.detail = await relay(self._request, answer, response, self._metrics, flow)
+        return response
+
+    async def _searched(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
+        body = await answer.read(MAX_TEXT)
+        finder = self._facing.finder
+        found = finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body)
+        if found:
+            return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
+        for name in ("Content-Length", "Content-Range", "Accept-Ranges"):
+            headers.popall(name, None)
+        self._metrics.sent(len(body))
+        return web.Response(status=200 if answer.status == 206 else answer.status, body=body, headers=headers)
+
+    def _redirect(self, answer: Answer, locations: list[str] | tuple[()]) -> web.StreamResponse:
+        ours = self._ours(locations[0]) if len(locations) == 1 else None
+        if ours is None:
+            return refuse(self._visit, Reason.REDIRECT_REFUSED, detail="leads where this guest may not go")
+        headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
+        for name in list(headers):
+            # Its body is not sent, so nothing may speak of it.
+            if name.lower() in ("etag", "last-modified", "accept-ranges") or (
+                name.lower().startswith("content-") and not name.lower().startswith("content-security-policy")
+            ):
+                headers.popall(name, None)
+        headers["Location"] = ours
+        return web.Response(status=answer.status, headers=headers)
+
+    def _ours(self, location: str) -> str | None:
+        """The location on our host, if this guest may go there."""
+        facing = self._facing
+        led = led_to(location, self._visit.target, facing.home, facing.injected)
+        if led is None:
+            return None
+        target, fragment = led
+        if not self._allowed.live.scope.decide("GET", target).allowed:
+            return None
+        ours = target.sent + fragment
+        return None if facing.leaks(ours) else ours
+
+
+def failed(visit: Visit, error: UpstreamFailed, metrics: Metrics) -> web.Response:
+    """The refusal for a server that did not answer as it should."""
+    if isinstance(error, AnswerTooLarge):
+        metrics.upstream_failed("other")
+        return refuse(visit, Reason.ANSWER_TOO_LARGE, detail=str(error))
+    metrics.upstream_failed("slow" if isinstance(error, UpstreamSlow) else "down")
+    return refuse_failure(visit, error)

@@ -1,0 +1,108 @@
+"""What the door knows about one media server, worked out once: how to address it, what must not leak."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from multidict import CIMultiDict
+
+from gateway.config import Origin
+from gateway.proxy.headers import Pairs, towards_guest, towards_server
+from gateway.rewrite.scrub import CredentialFinder
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy, MultiMapping
+
+    from gateway.access.servers import MediaServer
+    from gateway.policy.model import Credentials
+    from gateway.policy.target import Target
+    from gateway.upstream.client import Upstream
+
+_USUAL = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Facing:
+    server: MediaServer
+    upstream: Upstream
+    home: tuple[Origin, ...]  # the origins that are this server
+    finder: CredentialFinder
+    injected: frozenset[str]  # pairs that we add to queries, as they are spelled there
+    _credentials: Credentials
+    _sent: Pairs
+    _host: str
+    _own: re.Pattern[str]
+
+    @classmethod
+    def of(cls, server: MediaServer) -> Facing:
+        credentials = server.policy.credentials
+        home = (server.config.upstream, *server.config.also_known_as)
+        return cls(
+            server=server,
+            upstream=server.upstream,
+            home=home,
+            finder=CredentialFinder(credentials.spellings()),
+            injected=frozenset(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credentials.query),
+            _credentials=credentials,
+            _sent=credentials.sent_headers(),
+            _host=server.config.upstream.netloc,
+            _own=_spelled([origin for origin in home if origin != server.config.public]),
+        )
+
+    def request(
+        self, target: Target, headers: CIMultiDictProxy[str], client: str, *, whole: bool = False
+    ) -> tuple[str, list[tuple[str, str]]]:
+        """Target and headers for the server; see `towards_server`."""
+        public = self.server.config.public
+        return self._credentials.into(target.sent), towards_server(
+            headers,
+            host=self._host,
+            client=client,
+            scheme=public.scheme,
+            public_host=public.netloc,
+            credentials=self._sent,
+            whole=whole,
+        )
+
+    def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:
+        """An answer's headers for the guest; see `towards_guest`."""
+        return towards_guest(headers, page=page, leaks=self.leaks, public=self._public)
+
+    def leaks(self, value: str) -> bool:
+        """Whether this would tell a credential, or the server's address behind us."""
+        if self.finder.found_in(value):
+            return True
+        return ("/" in value or "%" in value) and self._own.search(value) is not None
+
+    def _public(self, text: str) -> str:
+        public = self.server.config.public
+
+        def ours(match: re.Match[str]) -> str:
+            scheme = match["scheme"]
+            if scheme is None:
+                return f"//{public.netloc}"
+            mine = {"http": public.scheme, "ws": "wss" if public.secure else "ws"}[scheme.lower().removesuffix("s")]
+            return f"{mine}://{public.netloc}"
+
+        return self._own.sub(ours, text)
+
+
+def _spelled(origins: list[Origin]) -> re.Pattern[str]:
+    """Finds these origins in a text, with or without scheme, plain, escaped or percent-encoded."""
+    if not origins:
+        return re.compile(r"(?P<scheme>)(?!)")
+    places = []
+    for origin in origins:
+        port = rf"(?::|%3A){origin.port}"
+        if origin.port == _USUAL.get(origin.scheme):
+            port = f"(?:{port})?"
+        places.append(re.escape(origin.host) + port)
+    slash = r"(?:\\?/|%2F)"
+    colon = r"(?::|%3A)"
+    return re.compile(
+        rf"(?:(?P<scheme>https?|wss?){colon})?{slash}{slash}(?:{'|'.join(places)})(?![A-Za-z0-9:-]|\.[A-Za-z0-9])",
+        re.IGNORECASE,
+    )

@@ -1,0 +1,123 @@
+"""Passing an answer on to the guest while it comes.
+
+Rule: the guest sees the bytes as the server sent them, at the pace at which he takes them. When the
+server breaks off, or the grant ends, the guest's connection is cut as well: a body that just stopped
+must never look complete. A guest who leaves is nobody's failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+from multidict import CIMultiDict
+
+from gateway.errors import UpstreamFailed
+from gateway.metrics import Metrics
+from gateway.rewrite.scrub import CredentialFound, FlowingText
+from gateway.web.pages import SERVER
+
+if TYPE_CHECKING:
+    from gateway.access.grants import LiveGrant
+    from gateway.upstream.client import Answer
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Cut:
+    """What the end of a grant calls: it stops the request that made it, wherever that is waiting."""
+
+    __slots__ = ("_task", "going_away", "happened")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self.happened = False
+        self.going_away = False
+
+    def __call__(self) -> None:
+        if not self.happened:
+            self.happened = True
+            self._task.cancel()
+
+    def go_away(self) -> None:
+        """As a cut, but it is the gateway that ends."""
+        self.going_away = True
+        self()
+
+    def taken(self) -> bool:
+        """In a handler of CancelledError: whether it was this cut; once, the task then goes on to answer."""
+        if not self.happened or not self._task.cancelling():
+            return False
+        return self._task.uncancel() == 0
+
+
+@contextmanager
+def held(live: LiveGrant) -> Iterator[Cut]:
+    """Inside, the end of the grant cancels this task; see `Cut.taken`."""
+    cut = Cut()
+    with live.holding(cut):
+        yield cut
+
+
+def begin(request: web.BaseRequest, status: int, headers: CIMultiDict[str]) -> web.StreamResponse:
+    """An answer that will be streamed, not sent yet."""
+    response = web.StreamResponse(status=status, headers=headers)
+    if "Content-Length" not in response.headers and request.version < HttpVersion11:
+        response.force_close()  # HTTP/1.0 knows the end of such a body by the end of the connection
+    response.headers.setdefault("Server", SERVER)
+    return response
+
+
+async def relay(
+    request: web.BaseRequest,
+    answer: Answer,
+    response: web.StreamResponse,
+    metrics: Metrics,
+    flow: FlowingText | None = None,
+) -> str:
+    """Send the answer's body. "" when all went through, else what happened, for the log.
+
+    `flow` searches a text that has no end; when a credential turns up the rest is not sent.
+    """
+    try:
+        await response.prepare(request)
+        if request.method != "HEAD":
+            async for chunk in answer.chunks():
+                data = flow.feed(chunk) if flow is not None else chunk
+                if data:
+                    await response.write(data)
+                    metrics.sent(len(data))
+            if flow is not None and (rest := flow.finish()):
+                await response.write(rest)
+        await response.write_eof()
+    except UpstreamFailed as error:
+        metrics.broken()
+        sever(request, response)
+        return str(error)
+    except CredentialFound:
+        sever(request, response)
+        return "a credential in an endless text"
+    except ConnectionError:
+        return "the guest left"
+    return ""
+
+
+def sever(request: web.BaseRequest, response: web.StreamResponse | None) -> None:
+    """Cut the guest's connection so that what was sent can't be taken for a whole body."""
+    transport = request.transport
+    if transport is None:
+        return
+    if response is not None and not response.chunked and "Content-Length" not in response.headers:
+        # Here the connection's end is the body's end; only a reset tells the difference.
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family != getattr(socket, "AF_UNIX", None):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
