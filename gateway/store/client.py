@@ -1,0 +1,191 @@
+"""The connection to the store: one place through which every call goes.
+
+Rule: a call is answered, or fails with StoreDown within a second. Its command runs in a task of its
+own, so that a guest who leaves cancels the waiting and never the command: with redis-py a cancelled
+command once left its answer on the connection, for the next guest to read.
+
+Why own limits: by default redis-py waits for a dead server three seconds and for a hung one a minute,
+and raises when a hundred calls come at once. Here calls queue for a connection, for as long as the
+store answers others; when it stops answering, those who wait fail with those who asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import resources
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
+from redis.exceptions import RedisError
+
+from gateway.errors import StoreDown
+from gateway.store.embedded import client_name
+
+Client = Redis | RedisCluster
+T = TypeVar("T")
+
+CONNECT_SECONDS, ANSWER_SECONDS, CALL_SECONDS = 0.3, 0.5, 0.9
+CONNECTIONS = 32
+QUEUE_SECONDS = 10.0  # a call that waits behind others while the store answers
+
+
+class Store:
+    """One Redis or Valkey, however it is reached. `url` may be a socket of the embedded server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.client: Client = make_client(url)
+        self._scripts: dict[str, AsyncScript] = {}
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._answered = self._failed = 0.0
+
+    async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Run `work` with the client. Raises StoreDown; cancelling the caller leaves the command alone."""
+        task = asyncio.create_task(self._call(work))
+        self._calls.add(task)
+        task.add_done_callback(self._finish)
+        return await asyncio.shield(task)
+
+    async def script(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+        """Run `lua/{name}.lua` atomically. All keys share one hash tag."""
+        script = self._scripts.get(name)
+        if script is None:
+            text = resources.files("gateway.store").joinpath("lua", f"{name}.lua").read_text()
+            script = self._scripts[name] = self.client.register_script(text)
+        loaded = script
+        return await self.run(lambda client: loaded(keys=list(keys), args=list(args), client=client))
+
+    async def pipeline(self, fill: Callable[[Any], Any]) -> list[Any]:
+        """Send what `fill` puts into a pipeline in one go; not one atomic step."""
+
+        async def send(client: Any) -> list[Any]:
+            async with client.pipeline(transaction=False) as pipe:
+                fill(pipe)
+                answers: list[Any] = await pipe.execute()
+                return answers
+
+        return await self.run(send)
+
+    def listener(self) -> Redis:
+        """A client of its own for the change channel: no deadline for an answer, which may never come.
+
+        In a cluster any node will do: messages reach all of them.
+        """
+        if isinstance(self.client, RedisCluster):
+            node = self.client.get_random_node() if self.client.get_nodes() else self.client.get_default_node()
+            return Redis(host=node.host, port=int(node.port), **{**_options(), **_credentials(self._url)}, **_patient())
+        client = make_client(self._url, **_patient())
+        assert isinstance(client, Redis)
+        return client
+
+    async def close(self) -> None:
+        """Let what runs finish, then close all connections."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=CALL_SECONDS)
+        await self.client.aclose()
+
+    def _finish(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may have left; nobody else need hear of it
+
+    async def _call(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        asked = time.monotonic()
+        async with self._slots:
+            # Who stood in the queue while the store stopped answering need not try it again.
+            if self._failed > asked and self._failed > self._answered:
+                raise StoreDown("the store does not answer")
+            if time.monotonic() - asked > QUEUE_SECONDS:
+                raise StoreDown("too many calls wait for the store")
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    answer = await work(self.client)
+            except (RedisError, OSError, TimeoutError) as error:
+                # Also MISCONF, READONLY, OOM, LOADING, CLUSTERDOWN: a store that can't write admits nobody.
+                self._failed = time.monotonic()
+                raise StoreDown(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            self._answered = time.monotonic()
+            return answer
+
+
+def make_client(url: str, **changes: Any) -> Client:
+    """A client for redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://."""
+    scheme = urlsplit(url).scheme
+    options = {**_options(), **changes}
+    if scheme == "redis+cluster":
+        return _cluster(url, options)
+    if scheme == "redis+sentinel":
+        return _sentinel(url, options)
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **options
+    )
+    return Redis.from_pool(pool)
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        # None: a script that is sent twice would have to be the same as once, and a second try costs
+        # the time in which the guest could have been told.
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": client_name(),
+    }
+
+
+def _patient() -> dict[str, Any]:
+    return {"socket_timeout": None, "socket_connect_timeout": 1.0}
+
+
+def _nodes(url: str, port: int) -> list[tuple[str, int]]:
+    netloc = urlsplit(url).netloc.rpartition("@")[2]
+    found = []
+    for node in netloc.split(","):
+        parts = urlsplit(f"//{node}")
+        found.append((parts.hostname or "127.0.0.1", parts.port or port))
+    return found
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    userinfo = urlsplit(url).netloc.rpartition("@")[0]
+    name, _, password = userinfo.partition(":")
+    given = {"username": unquote(name), "password": unquote(password)}
+    return {key: value for key, value in given.items() if value}
+
+
+def _tls(url: str) -> dict[str, Any]:
+    """`?ssl=true&ssl_ca_certs=…` for the two schemes that redis-py's own URLs do not know."""
+    query = dict(parse_qsl(urlsplit(url).query))
+    wanted = query.pop("ssl", "").lower() in ("1", "true", "yes")
+    kept = {name: value for name, value in query.items() if name.startswith("ssl_")}
+    return {"ssl": True, **kept} if wanted else {}
+
+
+def _cluster(url: str, options: dict[str, Any]) -> RedisCluster:
+    return RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in _nodes(url, 6379)],
+        max_connections=CONNECTIONS * 2,
+        **options,
+        **_credentials(url),
+        **_tls(url),
+    )
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Redis:
+    parts = urlsplit(url)
+    service, _, database = parts.path.strip("/").partition("/")
+    secret = _credentials(url)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has none here
+        _nodes(url, 26379), sentinel_kwargs={**_options(), **_tls(url)}, **_tls(url)
+    )
+    found: Redis = sentinel.master_for(service, db=int(database or 0), **options, **secret)
+    return found

@@ -1,0 +1,197 @@
+"""Guests, their admissions and grants in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import StoreTooNew
+from gateway.links.ids import guest_of, slot_of
+from gateway.links.records import SCHEMA, Grant, Guest, Item, Link, Variables
+from gateway.store import names
+from gateway.store.client import Store
+from gateway.store.records import (
+    flat,
+    grant_hash,
+    guest_hash,
+    read_grant,
+    read_guest,
+    read_item,
+    read_link,
+    unflat,
+    variables_text,
+)
+
+FORM_LIFE = 900_000  # ms a used form id is remembered; longer than one is good for, clocks included
+_GRANT_LIFE = 86_400_000  # ms the record of a grant stays after its latest end
+_PART = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """admitted, again (`grant`: the one the same form made before), stale, refused (`link`, `item` as
+    they were then) or missing."""
+
+    outcome: str
+    grant: str | None = None
+    link: Link | None = None
+    item: Item | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A guest's record and the grant it names: the latest one."""
+
+    guest: Guest
+    grant: str | None
+
+
+class GuestStore:
+    """`retention` in ms from a guest's last activity."""
+
+    def __init__(self, store: Store, *, retention: int) -> None:
+        self._store = store
+        self._retention = retention
+
+    async def used_form(self, link_id: str, form: str) -> tuple[str, str] | None:
+        """Digest of name and address, and the grant, of what this form id has admitted."""
+        name = names.form(slot_of(link_id), form)
+        found: list[str | None] = await self._store.run(lambda client: client.hmget(name, ["digest", "grant"]))
+        digest, grant = found
+        return None if digest is None or grant is None else (digest, grant)
+
+    async def admit(
+        self, guest: Guest, grant: Grant, *, form: str, digest: str, server_open: bool, now: int
+    ) -> Admission:
+        slot = slot_of(grant.id)
+        found = await self._store.script(
+            "admit",
+            [
+                names.item(slot),
+                names.link(grant.link),
+                names.form(slot, form),
+                names.guest(guest.id),
+                names.guests(slot),
+                names.grant(grant.id),
+                names.live(grant.link),
+            ],
+            [
+                SCHEMA,
+                now,
+                int(server_open),
+                digest,
+                FORM_LIFE,
+                self._retention,
+                grant.ends_at - now + _GRANT_LIFE,
+                guest.id,
+                grant.id,
+                *flat(guest_hash(guest)),
+                *flat(grant_hash(grant)),
+            ],
+        )
+        if found[0] == "again":
+            return Admission("again", found[1])
+        return _admission(found)
+
+    async def come_back(self, grant: Grant, *, named: str | None, server_open: bool, now: int) -> Admission:
+        """live (the grant that the guest's record names is good), fresh (`grant` was written), again
+        (somebody else was faster), gone, refused or missing."""
+        slot = slot_of(grant.id)
+        found = await self._store.script(
+            "return_guest",
+            [
+                names.item(slot),
+                names.link(grant.link),
+                names.guest(grant.guest),
+                names.grant(named or grant.id),
+                names.grant(grant.id),
+                names.live(grant.link),
+            ],
+            [
+                SCHEMA,
+                now,
+                int(server_open),
+                grant.ends_at - now + _GRANT_LIFE,
+                named or "",
+                grant.id,
+                *flat(grant_hash(grant)),
+            ],
+        )
+        return _admission(found)
+
+    async def visitors(self, ids: Iterable[str]) -> dict[str, Visitor]:
+        """The guests of these guest or grant ids, by guest id; those that are not there are left out."""
+        wanted = list(dict.fromkeys(map(guest_of, ids)))
+        found = await self._store.pipeline(lambda pipe: [pipe.hgetall(names.guest(one)) for one in wanted])
+        guests = [(read_guest(one), one.get("grant")) for one in found]
+        return {guest.id: Visitor(guest, grant) for guest, grant in guests if guest is not None}
+
+    async def grants(self, ids: Sequence[str]) -> dict[str, tuple[Grant, Guest]]:
+        """Grants with their guests; those that are not there are left out."""
+        found: list[dict[str, str]] = []
+        for at in range(0, len(ids), _PART):
+            part = ids[at : at + _PART]
+
+            def ask(pipe: Any, part: Sequence[str] = part) -> None:
+                for one in part:
+                    pipe.hgetall(names.grant(one))
+                    pipe.hgetall(names.guest(one))
+
+            found += await self._store.pipeline(ask)
+        records = zip(ids, map(read_grant, found[::2]), map(read_guest, found[1::2]), strict=True)
+        return {one: (grant, guest) for one, grant, guest in records if grant is not None and guest is not None}
+
+    async def end(self, grant: str, link: str, reason: str, *, now: int, unless_after: int | None = None) -> int | None:
+        """End a grant for good, `unless_after`: only if its last activity (ms) is not later; then that
+        activity is returned, and None when the grant is over."""
+        found = await self._store.script(
+            "end_grant",
+            [names.grant(grant), names.live(link)],
+            [now, grant, reason, "" if unless_after is None else unless_after],
+        )
+        return int(found[1]) if found[0] == "busy" else None
+
+    async def leave(self, guest: str, grants: Sequence[str], reason: str, *, now: int) -> None:
+        """The guest goes for good, with all grants named (of this guest)."""
+        await self._store.script("leave", [names.guest(guest), *map(names.grant, grants)], [now, reason, *grants])
+
+    async def touch(self, seen: Mapping[tuple[str, str], int]) -> set[str]:
+        """Note last activities (ms) of grants, each given with its link. Returns those that are over."""
+        by_slot: dict[str, list[tuple[str, str, int]]] = {}
+        for (grant, link), last in seen.items():
+            by_slot.setdefault(slot_of(grant), []).append((grant, link, last))
+        over: set[str] = set()
+        for entries in by_slot.values():
+            for at in range(0, len(entries), _PART):
+                part = entries[at : at + _PART]
+                keys = [
+                    key for grant, link, _ in part for key in (names.grant(grant), names.guest(grant), names.live(link))
+                ]
+                words = [word for grant, _, last in part for word in (grant, last)]
+                over |= set(await self._store.script("touch", keys, [self._retention, *words]))
+        return over
+
+    async def renew(self, grant: str, variables: Variables) -> None:
+        await self._store.script("renew", [names.grant(grant)], [grant, variables_text(variables)])
+
+    async def of_item(self, slot: str) -> list[Guest]:
+        """All guests of an item by first admission; names of records that have expired are swept out."""
+        ids: list[str] = await self._store.run(lambda client: client.zrange(names.guests(slot), 0, -1))
+        found: list[Guest] = []
+        for at in range(0, len(ids), _PART):
+            part = ids[at : at + _PART]
+            there = await self.visitors(part)
+            found += [visitor.guest for visitor in there.values()]
+            expired = [one for one in part if one not in there]
+            if expired:
+                await self._store.run(lambda client, expired=expired: client.zrem(names.guests(slot), *expired))  # type: ignore[misc]
+        return found
+
+
+def _admission(found: list[Any]) -> Admission:
+    if found[0] == "newer":
+        raise StoreTooNew("a link or item was written by a later version of this program")
+    if found[0] == "refused":
+        return Admission("refused", None, read_link(unflat(found[2])), read_item(unflat(found[1])))
+    return Admission(found[0])

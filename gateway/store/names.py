@@ -1,0 +1,63 @@
+"""The names of keys in the store.
+
+    gw:meta                      schema version and the id of the key that sealed the tokens
+    gw:items                     slots of all items that ever had a link or a switch (stale ones are harmless)
+    gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
+    gw:{<slot>}:item             the item and its switch
+    gw:{<slot>}:links            ids of its links by creation; deleted ones are in `:deleted` by deletion
+    gw:{<slot>}:link:<id>
+    gw:{<slot>}:form:<key>       what a form's one-time id has admitted
+    gw:{<slot>}:guests           ids of its guests by first admission
+    gw:{<slot>}:guest:<id>
+    gw:{<slot>}:grant:<id>
+    gw:{<slot>}:live:<link id>   grants of this link that have not ended, by last activity
+
+The braces are Redis Cluster's hash tag: all of an item lies on one node, where one script reaches it.
+"""
+
+from __future__ import annotations
+
+from gateway.links.ids import guest_of, slot_of
+
+META, ITEMS, CHANGES = "gw:meta", "gw:items", "gw:changes"
+
+
+def token(fingerprint: str) -> str:
+    return f"gw:token:{fingerprint}"
+
+
+def item(slot: str) -> str:
+    return f"gw:{{{slot}}}:item"
+
+
+def links(slot: str) -> str:
+    return f"gw:{{{slot}}}:links"
+
+
+def deleted(slot: str) -> str:
+    return f"gw:{{{slot}}}:deleted"
+
+
+def link(identifier: str) -> str:
+    return f"gw:{{{slot_of(identifier)}}}:link:{identifier}"
+
+
+def form(slot: str, key: str) -> str:
+    return f"gw:{{{slot}}}:form:{key}"
+
+
+def guests(slot: str) -> str:
+    return f"gw:{{{slot}}}:guests"
+
+
+def guest(identifier: str) -> str:
+    """Of a guest, or of a grant's guest."""
+    return f"gw:{{{slot_of(identifier)}}}:guest:{guest_of(identifier)}"
+
+
+def grant(identifier: str) -> str:
+    return f"gw:{{{slot_of(identifier)}}}:grant:{identifier}"
+
+
+def live(link_id: str) -> str:
+    return f"gw:{{{slot_of(link_id)}}}:live:{link_id}"
