@@ -1,0 +1,39 @@
+# docker build -t guest-gateway .
+# docker run -p 8080:8080 -v gateway:/data guest-gateway          (config.yaml is looked for in /data)
+
+# hls.js for the player page; its hash is checked below, by the code that checks it everywhere (gateway/web/vendor.py).
+FROM node:22-slim AS player
+RUN npm pack hls.js@1.7.4 --ignore-scripts --silent --pack-destination /tmp
+
+FROM python:3.13-slim AS build
+WORKDIR /app
+COPY requirements.lock ./
+# Without pip inside: what runs later can't install anything.
+RUN python -m venv --without-pip /venv \
+ && python -m pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-deps --no-compile -r requirements.lock
+COPY gateway gateway
+COPY policies policies
+COPY config.yaml README.md LICENSE ./
+COPY --from=player /tmp/hls.js-1.7.4.tgz /tmp/
+RUN PYTHONPATH=. python -c "from pathlib import Path; from gateway.web.vendor import FOLDER, unpack; unpack(Path('/tmp/hls.js-1.7.4.tgz').read_bytes(), FOLDER)" \
+ && /venv/bin/python -m compileall -q gateway /venv/lib
+
+FROM python:3.13-slim
+RUN useradd --uid 10001 --no-create-home --home-dir /data gateway \
+ && install -d -o gateway -g gateway -m 0700 /data
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Where the health check asks; another port or prefix in config.yaml needs another address here.
+ENV GATEWAY_HEALTH=http://127.0.0.1:8080/_gateway/health/ready
+USER gateway
+WORKDIR /data
+# The embedded store and the secrets made on first start.
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(os.environ['GATEWAY_HEALTH'], timeout=4)"]
+# The embedded store ends with this process, and running streams may finish: docker stop --time 40.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["python", "-m", "gateway"]
+CMD ["serve"]

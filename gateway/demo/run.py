@@ -1,0 +1,139 @@
+"""`gateway demo`: a media server, the gateway in front of it, one guest link, and a look at what it gives.
+
+Everything lies in a folder of its own that goes when the demo ends; nothing of the user's is read or
+changed. How a gateway is run and how a link is made comes from whoever calls (`Opener`): the demo
+stands beside the program, not above it.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.demo.guest import Tried, try_out
+from gateway.demo.server import PRIVATE, SHARED, serving
+
+PORT, MEDIA_PORT = 8080, 8090  # where they are free
+_HOST = "127.0.0.1"
+_TRIES = 50
+
+# Refusals are logged whatever `access` says; a line for each segment would carry the link off the screen.
+_CONFIG = """\
+# Written by `gateway demo`, and gone when it ends.
+listen: {host}:{port}
+public_url: http://{host}:{port}
+data_dir: data
+store: embedded
+log: {{access: off}}
+
+servers:
+  - name: demo
+    upstream: http://{host}:{media_port}
+    policy: hls
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeLink:
+    id: str
+    url: str
+
+
+class LinkMaker(Protocol):
+    """The running gateway, as far as the demo needs it."""
+
+    async def make(self, server: str, item: str, name: str) -> MadeLink: ...
+
+    async def remove(self, link_id: str) -> None: ...
+
+
+# Runs a gateway with this config.yaml until left.
+Opener = Callable[[Path], AbstractAsyncContextManager[LinkMaker]]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What a running demo has to show."""
+
+    config: Path
+    link: MadeLink
+    direct: Tried  # the other item, asked for on the media server's own port
+    through: Tried  # the same through the gateway, as a guest who has been admitted
+    remarks: tuple[str, ...]  # what is not as usual: other ports
+
+    def facts(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "link": self.link.url,
+            "config": str(self.config),
+            "other_item": {
+                "direct": {"url": self.direct.url, "status": self.direct.status},
+                "through_the_gateway": {"url": self.through.url, "status": self.through.status},
+            },
+        }
+
+    def text(self, program: str) -> str:
+        """For people. `program` is how they call this one: ./gw or gateway."""
+        return f"""
+A guest link, ready to be opened in a browser:
+
+    {self.link.url}
+
+Type any name and e-mail address, and the film "{SHARED}" plays.
+The same media server holds a second one, "{PRIVATE}", which the link is not for:
+
+    {self.direct.status}  {self.direct.url}  on the server's own port
+    {self.through.status}  {self.through.url}  through the gateway, for an admitted guest
+
+In another terminal:
+
+    {program} link list --config {self.config}
+    {program} link disable {self.link.id} --config {self.config}
+    {program} guests list --link {self.link.id} --config {self.config}
+
+Ctrl-C ends all of it and leaves nothing behind.
+"""
+
+
+@asynccontextmanager
+async def run_demo(opener: Opener, *, port: int = PORT, media_port: int = MEDIA_PORT) -> AsyncIterator[Demo]:
+    """A demo that runs until left. Raises OSError without a free port, DemoFailed when it does not work."""
+    remarks: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
+        media_port = _free(media_port, remarks, other=port)
+        async with serving(media_port):
+            port = _free(port, remarks)
+            config = Path(folder) / "config.yaml"
+            config.write_text(_CONFIG.format(host=_HOST, port=port, media_port=media_port))
+            async with opener(config) as links:
+                link = await links.make("demo", SHARED, "A first guest link")
+                # By a link of its own, so that nobody has come by the one that is shown.
+                trial = await links.make("demo", SHARED, "The demo tries itself")
+                public, media = f"http://{_HOST}:{port}", f"http://{_HOST}:{media_port}"
+                item, other = f"/hls/{SHARED}/master.m3u8", f"/hls/{PRIVATE}/master.m3u8"
+                direct, through = await try_out(trial.url, public + item, media + other, public + other)
+                await links.remove(trial.id)
+                yield Demo(config, link, direct, through, tuple(remarks))
+
+
+def _free(wanted: int, remarks: list[str], other: int = 0) -> int:
+    """`wanted` or the next port that nobody uses; another one is worth a remark."""
+    for port in range(wanted, min(wanted + _TRIES, 65_536)):
+        if port == other:
+            continue
+        with socket.socket() as tried:
+            # As servers do it: a port whose last connections are still closing is free.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((_HOST, port))
+            except OSError:
+                continue
+            if port != wanted:
+                remarks.append(f"port {wanted} is in use, taking {port}")
+            return int(tried.getsockname()[1])
+    raise OSError(f"no free port from {wanted} on")
