@@ -184,7 +184,7 @@ export class Media extends EventTarget {
 
   /** The chosen quality; -1 is automatic. */
   get quality() {
-    return !this.hls || this.hls.autoLevelEnabled ? AUTO : this.hls.nextLevel;
+    return this.hls?.manualLevel ?? AUTO;
   }
 
   set quality(id) {

@@ -1,0 +1,219 @@
+"""The player's scripts in a real Chromium, on the demo's clip: it plays, and says what is wrong in words."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Page, async_playwright
+
+from gateway.reasons import Reason
+from gateway.web.pages import PLAYER_POLICY
+from gateway.web.refuse import refuse
+from gateway.web.static_door import StaticDoor
+from gateway.web.statics import HLS_JS
+
+pytestmark = pytest.mark.browser
+
+CLIP = Path(__file__).parents[2] / "gateway" / "demo" / "clip" / "aurora"
+TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".vtt": "text/vtt", ".jpg": "image/jpeg"}
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+MASTER = "/hls/aurora/master.m3u8"
+
+
+class Cinema:
+    """Serves the player page and the clip. `status` other than 200 is what media requests get."""
+
+    def __init__(self, stage) -> None:
+        self.stage = stage
+        self.status = 200
+        self.player = SimpleNamespace(src=MASTER, poster="/hls/aurora/poster.jpg", file=None, as_="hls")
+        self.hls_js = True
+        stage.door = self.answer
+
+    async def answer(self, visit) -> web.StreamResponse:
+        path = visit.target.path
+        if path.startswith("/_gateway/static/"):
+            return await StaticDoor(self.stage.pages).static(visit)
+        if path == "/watch":
+            return self.page(visit)
+        if self.status == 403:
+            return refuse(visit, Reason.GRANT_ENDED)
+        file = CLIP / path.removeprefix("/hls/aurora/")
+        if self.status != 200 or not path.startswith("/hls/aurora/") or not file.is_file():
+            return web.Response(status=404 if self.status == 200 else self.status)
+        return web.Response(body=file.read_bytes(), content_type=TYPES.get(file.suffix, "video/mp4"))
+
+    def page(self, visit) -> web.Response:
+        pages = self.stage.pages
+        return pages.respond(
+            visit.request,
+            "watch.html",
+            policy=PLAYER_POLICY,
+            title="Aurora",
+            grant="A" * 28,
+            player=self.player,
+            words=pages.locale(visit.request).below("player"),
+            hls_js=pages.static(HLS_JS) if self.hls_js and pages.statics.has_hls_js else None,
+        )
+
+
+@pytest.fixture
+def cinema(stage) -> Cinema:
+    return Cinema(stage)
+
+
+@pytest.fixture
+async def page(cinema, tmp_path) -> AsyncIterator[Page]:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        context = await running.new_context(base_url=f"http://127.0.0.1:{cinema.stage.port}")
+        page = await context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        yield page
+        await running.close()
+        assert faults == []
+
+
+async def video(page: Page, expression: str):
+    return await page.evaluate(f"(v => {expression})(document.querySelector('video'))")
+
+
+async def until(page: Page, expression: str) -> None:
+    """Wait for something to be true of the video. Asked from outside: the page's policy forbids eval."""
+    async with asyncio.timeout(15):
+        while not await video(page, expression):
+            await asyncio.sleep(0.1)
+
+
+async def plays(page: Page) -> None:
+    await until(page, "v.currentTime > 1 && v.getVideoPlaybackQuality().totalVideoFrames > 10")
+
+
+async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
+    if not cinema.stage.pages.statics.has_hls_js:
+        pytest.skip("hls.js was not fetched")
+    await page.goto("/watch")
+    await page.get_by_role("button", name="Play").first.click()
+    await plays(page)
+    assert (await video(page, "v.currentSrc")).startswith("blob:")
+    await page.keyboard.press("k")
+    assert await video(page, "v.paused")
+    before = await video(page, "v.currentTime")
+    await page.keyboard.press("l")
+    assert await video(page, "v.currentTime") > before + 5
+    await page.keyboard.press("m")
+    assert await video(page, "v.muted")
+    await page.keyboard.press("c")
+    assert await video(page, "[...v.textTracks].map(t => t.mode)") == ["showing", "disabled"]
+    await until(page, "v.textTracks[0].cues?.length > 0")
+
+
+async def test_menus_work_by_keyboard_and_name_what_there_is(cinema, page):
+    if not cinema.stage.pages.statics.has_hls_js:
+        pytest.skip("hls.js was not fetched")
+    await page.goto("/watch")
+    await page.get_by_role("button", name="Quality").press("Enter")
+    choices = page.get_by_role("menuitemradio")
+    assert [text.split(" ")[0] for text in await choices.all_inner_texts()] == ["Automatic", "360p", "180p"]
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Quality").press("Enter")
+    assert await choices.nth(1).get_attribute("aria-checked") == "true"
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("document.activeElement.title") == "Quality"
+    await page.get_by_role("button", name="Captions").press("Enter")
+    assert await choices.all_inner_texts() == ["Captions off", "English", "Deutsch"]
+
+
+async def test_without_hls_js_the_browser_plays_by_itself(cinema, page):
+    cinema.hls_js = False
+    await page.goto("/watch")
+    if not await video(page, "v.canPlayType('application/vnd.apple.mpegurl')"):
+        assert "can’t play" in await page.get_by_role("alert").inner_text()
+        return
+    await page.keyboard.press("k")
+    await plays(page)
+    assert (await video(page, "v.currentSrc")).endswith(MASTER)
+
+
+async def test_a_stream_that_cannot_be_played_gives_way_to_the_file(cinema, page, tmp_path):
+    cinema.player = SimpleNamespace(
+        src="/hls/aurora/poster.jpg", poster=None, file="/hls/aurora/v0/init.mp4", as_="hls"
+    )
+    await page.goto("/watch")
+    await until(page, "v.src.endsWith('/v0/init.mp4')")
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "again"),
+    [
+        (403, "Your access has ended", False),
+        (404, "no longer available", False),
+        (503, "can’t be reached right now", True),
+    ],
+)
+async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, again):
+    cinema.status = status
+    await page.goto("/watch")
+    alert = page.get_by_role("alert")
+    await alert.wait_for(timeout=20_000)
+    assert words in await alert.inner_text()
+    assert await alert.get_by_role("button", name="Try again").count() == int(again)
+
+
+async def test_access_that_ends_while_watching_stops_with_words(cinema, page):
+    if not cinema.stage.pages.statics.has_hls_js:
+        pytest.skip("hls.js was not fetched")
+    await page.goto("/watch")
+    await page.keyboard.press("k")
+    await plays(page)
+    cinema.status = 403
+    await page.get_by_role("button", name="Quality").click()
+    # Not loaded yet in this quality, so it has to be asked for.
+    await page.get_by_role("menuitemradio").last.click()
+    alert = page.get_by_role("alert")
+    await alert.wait_for(timeout=20_000)
+    assert "Your access has ended" in await alert.inner_text()
+    assert await video(page, "v.paused")
+
+
+async def test_trying_again_goes_on(cinema, page):
+    cinema.status = 503
+    await page.goto("/watch")
+    await page.get_by_role("alert").wait_for(timeout=20_000)
+    cinema.status = 200
+    await page.get_by_role("button", name="Try again").click()
+    await plays(page)
+    assert await page.get_by_role("alert").count() == 0
+
+
+async def test_right_to_left_pages_fit_a_phone(cinema, page):
+    pages = cinema.stage.pages
+    english = pages.catalogues.locales["en"]
+    turned = replace(english, texts={**english.texts, "direction": "rtl"})
+    cinema.stage.pages = replace(pages, catalogues=replace(pages.catalogues, locales={"en": turned}))
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.goto("/watch")
+    await page.locator(".bar").wait_for()
+    assert await page.evaluate("document.documentElement.dir") == "rtl"
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
