@@ -41,7 +41,7 @@ async def read_form(request: web.BaseRequest, limit: int, deadline: float = DEAD
         return Denied(Reason.BODY_REFUSED, f"broken body: {type(error).__name__}")
     if body is None:
         return Denied(Reason.FORM_TOO_LARGE, f"more than {limit} bytes")
-    return _parse(body)
+    return parse_form(body)
 
 
 def _head_trouble(request: web.BaseRequest) -> Denied | None:
@@ -72,7 +72,8 @@ async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
     return bytes(body)
 
 
-def _parse(body: bytes) -> Mapping[str, str] | Denied:
+def parse_form(body: bytes) -> Mapping[str, str] | Denied:
+    """The fields of a urlencoded body, all of it valid UTF-8 and no name given twice."""
     try:
         pairs = parse_qsl(
             body.decode("utf-8"),

@@ -8,9 +8,11 @@ import json
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.access.outcome import Denied
-from gateway.guest.form import read_form
+from gateway.guest.form import parse_form, read_form
 from gateway.web.refuse import refuse
 
 LIMIT = 1_000
@@ -89,6 +91,18 @@ async def test_a_body_without_a_length_meets_the_same_limit(form):
             yield b"x" * 100
 
     assert (await post(form, endless()))[0] == 413
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"&", b"=", b"%", b"%ED%A0%80", b"%00", b"+", b"name", b"\xff", b";"]) | st.binary(max_size=4)
+    )
+)
+def test_any_bytes_are_a_form_of_clean_text_or_a_refusal(pieces):
+    fields = parse_form(b"".join(pieces))
+    if not isinstance(fields, Denied):
+        for name, value in fields.items():
+            (name + value).encode("utf-8")
 
 
 async def raw(stage, text, *more):
