@@ -48,8 +48,9 @@ class LeaveDoor:
         response = self._page(visit, "left")
         if remaining:
             others = self.grants.known(remaining) or await self.grants.load(remaining)
-            shared = any(live.guest.shared_device for live in others)
-            self.sessions.write(response, remaining, persistent=not shared)
+            # A guest we can't ask (the grant is over, the browser still known) may be one who said "not my device".
+            safe = len(others) == len(remaining) and not any(live.guest.shared_device for live in others)
+            self.sessions.write(response, remaining, persistent=safe)
         else:
             self.sessions.clear(response)
         return response

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.access.grants import GrantTable, LiveGrant
+from gateway.access.grants import GrantTable
+from gateway.access.live import LiveGrant
 from gateway.config import Prefixes
 from gateway.links.ids import is_grant_id
 from gateway.reasons import Reason
