@@ -45,7 +45,7 @@ class Ops:
 
     async def admin(self, request: web.BaseRequest) -> web.Response:
         """All that the operators' own listener answers."""
-        path = request.message.path.partition("?")[0]
+        path = request.raw_path.partition("?")[0]
         answer = {
             f"{self.own}/metrics": self.numbers,
             f"{self.own}/health/live": self.live,

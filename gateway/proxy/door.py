@@ -60,9 +60,8 @@ class ProxyDoor:
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
         response = await self._handle(visit)
-        upgrade = visit.request.message.upgrade and not isinstance(response, web.WebSocketResponse)
-        if upgrade or response.status == 400:
-            # What follows an upgrade that was not made, or an unclear request, is no request.
+        if not response.prepared and (response.status == 400 or "Upgrade" in visit.request.headers):
+            # What follows an unclear request, or an upgrade that was not made, is no request.
             response.force_close()
         return response
 
@@ -120,8 +119,8 @@ class ProxyDoor:
         """An allowed request: to the server and back, as long as the grant lives."""
         request = visit.request
         visit.grant = allowed.live.grant.id
-        keep = await drained(request, MAX_DRAINED)
-        exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request))
+        keep = await drained(request, MAX_DRAINED) and "Upgrade" not in request.headers
+        exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request), keep=keep)
         with self.metrics.stream(), held(allowed.live) as cut:
             try:
                 response = await exchange.run()
@@ -135,7 +134,7 @@ class ProxyDoor:
                 visit.detail = "cut: the grant ended"
                 sever(request, begun)
                 return begun
-        if not keep:
+        if not keep and not response.prepared:
             response.force_close()
         return response
 

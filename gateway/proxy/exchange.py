@@ -35,17 +35,20 @@ _BODILESS = frozenset({204, 205, 304})
 
 
 class Exchange:
-    """`response` is the answer to the guest once it has begun."""
+    """`response` is the answer to the guest once it has begun. `keep`: his connection may serve on."""
 
-    __slots__ = ("_allowed", "_client", "_facing", "_metrics", "_request", "_visit", "response")
+    __slots__ = ("_allowed", "_client", "_facing", "_keep", "_metrics", "_request", "_visit", "response")
 
-    def __init__(self, facing: Facing, metrics: Metrics, visit: Visit, allowed: Allowed, client: str) -> None:
+    def __init__(
+        self, facing: Facing, metrics: Metrics, visit: Visit, allowed: Allowed, client: str, *, keep: bool
+    ) -> None:
         self._facing = facing
         self._metrics = metrics
         self._visit = visit
         self._request = visit.request
         self._allowed = allowed
         self._client = client
+        self._keep = keep
         self.response: web.StreamResponse | None = None
 
     async def run(self) -> web.StreamResponse:
@@ -106,7 +109,7 @@ class Exchange:
             if not is_endless(answer.headers.get("Content-Type", "")):
                 return await self._searched(answer, headers)
             flow = FlowingText(self._facing.finder)
-        self.response = response = begin(self._request, answer.status, headers)
+        self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
         self._visit.detail = await relay(self._request, answer, response, self._metrics, flow)
         return response
 

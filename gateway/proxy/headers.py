@@ -94,7 +94,7 @@ CSP = "Content-Security-Policy"
 def refused_for(headers: CIMultiDictProxy[str]) -> str | None:
     """The name of a header that may stand once and stands twice; None where there is none."""
     seen = set()
-    for name in headers:
+    for name, _ in headers.items():  # iterating over a multidict itself yields each name once
         lower = name.lower()
         known = _SENT_ON.get(lower)
         if known is not None and not known[1]:

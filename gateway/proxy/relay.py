@@ -33,12 +33,13 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Cut:
     """What the end of a grant calls: it stops the request that made it, wherever that is waiting."""
 
-    __slots__ = ("_task", "going_away", "happened")
+    __slots__ = ("_taken", "_task", "going_away", "happened")
 
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
+        self._taken = False
         self.happened = False
         self.going_away = False
 
@@ -54,9 +55,10 @@ class Cut:
 
     def taken(self) -> bool:
         """In a handler of CancelledError: whether it was this cut; once, the task then goes on to answer."""
-        if not self.happened or not self._task.cancelling():
+        if not self.happened or self._taken:
             return False
-        return self._task.uncancel() == 0
+        self._taken = True
+        return self._task.uncancel() == 0  # else the guest left as well
 
 
 @contextmanager
@@ -67,11 +69,11 @@ def held(live: LiveGrant) -> Iterator[Cut]:
         yield cut
 
 
-def begin(request: web.BaseRequest, status: int, headers: CIMultiDict[str]) -> web.StreamResponse:
-    """An answer that will be streamed, not sent yet."""
+def begin(request: web.BaseRequest, status: int, headers: CIMultiDict[str], *, keep: bool) -> web.StreamResponse:
+    """An answer that will be streamed, not sent yet. `keep`: the connection may serve on afterwards."""
     response = web.StreamResponse(status=status, headers=headers)
-    if "Content-Length" not in response.headers and request.version < HttpVersion11:
-        response.force_close()  # HTTP/1.0 knows the end of such a body by the end of the connection
+    if not keep or ("Content-Length" not in headers and request.version < HttpVersion11):
+        response.force_close()  # HTTP/1.0 knows the end of a body without length by the end of the connection
     response.headers.setdefault("Server", SERVER)
     return response
 

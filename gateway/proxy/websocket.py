@@ -53,7 +53,7 @@ def fault_of(request: web.BaseRequest) -> str | None:
         return "a body"
     if [value.strip().lower() for value in headers.getall("Upgrade", ())] != ["websocket"]:
         return "not one Upgrade: websocket"
-    if not lists(headers, "Connection", "upgrade") or not request.message.upgrade:
+    if not lists(headers, "Connection", "upgrade"):
         return "no Connection: Upgrade"
     if headers.getall("Sec-WebSocket-Version", []) != ["13"]:
         return "not version 13"
@@ -62,7 +62,9 @@ def fault_of(request: web.BaseRequest) -> str | None:
         good = len(keys) == 1 and len(keys[0]) == 24 and len(base64.b64decode(keys[0], validate=True)) == 16
     except (binascii.Error, ValueError):
         good = False
-    return None if good else "not one key of 16 bytes"
+    if not good:
+        return "not one key of 16 bytes"
+    return None if web.WebSocketResponse(compress=False).can_prepare(request).ok else "not a handshake"
 
 
 class End(NamedTuple):

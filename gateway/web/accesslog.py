@@ -79,7 +79,7 @@ class AccessLog:
         # A random number decides only which lines are kept.
         if reason is None and not detail and self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
-        path = visit.target.path if visit is not None else request.message.path.partition("?")[0]
+        path = visit.target.path if visit is not None else request.raw_path.partition("?")[0]
         fields: dict[str, str | int | float] = {
             "time": self._now(),
             "client": self._client(request),
