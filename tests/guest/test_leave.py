@@ -23,9 +23,13 @@ class FakeDoorkeeper:
 @dataclass
 class FakeGrants:
     shared: bool = False
+    over: bool = False
 
     def known(self, ids):
-        return (SimpleNamespace(guest=SimpleNamespace(shared_device=self.shared)),)
+        return () if self.over else (SimpleNamespace(guest=SimpleNamespace(shared_device=self.shared)),)
+
+    async def load(self, ids):
+        return self.known(ids)
 
 
 class FakeSessions:
@@ -83,6 +87,12 @@ async def test_nobody_can_be_made_to_leave(leave, keeper, headers):
     answer, _ = await ask(leave, headers={**PAGE, **headers})
     assert answer.status == 403
     assert keeper.left == []
+
+
+async def test_the_cookie_never_outlives_what_a_guest_may_have_wished(leave, keeper, grants):
+    keeper.remaining, grants.over = ("a",), True
+    answer, _ = await ask(leave, data={"grant": "b"})
+    assert answer.headers["Set-Cookie"] == "a persistent=False"
 
 
 async def test_our_own_page_sends_no_referrer_and_may(leave, keeper):
