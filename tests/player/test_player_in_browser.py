@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,28 +10,20 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse
 from gateway.web.static_door import StaticDoor
 from gateway.web.statics import HLS_JS
+from tests.chromium import chromium
+from tests.system_parts import missing
 
 pytestmark = pytest.mark.browser
 
 CLIP = Path(__file__).parents[2] / "gateway" / "demo" / "clip" / "aurora"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".vtt": "text/vtt", ".jpg": "image/jpeg"}
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 MASTER = "/hls/aurora/master.m3u8"
 
 
@@ -80,17 +71,12 @@ def cinema(stage) -> Cinema:
 
 @pytest.fixture
 async def page(cinema, tmp_path) -> AsyncIterator[Page]:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium here")
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=browser, args=FLAGS)
+    async with chromium() as running:
         context = await running.new_context(base_url=f"http://127.0.0.1:{cinema.stage.port}")
         page = await context.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         yield page
-        await running.close()
         assert faults == []
 
 
@@ -111,7 +97,7 @@ async def plays(page: Page) -> None:
 
 async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
     if not cinema.stage.pages.statics.has_hls_js:
-        pytest.skip("hls.js was not fetched")
+        missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.get_by_role("button", name="Play").first.click()
     await plays(page)
@@ -130,7 +116,7 @@ async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
 
 async def test_menus_work_by_keyboard_and_name_what_there_is(cinema, page):
     if not cinema.stage.pages.statics.has_hls_js:
-        pytest.skip("hls.js was not fetched")
+        missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.get_by_role("button", name="Quality").press("Enter")
     choices = page.get_by_role("menuitemradio")
@@ -183,7 +169,7 @@ async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, aga
 
 async def test_access_that_ends_while_watching_stops_with_words(cinema, page):
     if not cinema.stage.pages.statics.has_hls_js:
-        pytest.skip("hls.js was not fetched")
+        missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.keyboard.press("k")
     await plays(page)
