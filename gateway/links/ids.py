@@ -25,6 +25,7 @@ _BASE62 = frozenset(_ALPHABET)
 
 SLOT_LENGTH, LINK_LENGTH, GUEST_LENGTH, GRANT_LENGTH = 11, 19, 22, 28
 TOKEN_LENGTH = 22  # 62**22 > 2**130
+GRANTS_PER_BROWSER = 20  # the oldest is forgotten: the cookie that names them stays below 1 kB
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,16 @@ class ChangeChannel:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._heard: float | None = None
+        # From the start, so that a worker has as long to hear something as one that was cut off.
+        self._heard = time.monotonic()
 
     def unheard(self) -> float:
-        """Seconds since the store was last heard on this channel; infinite before the first time."""
-        return float("inf") if self._heard is None else time.monotonic() - self._heard
+        """Seconds since the store was last heard on this channel, or since this began."""
+        return time.monotonic() - self._heard
 
-    async def run(self, changed: Callable[[Change], None], connected: Callable[[], None]) -> None:
-        """Call `connected` after each subscription (what was known may be wrong now), `changed` for each
-        message after it. Neither may raise or block."""
+    async def run(self, changed: Callable[[Change], None], connected: Callable[[float], None]) -> None:
+        """Call `connected` after each subscription, with the seconds of silence before it (what was known
+        may be wrong now), and `changed` for each message after it. Neither may raise or block."""
         told = False
         while True:
             client = self._store.listener()
@@ -74,11 +75,13 @@ class ChangeChannel:
                         await client.aclose()
             await asyncio.sleep(_PAUSE)
 
-    async def _listen(self, pubsub: PubSub, changed: Callable[[Change], None], connected: Callable[[], None]) -> None:
+    async def _listen(
+        self, pubsub: PubSub, changed: Callable[[Change], None], connected: Callable[[float], None]
+    ) -> None:
         beat, subscribed = 0.0, time.monotonic()
         while True:
             now = time.monotonic()
-            if now - max(subscribed, self._heard or 0.0) > SILENCE:
+            if now - max(subscribed, self._heard) > SILENCE:
                 raise TimeoutError("no answer to PING")
             if now >= beat:
                 beat = now + BEAT
@@ -86,10 +89,10 @@ class ChangeChannel:
             message = await pubsub.get_message(timeout=max(0.01, beat - now))
             if message is None:
                 continue
-            self._heard = time.monotonic()
+            silence, self._heard = self.unheard(), time.monotonic()
             # Also when redis-py has silently connected again: what was said in between is lost.
             if message["type"] == "subscribe":
-                connected()
+                connected(silence)
             elif message["type"] == "message":
                 change = _read(message["data"])
                 if change is not None:

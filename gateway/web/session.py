@@ -24,9 +24,8 @@ from aiohttp_session import Session
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from gateway.links.ids import GRANT_LENGTH, is_grant_id
+from gateway.links.ids import GRANT_LENGTH, GRANTS_PER_BROWSER, is_grant_id
 
-MAX_GRANTS = 20  # the oldest is dropped: the cookie stays below 1 kB
 MAX_AGE = 90 * 86_400  # seconds a returning browser is recognised
 _MAX_LENGTH = 4_096
 _REMEMBERED = 20_000  # opened cookies; about 1.5 kB each with 20 grants
@@ -132,7 +131,7 @@ class SessionCookie:
             self.clear(response)
             return
         # Not through `session[...] = `, which stamps the time of the system's clock.
-        data: Any = {"created": self._clock() // 1000, "session": {_FIELD: "".join(grant_ids[-MAX_GRANTS:])}}
+        data: Any = {"created": self._clock() // 1000, "session": {_FIELD: "".join(grant_ids[-GRANTS_PER_BROWSER:])}}
         sealed = self._storage.seal(Session(None, data=data, new=False))
         self._storage.save_cookie(response, sealed, max_age=MAX_AGE if persistent else None)
 
@@ -145,7 +144,7 @@ class SessionCookie:
         if session is None or not isinstance(text, str):
             return None
         ids = tuple(text[at : at + GRANT_LENGTH] for at in range(0, len(text), GRANT_LENGTH))
-        if not 0 < len(ids) <= MAX_GRANTS or not all(map(is_grant_id, ids)):
+        if not 0 < len(ids) <= GRANTS_PER_BROWSER or not all(map(is_grant_id, ids)):
             return None
         # Forged cookies are not remembered: a flood of them would push out those of guests.
         known = self._opened[cookie] = (ids, (session.created + MAX_AGE) * 1000)

@@ -10,9 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from gateway.links.ids import new_grant_id, new_guest_id
+from gateway.links.ids import GRANTS_PER_BROWSER, new_grant_id, new_guest_id
 from gateway.links.keys import Keys
-from gateway.web.session import MAX_GRANTS, SessionCookie
+from gateway.web.session import SessionCookie
 from tests.fakes import FixedClock
 
 OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -49,7 +49,7 @@ def test_twenty_grants_stay_below_a_kilobyte_and_the_oldest_goes() -> None:
     sessions, ids = cookie(FixedClock()), grants(25)
     pair, _ = written(sessions, ids)
     assert len(pair) <= 1000
-    assert sessions.grant_ids(asking(pair)) == ids[-MAX_GRANTS:]
+    assert sessions.grant_ids(asking(pair)) == ids[-GRANTS_PER_BROWSER:]
 
 
 def test_on_https_the_cookie_is_bound_to_the_host() -> None:

@@ -1,0 +1,53 @@
+"""Telling the store who was active, so that no worker takes a guest for gone who is with another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from gateway.access.live import LiveGrant
+from gateway.errors import StoreDown
+from gateway.store.guests import GuestStore
+
+_PAUSE = 0.25  # seconds before a store that failed is told again
+
+
+class ActivityNotes:
+    """Rounds of `every` ms, each in few calls; never on the path of a request.
+
+    The first request after a pause is told at once. So what the store says is never older than one
+    round, and whoever asks it before ending a grant ends nobody who is here.
+    """
+
+    def __init__(self, guests: GuestStore, *, every: int) -> None:
+        self._guests = guests
+        self._every = max(50, every)
+        self._active: set[LiveGrant] = set()
+        self._now = asyncio.Event()
+
+    def stir(self, live: LiveGrant) -> None:
+        self._active.add(live)
+        if live.last_seen - live.noted >= self._every:
+            self._now.set()
+
+    async def run(self, over: Callable[[Iterable[str], str], None]) -> None:
+        """`over` is told of grants that have ended without our hearing of it."""
+        while True:
+            try:
+                async with asyncio.timeout(self._every / 1000):
+                    await self._now.wait()
+                await asyncio.sleep(0.02)  # others may stir at the same time
+            except TimeoutError:
+                pass
+            self._now.clear()
+            active, self._active = self._active, set()
+            seen = {(live.grant.id, live.grant.link): live.last_seen for live in active}
+            try:
+                ended = await self._guests.touch(seen)
+            except StoreDown:
+                self._active |= active
+                await asyncio.sleep(_PAUSE)
+                continue
+            for live in active:
+                live.noted = max(live.noted, seen[live.grant.id, live.grant.link])
+            over(ended, "ended elsewhere")

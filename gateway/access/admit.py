@@ -1,0 +1,344 @@
+"""The door of a guest link: looking at it, coming in, coming back, leaving.
+
+Rule: only the posted form uses a click, and only when everything else has been settled: the link, the
+form's one-time id, the guest's words, and the media server's answer. What must not happen twice is
+one script in the store; what is asked before it is asked again there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from email_validator import EmailNotValidError, validate_email
+
+from gateway.access.grants import GrantTable
+from gateway.access.live import LiveGrant
+from gateway.access.media import Resolve, ask_media, is_open
+from gateway.access.outcome import Denied
+from gateway.access.servers import MediaServer
+from gateway.config import Prefixes, SessionConfig
+from gateway.errors import StoreDown
+from gateway.links.forms import FormTrouble, check_form, new_form
+from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
+from gateway.links.records import Grant, Guest, Item, Link
+from gateway.links.rules import State, refusal, state
+from gateway.links.text import clean
+from gateway.reasons import Reason
+from gateway.store.guests import Visitor
+from gateway.store.links import LinkStore, Seen
+from gateway.upstream.resolve import Resolved, resolve_item
+
+RECOGNISED = 90 * 86_400_000  # ms after the first admission a browser is let in without the form
+
+
+@dataclass(frozen=True, slots=True)
+class PostedForm:
+    """As it came: nothing in it has been looked at."""
+
+    name: str
+    email: str
+    form: str
+    shared_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A link that takes guests now."""
+
+    link: Link
+    item: Item
+    server: MediaServer
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody is in. `location` is a path of our own origin, `grant_ids` what the session cookie is to
+    hold, latest admission last; not `persistent`: it ends with the browser."""
+
+    live: LiveGrant
+    location: str
+    grant_ids: tuple[str, ...]
+    persistent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Name and address as they are kept."""
+
+    name: str
+    email: str
+
+
+class Doorkeeper:
+    """`clock` in ms."""
+
+    def __init__(
+        self,
+        links: LinkStore,
+        grants: GrantTable,
+        session: SessionConfig,
+        prefixes: Prefixes,
+        clock: Callable[[], int],
+        *,
+        resolve: Resolve = resolve_item,
+    ) -> None:
+        self._links = links
+        self._grants = grants
+        self._max_age = session.max_age // timedelta(milliseconds=1)
+        self._own = prefixes.own
+        self._clock = clock
+        self._resolve = resolve
+
+    def new_form(self, token: str, cookie: str, now: int) -> str:
+        """The hidden one-time id for a form that is shown with this cookie. Nothing is stored."""
+        return new_form(self._links.keys, token, cookie, now)
+
+    async def look(self, token: str, server: MediaServer) -> Entrance | Denied:
+        """What a stranger sees of this link; uses nothing up. Raises StoreDown."""
+        seen = await self._at(token, server)
+        if isinstance(seen, Denied):
+            return seen
+        now_state = self._state(seen.link, seen.item, server)
+        reason = refusal(now_state, inside=False)
+        if reason is not None or seen.item is None:
+            return Denied(reason or Reason.ACCESS_OFF)
+        found = await ask_media(self._resolve, server, seen.link.item)
+        # A server that does not answer is no reason to hide the form: by the time it is filled in it may.
+        if isinstance(found, Denied) and found.reason not in (Reason.UPSTREAM_DOWN, Reason.UPSTREAM_SLOW):
+            return found
+        return Entrance(seen.link, seen.item, server, now_state)
+
+    async def admit(
+        self, token: str, server: MediaServer, posted: PostedForm, cookie: str | None, grant_ids: tuple[str, ...]
+    ) -> Admitted | Denied:
+        """Take a posted form. One click, unless refused or posted before. Raises StoreDown."""
+        seen = await self._at(token, server)
+        if isinstance(seen, Denied):
+            return seen
+        link, now = seen.link, self._clock()
+        reason = refusal(self._state(link, seen.item, server), inside=True)
+        if reason is not None:
+            return Denied(reason)
+        form = check_form(self._links.keys, posted.form, token, cookie, now)
+        if form is FormTrouble.OTHER_BROWSER:
+            return Denied(Reason.COOKIES_NEEDED)
+        words = read_words(posted)
+        if isinstance(words, Denied):
+            return words
+        if isinstance(form, FormTrouble):
+            return Denied(Reason.FORM_STALE, "not a form id")
+        digest = _digest(form.key, words)
+        before = await self._links.guests.used_form(link.id, form.key)
+        if before is not None:
+            return await self._again(seen, server, before, digest, grant_ids)
+        if form.old:
+            return Denied(Reason.FORM_STALE, "older than ten minutes")
+        reason = refusal(self._state(link, seen.item, server), inside=False)
+        if reason is not None:
+            return Denied(reason)
+        media = await ask_media(self._resolve, server, link.item)
+        if isinstance(media, Denied):
+            return media
+
+        now = self._clock()
+        guest = Guest(
+            id=new_guest_id(slot_of(link.id)),
+            link=link.id,
+            name=words.name,
+            email=words.email,
+            first_seen=now,
+            last_seen=now,
+            shared_device=posted.shared_device,
+        )
+        grant = self._grant(link, guest.id, media, now)
+        done = await self._links.guests.admit(
+            guest, grant, form=form.key, digest=digest, server_open=is_open(server, link.kind), now=now
+        )
+        if done.outcome == "admitted":
+            live = self._grants.adopt(grant, guest, link, seen.item, server)
+            return await self._admitted(live, (*_without(grant_ids, guest.id), grant.id))
+        if done.outcome == "again" and done.grant is not None:
+            return await self._again(seen, server, (digest, done.grant), digest, grant_ids)
+        if done.outcome == "refused" and done.link is not None:
+            return Denied(self._refused(done.link, done.item, server, inside=False))
+        return Denied(Reason.FORM_STALE if done.outcome == "stale" else Reason.LINK_UNKNOWN)
+
+    async def come_back(self, token: str, server: MediaServer, grant_ids: tuple[str, ...]) -> Admitted | Denied | None:
+        """Let in a browser that was admitted through this link before; None when it was not. Uses no
+        click; a link that is closed by now ends what the browser had. Raises StoreDown."""
+        seen = await self._at(token, server)
+        if isinstance(seen, Denied):
+            return None
+        mine = [one for one in grant_ids if slot_of(one) == slot_of(seen.link.id)]
+        if not mine:
+            return None
+        visitors = await self._links.guests.visitors(mine)
+        known = [
+            visitors[one]
+            for one in dict.fromkeys(map(guest_of, reversed(mine)))
+            if one in visitors and self._recognised(visitors[one], seen.link)
+        ]
+        if not known:
+            return None
+        reason = refusal(self._state(seen.link, seen.item, server), inside=True)
+        if reason is None:
+            return await self._reenter(seen, server, known[0], grant_ids)
+        for visitor in known:
+            if visitor.grant is not None:
+                await self._grants.end(visitor.grant, str(reason))
+        return Denied(reason)
+
+    async def leave(self, grant_ids: tuple[str, ...], only: str | None = None) -> tuple[str, ...]:
+        """The guest goes, from all or from one grant's item; what the cookie may keep. Raises StoreDown."""
+        leaving = [one for one in grant_ids if only is None or one == only]
+        guests = list(dict.fromkeys(map(guest_of, leaving)))
+        visitors = await self._links.guests.visitors(guests)
+        for guest in guests:
+            ended = {one for one in grant_ids if guest_of(one) == guest}
+            visitor = visitors.get(guest)
+            if visitor is not None and visitor.grant is not None:
+                ended.add(visitor.grant)
+            await self._links.guests.leave(guest, sorted(ended), "left", now=self._clock())
+            self._grants.ended_elsewhere(ended, "left")
+        return tuple(one for one in grant_ids if guest_of(one) not in guests)
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    async def _at(self, token: str, server: MediaServer) -> Seen | Denied:
+        """The link, if it is one of this host: elsewhere it does not exist."""
+        seen = await self._links.find(token)
+        if seen is None or seen.link.server != server.config.name:
+            return Denied(Reason.LINK_UNKNOWN)
+        return seen
+
+    def _state(self, link: Link, item: Item | None, server: MediaServer) -> State:
+        return state(link, item, server_open=is_open(server, link.kind), now=self._clock())
+
+    def _refused(self, link: Link, item: Item | None, server: MediaServer, *, inside: bool) -> Reason:
+        """Why the store's script refused; it has seen the link later than we did."""
+        return refusal(self._state(link, item, server), inside=inside) or Reason.ACCESS_OFF
+
+    def _recognised(self, visitor: Visitor, link: Link) -> bool:
+        guest = visitor.guest
+        return guest.link == link.id and guest.gone_at is None and self._clock() - guest.first_seen < RECOGNISED
+
+    async def _again(
+        self, seen: Seen, server: MediaServer, before: tuple[str, str], digest: str, grant_ids: tuple[str, ...]
+    ) -> Admitted | Denied:
+        """A form id that has admitted somebody: the same words again mean the same admission."""
+        if before[0] != digest:
+            return Denied(Reason.FORM_STALE, "the form has admitted somebody else")
+        visitor = (await self._links.guests.visitors([before[1]])).get(guest_of(before[1]))
+        if visitor is None or not self._recognised(visitor, seen.link):
+            return Denied(Reason.FORM_STALE, "the guest has left")
+        return await self._reenter(seen, server, visitor, grant_ids)
+
+    async def _reenter(
+        self, seen: Seen, server: MediaServer, visitor: Visitor, grant_ids: tuple[str, ...]
+    ) -> Admitted | Denied:
+        """The guest's live grant, or a fresh one."""
+        link = seen.link
+        media = await ask_media(self._resolve, server, link.item)
+        if isinstance(media, Denied):
+            if media.reason is Reason.MEDIA_GONE and visitor.grant is not None:
+                await self._grants.end(visitor.grant, str(media.reason))
+            return media
+        for _ in range(5):
+            now = self._clock()
+            fresh = self._grant(link, visitor.guest.id, media, now)
+            done = await self._links.guests.come_back(
+                fresh, named=visitor.grant, server_open=is_open(server, link.kind), now=now
+            )
+            if done.outcome == "refused" and done.link is not None:
+                return Denied(self._refused(done.link, done.item, server, inside=True))
+            live = None
+            if done.outcome == "fresh":
+                live = self._grants.adopt(fresh, visitor.guest, link, seen.item, server)
+            elif done.outcome == "live" and visitor.grant is not None:
+                lives = self._grants.known((visitor.grant,)) or await self._grants.load((visitor.grant,))
+                live = next(iter(lives), None)
+            if live is not None:
+                await self._grants.renew(live, media.variables)
+                live.touch()
+                return await self._admitted(live, _in_place(grant_ids, live.grant.id))
+            # Another tab was faster, or the grant ended meanwhile: look at the guest anew.
+            found = (await self._links.guests.visitors([visitor.guest.id])).get(visitor.guest.id)
+            if found is None or not self._recognised(found, link):
+                return Denied(Reason.GRANT_ENDED)
+            visitor = found
+        raise StoreDown("the guest's grant changed each time it was looked at")
+
+    def _grant(self, link: Link, guest: str, media: Resolved, now: int) -> Grant:
+        return Grant(
+            id=new_grant_id(guest),
+            link=link.id,
+            guest=guest,
+            server=link.server,
+            item=link.item,
+            kind=link.kind,
+            variables=dict(media.variables or {}),
+            created_at=now,
+            ends_at=now + self._max_age,
+            last_seen=now,
+        )
+
+    async def _admitted(self, live: LiveGrant, grant_ids: tuple[str, ...]) -> Admitted:
+        grant_ids = grant_ids[-GRANTS_PER_BROWSER:]
+        shared = live.guest.shared_device
+        others = [one for one in grant_ids if one != live.grant.id]
+        if others and not shared:
+            # One cookie for all: it lives no longer than the most careful of its guests wanted.
+            visitors = await self._links.guests.visitors(others)
+            shared = any(visitor.guest.shared_device for visitor in visitors.values())
+        location = live.scope.landing() or f"{self._own}/watch/{live.grant.id}"
+        return Admitted(live, location, grant_ids, persistent=not shared)
+
+
+def read_words(posted: PostedForm) -> _Words | Denied:
+    """Name and address as they are kept, or what is wrong with each."""
+    errors = {}
+    name = clean(posted.name)
+    if name is None:
+        errors["name"] = "entry.error.name"
+    email = clean_address(posted.email)
+    if email is None:
+        errors["email"] = "entry.error.email"
+    if name is None or email is None:
+        return Denied(Reason.FORM_INVALID, ", ".join(errors), errors)
+    return _Words(name, email)
+
+
+def clean_address(text: str) -> str | None:
+    """An e-mail address in its one spelling. Only syntax counts: nothing is ever sent to it, so names
+    of a local network are as good as others."""
+    text = text.strip()
+    if not 0 < len(text) <= 254:
+        return None
+    try:
+        # globally_deliverable=False: without it .local, .test and the like are refused.
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        return None
+    return found.normalized if "." in found.ascii_domain and len(found.normalized) <= 254 else None
+
+
+def _digest(form: str, words: _Words) -> str:
+    return hashlib.sha256(f"{form}\0{words.name}\0{words.email}".encode()).hexdigest()[:32]
+
+
+def _without(grant_ids: tuple[str, ...], guest: str) -> tuple[str, ...]:
+    return tuple(one for one in grant_ids if guest_of(one) != guest)
+
+
+def _in_place(grant_ids: tuple[str, ...], grant: str) -> tuple[str, ...]:
+    """The guest's grant where the guest's former one stood: coming back is no later admission."""
+    guest, found = guest_of(grant), []
+    for one in grant_ids:
+        same = guest_of(one) == guest
+        if not same or grant not in found:
+            found.append(grant if same else one)
+    return tuple(found) if grant in found else (*found, grant)

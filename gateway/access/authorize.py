@@ -1,0 +1,81 @@
+"""May this browser ask this of that server? One function for requests, websockets and signed URLs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.access.grants import GrantTable
+from gateway.access.live import LiveGrant
+from gateway.access.outcome import Denied
+from gateway.access.servers import MediaServer
+from gateway.errors import StoreDown
+from gateway.policy.decide import Decision
+from gateway.policy.target import Target
+from gateway.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """`live` is the grant that is used for everything: variables, cookies, credentials."""
+
+    live: LiveGrant
+    decision: Decision
+
+
+class Authorizer:
+    """Default deny: only a rule of a live grant's policy says yes."""
+
+    def __init__(self, grants: GrantTable) -> None:
+        self._grants = grants
+
+    async def judge(
+        self,
+        server: MediaServer,
+        method: str,
+        target: Target,
+        grant_ids: tuple[str, ...],
+        *,
+        websocket: bool = False,
+    ) -> Allowed | Denied:
+        """`grant_ids` with the latest admission last. The store is asked only for grants this worker does
+        not know, and for pages. Raises StoreDown when nobody can say."""
+        if not grant_ids:
+            return Denied(Reason.NO_SESSION)
+        name = server.config.name
+        lives = self._grants.known(grant_ids, server=name)
+        failed: StoreDown | None = None
+        if lives is None:
+            try:
+                lives = await self._grants.load(grant_ids, server=name)
+            except StoreDown as error:
+                # Another grant of this browser may still be one that this worker vouches for.
+                lives, failed = self._grants.certain(grant_ids, server=name), error
+
+        refused: Denied | None = None
+        denials: list[Decision] = []
+        for live in reversed(lives):
+            decision = live.scope.decide(method, target, websocket=websocket)
+            if not decision.allowed:
+                denials.append(decision)
+                continue
+            denied = await self._grants.recheck(live) if decision.page else None
+            if denied is None:
+                live.touch()
+                return Allowed(live, decision)
+            refused = refused or denied
+            if live.ended is None:
+                break  # the media server can't be asked; no other grant would know better
+        if refused is not None:
+            return refused
+        if failed is not None:
+            raise failed
+        if denials:
+            return _denied(denials)
+        others = all(self._grants.holds(one) for one in grant_ids)
+        return Denied(Reason.NO_SESSION if others else Reason.GRANT_ENDED)
+
+
+def _denied(denials: list[Decision]) -> Denied:
+    """What the newest grant said; a request that can be read two ways is that for all of them."""
+    told = next((one for one in denials if one.reason is Reason.AMBIGUOUS_TARGET), denials[0])
+    return Denied(told.reason or Reason.NO_RULE, told.detail)

@@ -1,0 +1,374 @@
+"""Making and changing guest links: what the command line does now, and the API and the pages later.
+
+Rule: a refusal is a value with the HTTP status it amounts to, and names every fault at once by field.
+The media server's own spelling of an item's id replaces what was typed, so that an item is counted,
+switched and found under one name alone. Turning off works with the media server down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.access.media import Resolve, is_open
+from gateway.access.servers import MediaServer, Servers
+from gateway.config import Prefixes
+from gateway.errors import UpstreamFailed
+from gateway.links.ids import ItemKey, is_link_id, new_link_id, new_token, slot_of
+from gateway.links.keys import Unsealable
+from gateway.links.records import Guest, Item, Link
+from gateway.links.rules import State, state
+from gateway.links.text import MAX_LENGTH, clean
+from gateway.policy.model import Policy
+from gateway.store.links import PRESENT, Changed, LinkStore, Seen
+from gateway.upstream.resolve import Resolved, resolve_item
+
+MAX_CLICKS = 1_000_000_000
+MAX_DAYS = 36_500
+_DAY = 86_400_000  # ms
+
+_EDITABLE = ("name", "clicks", "days", "enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRefused:
+    """`status` is the HTTP status it amounts to; `errors` maps a field to a sentence."""
+
+    status: int
+    text: str
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return "; ".join([self.text, *(f"{name}: {fault}" for name, fault in self.errors.items())])
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link as managers see it. `url` is None when its server has left config.yaml or its token can't
+    be opened; `viewers` were active within the last minute and a half."""
+
+    link: Link
+    item: Item | None
+    state: State
+    viewers: int
+    url: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestView:
+    guest: Guest
+    server: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Faults:
+    """Every fault of what was typed, by field."""
+
+    found: dict[str, str] = field(default_factory=dict)
+
+    def refusal(self) -> IssueRefused | None:
+        return IssueRefused(400, "that can't be done as written", self.found) if self.found else None
+
+    def name(self, value: object) -> str:
+        kept = clean(value) if isinstance(value, str) else None
+        if kept is None:
+            self.found["name"] = f"must be 1 to {MAX_LENGTH} characters"
+        return kept or ""
+
+    def whole(self, name: str, value: object, most: int) -> int | None:
+        """None (no limit) or a whole number; True and 1.0 are somebody's mistake."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            self.found[name] = f"must be a whole number from 1 to {most}, or nothing for no limit"
+            return None
+        return value
+
+
+class LinkDesk:
+    """`clock` in ms. Everything may raise StoreDown."""
+
+    def __init__(
+        self,
+        links: LinkStore,
+        servers: Servers,
+        prefixes: Prefixes,
+        clock: Callable[[], int],
+        *,
+        resolve: Resolve = resolve_item,
+    ) -> None:
+        self._links = links
+        self._servers = servers
+        self._prefix = prefixes.link
+        self._clock = clock
+        self._resolve = resolve
+
+    # --- links ----------------------------------------------------------------------------------
+
+    async def create(
+        self,
+        server: str,
+        item: str,
+        *,
+        name: object,
+        by: str,
+        kind: str | None = None,
+        clicks: object = None,
+        days: object = None,
+    ) -> LinkView | IssueRefused:
+        """A new link. `item` is an id or the address of its page; `by` goes into the record."""
+        faults = _Faults()
+        kept = faults.name(name)
+        limit = faults.whole("clicks", clicks, MAX_CLICKS)
+        lasting = faults.whole("days", days, MAX_DAYS)
+        media = self._servers.named(server)
+        if media is None:
+            faults.found["server"] = f"no server {server}"
+        elif kind is not None and kind not in media.policy.kinds:
+            faults.found["kind"] = f"{media.policy.name} knows {', '.join(media.policy.kinds)}"
+        refused = faults.refusal()
+        if refused is not None or media is None:
+            return refused or IssueRefused(404, f"no server {server}")
+        found = await self._settle(media, item, kind)
+        if isinstance(found, IssueRefused):
+            return found
+
+        now = self._clock()
+        key = ItemKey(server, found.item)
+        token = new_token()
+        link = Link(
+            id=new_link_id(key.slot),
+            server=server,
+            item=found.item,
+            kind=found.kind,
+            title=found.title,
+            name=kept,
+            clicks_limit=limit,
+            clicks_used=0,
+            created_at=now,
+            created_by=by,
+            expires_at=None if lasting is None else now + lasting * _DAY,
+            enabled=True,
+            deleted_at=None,
+            version=1,
+            sealed=self._links.keys.seal(token),
+        )
+        allowed = media.policy.links_per_item
+        done = await self._links.create(link, found, token, allowed=allowed, now=now)
+        if done.outcome == "off":
+            return IssueRefused(409, "guest access to this item is turned off; turn it on first")
+        if done.outcome == "full":
+            return IssueRefused(409, f"this item has {allowed} link{'s' * (allowed != 1)} already; delete one first")
+        return self._view(Seen(link, done.item))
+
+    async def list(self, server: str | None = None, item: str | None = None) -> Sequence[LinkView] | IssueRefused:
+        """Links that are not deleted, by item and creation; all, of a server, or of an item."""
+        slots = await self._slots(server, item)
+        if isinstance(slots, IssueRefused):
+            return slots
+        seen = await self._links.of_items(slots, now=self._clock())
+        return [self._view(one) for one in seen if server is None or one.link.server == server]
+
+    async def get(self, link: str) -> LinkView | IssueRefused:
+        seen = await self._links.get(link, since=self._clock() - PRESENT) if is_link_id(link) else None
+        return _unknown() if seen is None else self._view(seen)
+
+    async def edit(
+        self, link: str, changes: Mapping[str, object], *, version: int | None = None
+    ) -> LinkView | IssueRefused:
+        """Change name, clicks, days (from now) or enabled; what is not named stays, None lifts a limit.
+        With `version`: only if nobody has changed it since."""
+        faults = _Faults()
+        fields: dict[str, str | int | bool | None] = {}
+        for name, value in changes.items():
+            if name == "name":
+                fields["name"] = faults.name(value)
+            elif name == "clicks":
+                fields["clicks_limit"] = faults.whole("clicks", value, MAX_CLICKS)
+            elif name == "days":
+                lasting = faults.whole("days", value, MAX_DAYS)
+                fields["expires_at"] = None if lasting is None else self._clock() + lasting * _DAY
+            elif name == "enabled":
+                if isinstance(value, bool):
+                    fields["enabled"] = value
+                else:
+                    faults.found["enabled"] = "must be true or false"
+            else:
+                faults.found[name] = f"can't be changed; these can: {', '.join(_EDITABLE)}"
+        refused = faults.refusal()
+        if refused is not None:
+            return refused
+        if not fields:
+            return await self.get(link)
+        if not is_link_id(link):
+            return _unknown()
+        return await self._told(await self._links.edit(link, fields, version=version))
+
+    async def enable(self, link: str) -> LinkView | IssueRefused:
+        return await self.edit(link, {"enabled": True})
+
+    async def disable(self, link: str) -> LinkView | IssueRefused:
+        return await self.edit(link, {"enabled": False})
+
+    async def delete(self, link: str, *, version: int | None = None) -> LinkView | IssueRefused:
+        """For good. Who is in stays in as the policy's `on_revoke` says."""
+        if not is_link_id(link):
+            return _unknown()
+        return await self._told(await self._links.delete(link, now=self._clock(), version=version))
+
+    # --- items and guests -----------------------------------------------------------------------
+
+    async def set_access(
+        self, server: str, item: str, enabled: bool, *, kind: str | None = None
+    ) -> Item | IssueRefused:
+        """Turn an item's guest access on or off."""
+        media = self._servers.named(server)
+        if media is None:
+            return IssueRefused(404, f"no server {server}")
+        found: Item | IssueRefused | None = await self._recorded(media, item)
+        if found is None:
+            found = await self._settle(media, item, kind)
+        return found if isinstance(found, IssueRefused) else await self._links.set_access(found, enabled)
+
+    async def access(self, server: str, item: str, *, kind: str | None = None) -> Item | IssueRefused:
+        """The item and its switch (None: nobody has touched it)."""
+        media = self._servers.named(server)
+        if media is None:
+            return IssueRefused(404, f"no server {server}")
+        return await self._recorded(media, item) or await self._settle(media, item, kind)
+
+    async def guests(
+        self, server: str | None = None, item: str | None = None, link: str | None = None
+    ) -> Sequence[GuestView] | IssueRefused:
+        """Who was admitted, by first admission within an item; also through links deleted since."""
+        if link is not None:
+            if not is_link_id(link):
+                return _unknown()
+            slots: Sequence[str] | IssueRefused = [slot_of(link)]
+        else:
+            slots = await self._slots(server, item)
+        if isinstance(slots, IssueRefused):
+            return slots
+        found = []
+        for slot in slots:
+            of = await self._links.item(slot)
+            if of is None or (server is not None and of.server != server):
+                continue
+            guests = await self._links.guests.of_item(slot)
+            found += [GuestView(guest, of.server, of.item) for guest in guests if link in (None, guest.link)]
+        return found
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    async def _settle(self, server: MediaServer, text: str, kind: str | None) -> Item | IssueRefused:
+        """The item that was meant, by its one spelling and kind, if guests may have it at all."""
+        if not server.config.guest_access:
+            return IssueRefused(409, f"guest access is turned off for the whole server {server.config.name}")
+        text, pasted = _pasted(server.policy, text)
+        try:
+            media: Resolved = await self._resolve(server.policy, server.upstream, text)
+        except UpstreamFailed as error:
+            return IssueRefused(502, f"the media server could not be asked: {error}")
+        if media.state in ("gone", "ended"):
+            what = "is not on the media server" if media.state == "gone" else "has ended"
+            return IssueRefused(410, f"item {text} {what}", {"item": what})
+        kinds = server.policy.kinds
+        named = media.kind or kind or pasted
+        if named is None and len(kinds) == 1:
+            named = next(iter(kinds))
+        if named is None:
+            return IssueRefused(400, "the kind is needed", {"kind": f"one of {', '.join(kinds)}"})
+        if kind is not None and kind != named:
+            return IssueRefused(400, "the kind does not fit", {"kind": f"the media server says it is {named}"})
+        if named not in kinds or not kinds[named].guest_access:
+            return IssueRefused(409, f"items of kind {named} can't be opened to guests", {"kind": "no guest access"})
+        return Item(server.config.name, media.id, named, media.title, access=None)
+
+    async def _recorded(self, server: MediaServer, text: str) -> Item | None:
+        """The item, if it is known here by this very id."""
+        return await self._links.item(ItemKey(server.config.name, _pasted(server.policy, text)[0]).slot)
+
+    async def _slots(self, server: str | None, item: str | None) -> Sequence[str] | IssueRefused:
+        if server is not None and self._servers.named(server) is None:
+            return IssueRefused(404, f"no server {server}")
+        if item is None:
+            return await self._links.slots()
+        if server is None:
+            return IssueRefused(400, "an item needs its server", {"server": "is missing"})
+        media = self._servers.named(server)
+        assert media is not None
+        found: Item | IssueRefused | None = await self._recorded(media, item)
+        if found is None:
+            # Perhaps another spelling of an id that is known; if nobody can say, it has no links.
+            found = await self._settle(media, item, None)
+        return [] if isinstance(found, IssueRefused) else [ItemKey(server, found.item).slot]
+
+    async def _told(self, done: Changed) -> LinkView | IssueRefused:
+        if done.outcome == "changed":
+            return IssueRefused(412, "somebody else has changed this link; look at it again")
+        if done.outcome == "deleted":
+            return IssueRefused(410, "this link has been deleted")
+        if done.outcome != "ok" or done.link is None:
+            return _unknown()
+        seen = await self._links.get(done.link.id, since=self._clock() - PRESENT)
+        return self._view(Seen(done.link, seen.item if seen else None, seen.viewers if seen else 0))
+
+    def _view(self, seen: Seen) -> LinkView:
+        link, server = seen.link, self._servers.named(seen.link.server)
+        server_open = server is not None and is_open(server, link.kind)
+        now_state = state(link, seen.item, server_open=server_open, now=self._clock())
+        url = None
+        if server is not None:
+            try:
+                url = f"{server.config.public}{self._prefix}/{self._links.keys.unseal(link.sealed)}"
+            except Unsealable:
+                url = None
+        return LinkView(link, seen.item, now_state, seen.viewers, url)
+
+
+def link_json(view: LinkView) -> dict[str, Any]:
+    """A link as the API and `--json` show it."""
+    link = view.link
+    return {
+        "id": link.id,
+        "server": link.server,
+        "item": link.item,
+        "kind": link.kind,
+        "title": link.title,
+        "name": link.name,
+        "url": view.url,
+        "state": str(view.state),
+        "clicks": {"limit": link.clicks_limit, "used": link.clicks_used},
+        "created_at": rfc3339(link.created_at),
+        "starts_at": None,
+        "expires_at": rfc3339(link.expires_at),
+        "created_by": link.created_by,
+        "enabled": link.enabled,
+        "viewers": {"limit": None, "now": view.viewers},
+        "pin": False,
+        "version": link.version,
+    }
+
+
+def rfc3339(moment: int | None) -> str | None:
+    """Milliseconds since 1970 as a UTC time with Z; None stays None."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
+    """An id, and the kind where the address of a page told it."""
+    text = text.strip()
+    if policy.item.variables(text) is None:
+        found = policy.recognise(text)
+        if found is not None:
+            return found
+    return text, None
+
+
+def _unknown() -> IssueRefused:
+    return IssueRefused(404, "no such link")

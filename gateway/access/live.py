@@ -1,0 +1,94 @@
+"""A grant that a worker holds in memory: what the stream path asks, without the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.access.servers import MediaServer
+from gateway.links.records import Grant, Guest
+from gateway.policy.decide import Scope
+
+_log = logging.getLogger("gateway")
+
+
+class LiveGrant:
+    """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
+
+    __slots__ = ("_clock", "_open", "_stir", "ended", "grant", "guest", "last_seen", "noted", "scope", "server")
+
+    def __init__(
+        self,
+        grant: Grant,
+        guest: Guest,
+        server: MediaServer,
+        *,
+        clock: Callable[[], int],
+        stir: Callable[[LiveGrant], None],
+    ) -> None:
+        self.grant = grant
+        self.guest = guest
+        self.server = server
+        self.scope = scope_of(server, grant, guest)
+        self.last_seen = self.noted = grant.last_seen
+        self.ended: str | None = None
+        self._clock = clock
+        self._stir = stir
+        self._open: dict[object, Callable[[], None]] = {}
+
+    def touch(self) -> None:
+        """A request of this grant, or something of it that is still open."""
+        now = self._clock()
+        if now > self.last_seen:
+            self.last_seen = now
+            self._stir(self)
+
+    @contextmanager
+    def holding(self, cut: Callable[[], None]) -> Iterator[None]:
+        """Something is open (a stream, a websocket); `cut` is called when it may be so no longer, at
+        once if the grant has ended already. It must not block; it may be called more than once."""
+        mark = object()
+        self._open[mark] = cut
+        try:
+            if self.ended is not None:
+                cut()
+            yield
+        finally:
+            del self._open[mark]
+            if self.ended is None:
+                self.touch()
+
+    @property
+    def open(self) -> bool:
+        return bool(self._open)
+
+    def cut_open(self) -> None:
+        for cut in tuple(self._open.values()):
+            try:
+                cut()
+            except Exception:
+                # One stream that can't be cut must not keep the others open.
+                _log.exception("cutting a stream of grant %s failed", self.grant.id)
+
+    def rebind(self, grant: Grant) -> None:
+        """The same grant with other variables."""
+        self.grant = grant
+        self.scope = scope_of(self.server, grant, self.guest)
+
+
+def scope_of(server: MediaServer, grant: Grant, guest: Guest) -> Scope:
+    """The policy bound to all variables of a grant. Raises KeyError for a kind the policy has lost."""
+    return server.policy.scope(
+        grant.kind,
+        {
+            **grant.variables,
+            **(server.policy.item.variables(grant.item) or {"id": (grant.item,)}),
+            "guest.id": (guest.id,),
+            "guest.name": (guest.name,),
+            "guest.email": (guest.email,),
+            "grant.id": (grant.id,),
+            "link.id": (grant.link,),
+            "public_url": (str(server.config.public),),
+        },
+    )
