@@ -56,4 +56,4 @@ class LeaveDoor:
         return response
 
     def _page(self, visit: Visit, step: str) -> web.Response:
-        return visit.pages.respond(visit.request, "leave.html", site=visit.server.policy.title, step=step)
+        return visit.pages.respond(visit.request, "leave.html", step=step)

@@ -35,6 +35,7 @@ class WatchDoor:
         live = await self._find(visit, wanted)
         if isinstance(live, Reason):
             return refuse(visit, live)
+        visit.grant = live.grant.id
         denied = await self.grants.recheck(live)
         if denied is not None:
             return refuse(visit, denied.reason, detail=denied.detail)

@@ -111,7 +111,7 @@ class Pages:
         **values: object,
     ) -> web.Response:
         """Render a page in the guest's language. `site` is the media server's title, shown where the
-        theme has no name; `policy` adds to the content policy."""
+        theme has no name (to those who hold a link or a grant: it may tell what software runs here); `policy` adds to the content policy."""
         locale = self.locale(request)
         body = self.environment.get_template(template).render(
             t=locale.t,

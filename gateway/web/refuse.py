@@ -42,7 +42,7 @@ def refuse(
     live grant. `errors` (field to message key) is told to programs; a form shows it itself.
     """
     visit.reason, visit.detail = reason, detail
-    return _answer(visit.request, visit.pages, visit.server.policy.title, reason, visit.ref, back, errors, headers)
+    return _answer(visit.request, visit.pages, reason, visit.ref, back, errors, headers)
 
 
 def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
@@ -52,7 +52,7 @@ def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
 
 def refuse_bare(request: web.BaseRequest, reason: Reason, ref: str, *, pages: Pages | None = None) -> web.Response:
     """As `refuse`, for a request that never became a visit: ambiguous target, wrong Host."""
-    return _answer(request, pages or plain_pages(), "", reason, ref, None, None, None)
+    return _answer(request, pages or plain_pages(), reason, ref, None, None, None)
 
 
 def reason_of(error: GatewayError) -> Reason:
@@ -77,7 +77,6 @@ def wants_page(request: web.BaseRequest) -> bool:
 def _answer(
     request: web.BaseRequest,
     pages: Pages,
-    site: str,
     reason: Reason,
     ref: str,
     back: str | None,
@@ -94,7 +93,6 @@ def _answer(
             request,
             "message.html",
             status=reason.status,
-            site=site,
             headers=headers,
             page=page,
             ref=ref,

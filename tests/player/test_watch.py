@@ -102,6 +102,7 @@ async def test_the_page_holds_what_the_script_and_the_browser_need(watch, live, 
     words = json.loads(unescape(re.search(r'data-words="([^"]*)"', page).group(1)))
     assert words["error.ended.title"] == "Your access has ended"
     assert (grants.rechecked, live.touched) == (1, 1)
+    assert watch.visits[-1].grant == MINE  # for the log
 
 
 async def test_its_policy_lets_our_own_scripts_play_and_nothing_more(watch):
