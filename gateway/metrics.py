@@ -50,7 +50,9 @@ class Metrics:
         self._upstream_failures = {kind: failures.labels(kind) for kind in ("down", "slow", "other")}
         admissions = Counter("gateway_admissions", "Posted entry forms by result", ["result"], registry=registry)
         self._admissions = {result: admissions.labels(result) for result in ("admitted", "returned", "refused")}
-        self._store_failures = Counter("gateway_store_failures", "Calls the store did not answer", registry=registry)
+        self._store_failures = Counter(
+            "gateway_store_failures", "Requests refused because the store did not answer", registry=registry
+        )
         self._grants = _gauge("gateway_live_grants", "Grants this process knows", registry)
         self._lost_lines = Counter(
             "gateway_lost_log_lines", "Access log lines that could not be written", registry=registry
@@ -60,6 +62,8 @@ class Metrics:
         """One request was answered; `reason`: why it was refused, None when it was served."""
         child = self._served if reason is None else self._refused[reason]
         child.inc()
+        if reason is Reason.STORE_DOWN:
+            self._store_failures.inc()
 
     def sent(self, size: int) -> None:
         self._bytes.inc(size)
@@ -98,9 +102,6 @@ class Metrics:
     def admission(self, result: str) -> None:
         """`result`: admitted (a click was used), returned (recognised, none was) or refused."""
         self._admissions[result].inc()
-
-    def store_failed(self) -> None:
-        self._store_failures.inc()
 
     def grants(self, known: int) -> None:
         self._grants.set(known)
