@@ -110,8 +110,11 @@ class Pages:
         policy: Mapping[str, str] | None = None,
         **values: object,
     ) -> web.Response:
-        """Render a page in the guest's language. `site` is the media server's title, shown where the
-        theme has no name (to those who hold a link or a grant: it may tell what software runs here); `policy` adds to the content policy."""
+        """Render a page in the guest's language.
+
+        `site` is the media server's title, shown where the theme has no name: only to those who hold a
+        link or a grant, since it may tell what software runs here. `policy` adds to the content policy.
+        """
         locale = self.locale(request)
         body = self.environment.get_template(template).render(
             t=locale.t,

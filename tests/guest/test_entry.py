@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gateway.access.admit import Admitted, PostedForm
 
+from gateway.access.admit import Admitted, PostedForm
 from gateway.access.outcome import Denied
 from gateway.config import Prefixes
 from gateway.guest.entry import EntryDoor
