@@ -21,13 +21,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from aiohttp import web
+
 from gateway.config import LogConfig, Prefixes
 from gateway.links.ids import TOKEN_LENGTH
 from gateway.metrics import Metrics
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from gateway.reasons import Reason
     from gateway.web.visit import Visit
 
@@ -86,7 +86,7 @@ class AccessLog:
             "method": request.method,
             "path": self._shown(path, judged=visit is not None),
             "status": response.status if response is not None else 499,
-            "bytes": request.writer.output_size,
+            "bytes": request.writer.output_size or _length(response),
             "ms": round(seconds * 1000, 1),
         }
         if reason is not None:
@@ -121,6 +121,12 @@ class AccessLog:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
+
+def _length(response: web.StreamResponse | None) -> int:
+    """Of an answer that is written after its line: pages and refusals."""
+    body = response.body if isinstance(response, web.Response) else None
+    return len(body) if isinstance(body, (bytes, bytearray)) else 0
 
 
 def _as_json(fields: dict[str, str | int | float]) -> str:

@@ -10,6 +10,7 @@ ever), answers a refused head with the parser's own words, and names itself and 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.web.pages import SERVER
+
+_log = logging.getLogger("gateway.http")
 
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
@@ -31,9 +34,12 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class EdgeServer(web.Server):
     """A `web.Server` whose connections are `EdgeProtocol`s. Needs a running loop."""
 
-    def __init__(self, handler: Handler, *, head_seconds: float = HEAD_SECONDS) -> None:
+    def __init__(
+        self, handler: Handler, *, head_seconds: float = HEAD_SECONDS, logger: logging.Logger = _log
+    ) -> None:
         super().__init__(handler, handler_cancellation=True)
         self.head_seconds = head_seconds
+        self.logger = logger
 
     def __call__(self) -> RequestHandler:
         return EdgeProtocol(
@@ -46,6 +52,7 @@ class EdgeServer(web.Server):
             max_field_size=MAX_FIELD,
             max_headers=MAX_HEADERS,
             auto_decompress=False,
+            logger=self.logger,
             access_log=None,  # our own line says more and costs less
         )
 

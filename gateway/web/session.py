@@ -30,7 +30,7 @@ MAX_AGE = 90 * 86_400  # seconds a returning browser is recognised
 _MAX_LENGTH = 4_096
 _REMEMBERED = 20_000  # opened cookies; about 1.5 kB each with 20 grants
 _FIELD = "grants"
-_SEALED = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+_SEALED = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class GuestCookieStorage(EncryptedCookieStorage):
@@ -85,7 +85,8 @@ class GuestCookieStorage(EncryptedCookieStorage):
 
     def seal(self, session: Session) -> str:
         data = self._encoder(self._get_session_data(session)).encode()
-        return self._fernets.encrypt_at_time(data, session.created).decode()
+        # Without base64's padding: some clients put a value that holds `=` in quotes.
+        return self._fernets.encrypt_at_time(data, session.created).decode().rstrip("=")
 
     def open(self, cookie: str) -> Session | None:
         """The session inside; None for a cookie that is forged, cut, too old or of a retired key."""
@@ -93,7 +94,8 @@ class GuestCookieStorage(EncryptedCookieStorage):
         if len(cookie) > _MAX_LENGTH or not _SEALED.fullmatch(cookie):
             return None
         try:
-            plain = self._fernets.decrypt_at_time(cookie.encode(), MAX_AGE, self._clock() // 1000)
+            padded = cookie + "=" * (-len(cookie) % 4)
+            plain = self._fernets.decrypt_at_time(padded.encode(), MAX_AGE, self._clock() // 1000)
             # No max_age here: the library would measure it with the system's clock. The line above has.
             return Session(None, data=self._decoder(plain.decode()), new=False)
         except (InvalidToken, ValueError, TypeError, AttributeError, KeyError):

@@ -1,0 +1,261 @@
+"""Composition: the only file that knows every room. It builds the doors of one process, and serves them.
+
+Everything it opens is closed in the reverse order when its contexts are left; who leaves them decides
+when (`workers`, the demo, a test).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from aiohttp import web
+
+from gateway.access.admit import Doorkeeper
+from gateway.access.authorize import Authorizer
+from gateway.access.grants import GrantTable
+from gateway.access.issue import LinkDesk
+from gateway.access.servers import MediaServer, Servers
+from gateway.config import Config, Listen, ServerConfig
+from gateway.dispatch import Dispatcher, NothingHere, OwnPath
+from gateway.errors import BadFile, GatewayError
+from gateway.guest.entry import EntryDoor
+from gateway.guest.leave import LeaveDoor
+from gateway.metrics import Metrics
+from gateway.ops import Ops
+from gateway.player.watch import WatchDoor
+from gateway.policy.load import load_policy
+from gateway.policy.model import Policy
+from gateway.proxy.door import ProxyDoor
+from gateway.store.links import LinkStore
+from gateway.store.opening import open_store
+from gateway.upstream.client import HttpUpstream
+from gateway.web.accesslog import AccessLog
+from gateway.web.client_address import TrustedProxies, client_address
+from gateway.web.edge import EdgeServer, c_parser_loaded
+from gateway.web.i18n import Catalogues
+from gateway.web.pages import Pages
+from gateway.web.session import SessionCookie
+from gateway.web.static_door import StaticDoor
+from gateway.web.theme import load_theme
+from gateway.yaml_source import Fault
+
+PATIENCE = 30.0  # seconds that running answers get when the gateway stops
+BACKLOG = 1_024
+STORE_SILENCE = 3.0  # seconds without a word from the store after which a worker is not ready
+
+
+def now() -> int:
+    """Milliseconds since 1970: the clock of everything below this file."""
+    return time.time_ns() // 1_000_000
+
+
+# --- what a gateway is made of --------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One process's doors. `stopping` is what `ready` says while running answers finish."""
+
+    config: Config
+    servers: Servers
+    desk: LinkDesk
+    grants: GrantTable
+    dispatcher: Dispatcher
+    manage: NothingHere
+    proxy: ProxyDoor
+    metrics: Metrics
+    stopping: bool = False
+
+    def problems(self) -> list[str]:
+        """What keeps this process from serving guests."""
+        found = ["stopping"] if self.stopping else []
+        if self.grants.unheard() > STORE_SILENCE:
+            found.append("the store does not answer")
+        return found
+
+
+def load_policies(config: Config) -> dict[str, Policy]:
+    """The policy of each server, by the server's name. Raises BadFile with the faults of all of them."""
+    faults: list[Fault] = []
+    found: dict[str, Policy] = {}
+    for server in config.servers:
+        try:
+            policy = load_policy(server.policy_path)
+        except BadFile as error:
+            faults += error.faults
+            continue
+        found[server.name] = policy.at_home(home_of(server))
+    if faults:
+        raise BadFile(sorted(set(faults)))
+    return found
+
+
+def home_of(server: ServerConfig) -> tuple[str, ...]:
+    """The origins that are this server: where it listens, and under which names it writes URLs."""
+    origins = (server.upstream, *server.also_known_as)
+    return tuple(f"{origin.scheme}://{origin.host.strip('[]')}:{origin.port}" for origin in origins)
+
+
+@asynccontextmanager
+async def open_servers(config: Config) -> AsyncIterator[Servers]:
+    """The media servers with their policies, and the connections towards them."""
+    policies = load_policies(config)
+    async with AsyncExitStack() as stack:
+        servers = []
+        for server in config.servers:
+            upstream = HttpUpstream(server.upstream, server.timeouts)
+            stack.push_async_callback(upstream.close)
+            servers.append(MediaServer(server, policies[server.name], upstream))
+        yield Servers(servers)
+
+
+@asynccontextmanager
+async def open_gateway(config: Config, *, role: Literal["serve", "command"] = "serve") -> AsyncIterator[Gateway]:
+    """All doors of one process. Raises BadFile, BadSecret, StoreDown or StoreTooNew.
+
+    `role`: whether this process owns the embedded store (`serve`) or only uses it (a worker).
+    """
+    if not c_parser_loaded():
+        # Half a dozen of aiohttp's advisories concern its other parser alone.
+        raise GatewayError("aiohttp's C parser is not there: install aiohttp from a wheel, or with a C compiler")
+    theme = load_theme(config.theme)
+    async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(open_servers(config))
+        store = await stack.enter_async_context(open_store(config, role=role))
+        gateway = _compose(config, servers, store, Pages(theme, config.prefixes, Catalogues.load(config.languages)))
+        stack.callback(gateway.dispatcher.log.close)
+        running = asyncio.create_task(gateway.grants.run())
+        stack.push_async_callback(_ended, running)
+        yield gateway
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -> Gateway:
+    metrics = Metrics()
+    trusted = TrustedProxies(config.trusted_proxies)
+
+    def client(request: web.BaseRequest) -> str:
+        return client_address(request.remote, request.headers.getall("X-Forwarded-For", ()), trusted)
+
+    sessions = SessionCookie(
+        store.keys.session_fernets, config.session.cookie, secure=config.public_url.secure, clock=now
+    )
+    grants = GrantTable(store, servers, config.session, clock=now)
+    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now)
+
+    def way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
+        mine = grants.certain(grant_ids, server=server.config.name)
+        return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
+
+    proxy = ProxyDoor(sessions, Authorizer(grants), client, metrics, way_back=way_back)
+    entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now)
+    leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
+    watch = WatchDoor(grants, sessions, config.prefixes)
+    statics = StaticDoor(pages)
+    gateway: Gateway
+    ops = Ops(metrics, lambda: gateway.problems(), config.prefixes.own)
+    dispatcher = Dispatcher(
+        servers=servers,
+        prefixes=config.prefixes,
+        pages=pages,
+        log=AccessLog(config.log, config.prefixes, client=client, metrics=metrics),
+        entry=entry.handle,
+        proxy=proxy.handle,
+        own=(
+            OwnPath("/watch", watch.handle, below=True),
+            OwnPath("/leave", leave.handle),
+            OwnPath("/static", statics.static, below=True),
+            OwnPath("/theme/logo", statics.logo),
+        ),
+        health={f"{config.prefixes.own}/health/live": ops.live, f"{config.prefixes.own}/health/ready": ops.ready},
+    )
+    desk = LinkDesk(store, servers, config.prefixes, clock=now)
+    gateway = Gateway(config, servers, desk, grants, dispatcher, NothingHere(pages), proxy, metrics)
+    return gateway
+
+
+# --- listening ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Listening sockets, bound before anything else so that a taken port is the first thing said."""
+
+    main: socket.socket
+    manage: socket.socket | None = None
+    admin: socket.socket | None = None
+
+    def numbers(self) -> dict[str, int]:
+        """Name to file number, for workers that inherit them."""
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: one.fileno() for name, one in found.items() if one is not None}
+
+    def close(self) -> None:
+        for one in (self.main, self.manage, self.admin):
+            if one is not None:
+                one.close()
+
+
+def bind(config: Config) -> Sockets:
+    """Raises OSError with a sentence that names the address."""
+    manage = config.manage.listen if config.manage else None
+    return Sockets(
+        main=_bound(config.listen, "listen"),
+        manage=_bound(manage, "manage.listen") if manage else None,
+        admin=_bound(config.admin_listen, "admin_listen") if config.admin_listen else None,
+    )
+
+
+def _bound(at: Listen, what: str) -> socket.socket:
+    host = at.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, at.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, at.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OSError(f"can't listen on {at} ({what}): {error.strerror or error}") from error
+
+
+@asynccontextmanager
+async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float = PATIENCE) -> AsyncIterator[None]:
+    """Answer on these sockets until left. Then nothing new is taken, websockets are told that we go away, and
+    running answers get `patience` seconds."""
+    async with AsyncExitStack() as stack:
+        for handler, at in ((gateway.dispatcher, sockets.main), (gateway.manage, sockets.manage)):
+            if at is None:
+                continue
+            runner = web.ServerRunner(EdgeServer(handler), shutdown_timeout=patience)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.SockSite(runner, at, backlog=BACKLOG).start()
+        # Last in, first out: before the listeners' patience begins.
+        stack.push_async_callback(gateway.proxy.close)
+        yield
+
+
+@asynccontextmanager
+async def serve_metrics(gateway: Gateway | None, sockets: Sockets) -> AsyncIterator[None]:
+    """Numbers and health on the operators' own address. Without a gateway: of all workers together."""
+    if sockets.admin is None:
+        yield
+        return
+    metrics, problems = (gateway.metrics, gateway.problems) if gateway else (Metrics(), list)
+    own = gateway.config.prefixes.own if gateway else "/_gateway"
+    runner = web.ServerRunner(EdgeServer(Ops(metrics, problems, own).admin))
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sockets.admin, backlog=BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,152 @@
+"""The beginning of every request's story: version, one reading of the target, whose host, which door.
+
+Why before all doors and in one place: two readings of one request are how proxies are broken. Doors
+are chosen by the canonical path, and it is the canonical path that they judge and send.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11
+
+from gateway.access.servers import Servers
+from gateway.config import Prefixes
+from gateway.errors import GatewayError
+from gateway.policy.target import Ambiguity, Target, parse_target
+from gateway.reasons import Reason
+from gateway.web.accesslog import AccessLog
+from gateway.web.pages import SERVER, Pages
+from gateway.web.refuse import refuse, refuse_bare, refuse_failure
+from gateway.web.visit import Visit
+
+_log = logging.getLogger("gateway")
+
+Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPath:
+    """A path below the gateway's own prefix; `below`: one or more further segments follow it."""
+
+    path: str
+    handler: Handler
+    below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """`entry` takes `{link}/{token}`, `own` what is below `{own}`, `proxy` all else.
+
+    `health` (path to handler) answers before the Host is looked at: who probes a worker asks by address.
+    """
+
+    servers: Servers
+    prefixes: Prefixes
+    pages: Pages
+    log: AccessLog
+    entry: Handler
+    proxy: Handler
+    own: Sequence[OwnPath]
+    health: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]]
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        started = time.perf_counter()
+        ref = new_reference()
+        visit: Visit | None = None
+        reason: Reason | None = None
+        response: web.StreamResponse | None = None
+        try:
+            opened = await self._open(request, ref)
+            if isinstance(opened, Visit):
+                visit = opened
+                response = await self._answer(visit)
+            else:
+                response, reason = opened
+        finally:
+            # Also when the guest has gone and this task is being cancelled.
+            self.log.write(request, response, visit, reason, ref, time.perf_counter() - started)
+        if not response.prepared:
+            response.headers.setdefault("Server", SERVER)
+        return response
+
+    async def _open(self, request: web.BaseRequest, ref: str) -> Visit | tuple[web.StreamResponse, Reason | None]:
+        """The visit, or the answer for a request that never becomes one."""
+
+        def bare(reason: Reason) -> tuple[web.StreamResponse, Reason]:
+            return refuse_bare(request, reason, ref, pages=self.pages), reason
+
+        if request.version not in (HttpVersion10, HttpVersion11):
+            return bare(Reason.AMBIGUOUS_REQUEST)
+        target = parse_target(request.raw_path)
+        if isinstance(target, Ambiguity):
+            return bare(Reason.AMBIGUOUS_TARGET)
+        health = self.health.get(target.path)
+        if health is not None:
+            return await health(request), None
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1:
+            return bare(Reason.AMBIGUOUS_REQUEST)
+        server = self.servers.at_host(hosts[0])
+        if server is None:
+            return bare(Reason.WRONG_HOST)
+        return Visit(request=request, target=target, server=server, ref=ref, pages=self.pages)
+
+    async def _answer(self, visit: Visit) -> web.StreamResponse:
+        try:
+            return await self._door(visit.target)(visit)
+        except GatewayError as error:
+            if _begun(visit):
+                raise ConnectionResetError("failed in the middle of an answer") from error
+            return refuse_failure(visit, error)
+        except ConnectionError:
+            raise  # the guest has gone
+        except Exception as error:
+            # A fault of ours. The guest hears that something can't be checked; the log hears all of it.
+            _log.error("request %s failed", visit.ref, exc_info=error)
+            if _begun(visit):
+                raise ConnectionResetError("failed in the middle of an answer") from error
+            return refuse(visit, Reason.INTERNAL, detail=type(error).__name__)
+
+    def _door(self, target: Target) -> Handler:
+        path = target.path
+        if path.startswith(f"{self.prefixes.link}/"):
+            return self.entry
+        own = self.prefixes.own
+        if path != own and not path.startswith(f"{own}/"):
+            return self.proxy
+        for place in self.own:
+            if path == f"{own}{place.path}" or (place.below and path.startswith(f"{own}{place.path}/")):
+                return place.handler
+        return nothing
+
+
+def _begun(visit: Visit) -> bool:
+    """Whether bytes of an answer have left already; a second one must not follow them."""
+    return visit.request.writer.output_size > 0
+
+
+async def nothing(visit: Visit) -> web.StreamResponse:
+    """Below our own prefix, but nothing of ours."""
+    return refuse(visit, Reason.NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class NothingHere:
+    """The managing origin while there is nothing on it: 404 for everything."""
+
+    pages: Pages
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        return refuse_bare(request, Reason.NOT_FOUND, new_reference(), pages=self.pages)
+
+
+def new_reference() -> str:
+    """Eight characters a guest can read to somebody over the telephone."""
+    return base64.b32encode(secrets.token_bytes(5)).decode()

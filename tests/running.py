@@ -1,0 +1,144 @@
+"""A whole gateway in the test's own process: real store, real sockets, one media server behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.access.issue import IssueRefused, LinkDesk, LinkView
+from gateway.app import Gateway, Sockets, bind, open_gateway, serve_gateway
+from gateway.config import Config
+from gateway.config_file import load_config
+
+NAME, EMAIL = "Ada Guest", "ada@example.org"
+
+
+@dataclass
+class Running:
+    """What a test needs to play owner, guest and attacker."""
+
+    gateway: Gateway
+    config: Config
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def desk(self) -> LinkDesk:
+        return self.gateway.desk
+
+    async def make_link(self, item: str, **limits: object) -> str:
+        """The address of a new link to an item."""
+        made = await self.desk.create("tv", item, name="A test", by="test", **limits)  # type: ignore[arg-type]
+        if isinstance(made, IssueRefused):
+            raise LookupError(str(made))
+        assert made.url is not None
+        return made.url
+
+    async def link(self, url: str) -> LinkView:
+        """What the owner sees of a link."""
+        views = await self.desk.list("tv")
+        assert not isinstance(views, IssueRefused)
+        return next(view for view in views if view.url == url)
+
+    async def switch(self, item: str, *, on: bool) -> None:
+        """Turn an item's guest access on or off."""
+        assert not isinstance(await self.desk.set_access("tv", item, on), IssueRefused)
+
+
+@asynccontextmanager
+async def running_gateway(
+    folder: Path, policy: str, upstream: int, *, port: int = 0, extra: str = "", server_extra: str = ""
+) -> AsyncIterator[Running]:
+    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port."""
+    port = port or free_port()
+    named = policy
+    if "\n" in policy:
+        (folder / "policy.yaml").write_text(policy)
+        named = "./policy.yaml"
+    (folder / "config.yaml").write_text(
+        f"listen: 127.0.0.1:{port}\npublic_url: http://127.0.0.1:{port}\ndata_dir: data\n"
+        f"servers:\n  - name: tv\n    upstream: http://127.0.0.1:{upstream}\n    policy: {named}\n{server_extra}{extra}"
+    )
+    config = load_config(folder / "config.yaml", need_servers=True)
+    sockets: Sockets = bind(config)
+    async with open_gateway(config) as gateway, serve_gateway(gateway, sockets, patience=0.5):
+        yield Running(gateway, config, port)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        number: int = one.getsockname()[1]
+        return number
+
+
+async def raw(port: int, sent: bytes, *, seconds: float = 5.0) -> bytes:
+    """Send bytes, read until the other side closes or falls silent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(sent)
+        await writer.drain()
+        return await asyncio.wait_for(reader.read(), seconds)
+    except TimeoutError:
+        return b""
+    finally:
+        writer.close()
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    cookies: dict[str, str]
+    body: bytes
+
+
+async def ask(
+    port: int, line: str, *, cookie: str = "", host: str | None = None, headers: str = "", body: bytes = b""
+) -> Answer:
+    """One request written by hand, so that nothing normalises its target on the way."""
+    head = f"{line} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\nConnection: close\r\n{headers}"
+    head += f"Cookie: {cookie}\r\n" if cookie else ""
+    head += f"Content-Length: {len(body)}\r\n" if body else ""
+    answer = await raw(port, head.encode("utf-8", "surrogateescape") + b"\r\n" + body)
+    first, _, rest = answer.partition(b"\r\n")
+    fields, _, content = rest.partition(b"\r\n\r\n")
+    found: dict[str, str] = {}
+    cookies: dict[str, str] = {}
+    for field in fields.decode("latin-1").split("\r\n"):
+        name, _, value = field.partition(": ")
+        found[name.lower()] = value
+        if name.lower() == "set-cookie":
+            key, _, token = value.partition(";")[0].partition("=")
+            cookies[key] = token
+    parts = first.split(b" ")
+    return Answer(int(parts[1]) if len(parts) > 1 else 0, found, cookies, content)
+
+
+async def enter(port: int, link: str, *, name: str = NAME, email: str = EMAIL) -> tuple[str, Answer]:
+    """Open a link and post its form as a browser would; the session cookie and the last answer."""
+    from urllib.parse import urlencode
+
+    path = "/" + link.split("/", 3)[3]
+    page = await ask(port, f"GET {path}", headers="Accept: text/html\r\n")
+    text = page.body.decode()
+    form = text.partition('name="form" value="')[2].partition('"')[0]
+    body = urlencode({"name": name, "email": email, "form": form}).encode()
+    cookie = "; ".join(f"{key}={value}" for key, value in page.cookies.items())
+    answer = await ask(
+        port,
+        f"POST {path}",
+        cookie=cookie,
+        headers=f"Accept: text/html\r\nContent-Type: application/x-www-form-urlencoded\r\nOrigin: http://127.0.0.1:{port}\r\n",
+        body=body,
+    )
+    session = answer.cookies.get("gateway", "")
+    return f"gateway={session}" if session else "", answer
