@@ -12,6 +12,7 @@ cache, who may frame, what scripts may do) is set here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
@@ -152,12 +153,10 @@ def towards_guest(
     dropped = _named_in_connection(headers)
     sent: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
-        lower = name.lower()
-        if lower in _KEPT_BACK or lower in dropped or lower.startswith(_KEPT_BACK_PREFIXES):
+        fate = _fate(name)
+        if fate is _DROP or (dropped and name.lower() in dropped) or (page and fate is _FRAMING):
             continue
-        if lower.endswith("cache-control") or (page and lower == "x-frame-options"):
-            continue
-        if lower.startswith("content-security-policy"):
+        if fate is _POLICY:
             value = public(value)
         if _is_plain(value, eight_bit=True) and not leaks(value):
             sent.add(name, value)
@@ -169,15 +168,28 @@ def towards_guest(
         sent.add(CSP, "frame-ancestors 'none'")
         return sent
     sent.add(CSP, "sandbox")
-    sent["Cache-Control"] = cache_control(headers.getall("Cache-Control", ()))
-    vary = [word for word in _words(headers.getall("Vary", ())) if _is_plain(word) and not leaks(word)]
-    if "*" not in vary and not any(word.lower() == "cookie" for word in vary):
-        vary.append("Cookie")  # a browser whose guest has left must not answer from its cache for the next
-    sent["Vary"] = ", ".join(vary)
+    sent["Cache-Control"] = cache_control(tuple(headers.getall("Cache-Control", ())))
+    vary = _vary(tuple(headers.getall("Vary", ())))
+    sent["Vary"] = "Cookie" if leaks(vary) else vary
     return sent
 
 
-def cache_control(values: Iterable[str]) -> str:
+_KEEP, _DROP, _FRAMING, _POLICY = "keep", "drop", "framing", "policy"
+
+
+@lru_cache(maxsize=1_024)
+def _fate(name: str) -> str:
+    """What becomes of an answer's header of this name."""
+    lower = name.lower()
+    if lower in _KEPT_BACK or lower.startswith(_KEPT_BACK_PREFIXES) or lower.endswith("cache-control"):
+        return _DROP
+    if lower == "x-frame-options":
+        return _FRAMING
+    return _POLICY if lower.startswith("content-security-policy") else _KEEP
+
+
+@lru_cache(maxsize=1_024)
+def cache_control(values: tuple[str, ...]) -> str:
     """`private`, and what the server said about the browser's own cache."""
     kept = ["private"]
     for directive in _words(values):
@@ -195,6 +207,14 @@ def cache_control(values: Iterable[str]) -> str:
         if word not in kept:
             kept.append(word)
     return ", ".join(kept)
+
+
+@lru_cache(maxsize=1_024)
+def _vary(values: tuple[str, ...]) -> str:
+    words = [word for word in _words(values) if _is_plain(word)]
+    if "*" not in words and not any(word.lower() == "cookie" for word in words):
+        words.append("Cookie")  # a browser whose guest has left must not answer from its cache for the next
+    return ", ".join(words)
 
 
 def has_body(headers: CIMultiDictProxy[str]) -> bool:

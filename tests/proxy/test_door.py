@@ -435,6 +435,14 @@ class TestTheServerFails:
             assert stage.last.detail
             assert stage.number("gateway_broken_answers_total") == 1
 
+    async def test_lost_before_the_first_byte_of_a_body_is_a_plain_failure(self) -> None:
+        async def script(call: Call) -> None:
+            await call.say("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            call.writer.close()
+
+        async with opened(script) as stage, stage.client() as guest:
+            assert (await guest.get("GET /v/abc/x.ts", IN)).status == 502
+
     async def test_lost_in_the_middle_is_a_reset_for_http_1_0(self) -> None:
         async def script(call: Call) -> None:
             await call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n")
