@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from email_validator import EmailNotValidError, validate_email
-
 from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
@@ -25,7 +23,7 @@ from gateway.links.forms import FormTrouble, check_form, new_form
 from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
 from gateway.links.records import Grant, Guest, Item, Link
 from gateway.links.rules import State, refusal, state
-from gateway.links.text import clean
+from gateway.links.text import clean, clean_address
 from gateway.reasons import Reason
 from gateway.store.guests import Visitor
 from gateway.store.links import LinkStore, Seen
@@ -310,20 +308,6 @@ def read_words(posted: PostedForm) -> _Words | Denied:
     if name is None or email is None:
         return Denied(Reason.FORM_INVALID, ", ".join(errors), errors)
     return _Words(name, email)
-
-
-def clean_address(text: str) -> str | None:
-    """An e-mail address in its one spelling. Only syntax counts: nothing is ever sent to it, so names
-    of a local network are as good as others."""
-    text = text.strip()
-    if not 0 < len(text) <= 254:
-        return None
-    try:
-        # globally_deliverable=False: without it .local, .test and the like are refused.
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
-        return None
-    return found.normalized if "." in found.ascii_domain and len(found.normalized) <= 254 else None
 
 
 def _digest(form: str, words: _Words) -> str:

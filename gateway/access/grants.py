@@ -76,7 +76,7 @@ class GrantTable:
         self._stale_grants: set[str] = set()
         self._endings: dict[str, tuple[str, str]] = {}  # grant -> its link, reason
         self._news = 0  # counts changes, so that a reading that was overtaken by one can be told
-        self._behind_since: float | None = None  # connected anew, not everything looked at yet
+        self._behind_since: float | None = time.monotonic()  # not everything looked at since connected
         self._work = asyncio.Event()
 
     # --- questions ------------------------------------------------------------------------------
@@ -133,6 +133,11 @@ class GrantTable:
     def unheard(self) -> float:
         """Seconds since the store was last heard."""
         return self._channel.unheard()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything known has been looked at since the change channel was last connected."""
+        return self._behind_since is None
 
     async def recheck(self, live: LiveGrant) -> Denied | None:
         """A page is opened: is its link still good, its media still there? A refusal ends the grant

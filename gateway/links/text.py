@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
+import email_validator
+
 MAX_LENGTH = 100  # characters
+MAX_ADDRESS = 254  # characters
+
+# The library refuses .local, .test, .localhost and the like, since no mail can be sent there. We send
+# none, and networks at home and at work use such names. Its documentation says to change this list.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ: they are part of Persian and Hindi words, and of emoji
 _DROPPED = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
@@ -17,3 +24,15 @@ def clean(text: str) -> str | None:
     if not kept.strip(_JOINERS + " ") or len(kept) > MAX_LENGTH:
         return None
     return kept
+
+
+def clean_address(text: str) -> str | None:
+    """An e-mail address in its one spelling, or None. Only its syntax counts: nothing is sent to it."""
+    text = text.strip()
+    if not 0 < len(text) <= MAX_ADDRESS:
+        return None
+    try:
+        found = email_validator.validate_email(text, check_deliverability=False).normalized
+    except email_validator.EmailNotValidError:
+        return None
+    return found if len(found) <= MAX_ADDRESS else None
