@@ -117,6 +117,13 @@ async def open_servers(config: Config) -> AsyncIterator[Servers]:
 
 
 @asynccontextmanager
+async def open_desk(config: Config) -> AsyncIterator[LinkDesk]:
+    """Links without a gateway around them: what the commands use, also while one runs."""
+    async with open_servers(config) as servers, open_store(config, role="command") as store:
+        yield LinkDesk(store, servers, config.prefixes, clock=now)
+
+
+@asynccontextmanager
 async def open_gateway(config: Config, *, role: Literal["serve", "command"] = "serve") -> AsyncIterator[Gateway]:
     """All doors of one process. Raises BadFile, BadSecret, StoreDown or StoreTooNew.
 

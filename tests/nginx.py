@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from tests.running import free_port
 from tests.system_parts import need
 
-CONFIG = """
+# Started by root its workers would be nobody, who may not read a test's folder.
+CONFIG = ("user root;" if os.geteuid() == 0 else "") + """
 daemon off;
 worker_processes 1;
 pid {own}/nginx.pid;
