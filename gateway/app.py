@@ -238,11 +238,12 @@ def _bound(at: Listen, what: str) -> socket.socket:
 async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float = PATIENCE) -> AsyncIterator[None]:
     """Answer on these sockets until left. Then nothing new is taken, websockets are told that we go away, and
     running answers get `patience` seconds."""
+    trusted = TrustedProxies(gateway.config.trusted_proxies)
     async with AsyncExitStack() as stack:
         for handler, at in ((gateway.dispatcher, sockets.main), (gateway.manage, sockets.manage)):
             if at is None:
                 continue
-            runner = web.ServerRunner(EdgeServer(handler), shutdown_timeout=patience)
+            runner = web.ServerRunner(EdgeServer(handler, spared=trusted.trusts), shutdown_timeout=patience)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.SockSite(runner, at, backlog=BACKLOG).start()

@@ -22,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
+from gateway.web.edge import EdgeProtocol
 from gateway.web.pages import SERVER, Pages
 from gateway.web.refuse import refuse, refuse_bare, refuse_failure
 from gateway.web.visit import Visit
@@ -67,6 +68,8 @@ class Dispatcher:
             if isinstance(opened, Visit):
                 visit = opened
                 response = await self._answer(visit)
+                if visit.grant and isinstance(request.protocol, EdgeProtocol):
+                    request.protocol.vouched()
             else:
                 response, reason = opened
         finally:

@@ -1,9 +1,10 @@
 """The HTTP edge: aiohttp's server protocol with what an open network needs besides.
 
 Rule: a connection that has not sent a whole request head within `head` seconds is closed, whether it
-is silent or trickles; what the parser refuses is answered with a plain 400 and nothing else.
+is silent or trickles; too many connections are turned away at once (see `crowd`); what the parser
+refuses is answered with a plain 400 and nothing else.
 
-Why a subclass: aiohttp has no limit for heads (a connection that sends a byte now and then stays for
+Why a subclass: aiohttp has no limit for heads or connections (a connection that sends a byte now and then stays for
 ever), answers a refused head with the parser's own words, and names itself and Python in each answer.
 """
 
@@ -13,11 +14,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.web.crowd import Crowd
 from gateway.web.pages import SERVER
 
 _log = logging.getLogger("gateway.http")
@@ -28,6 +30,11 @@ LINGER_SECONDS = 2.0
 MAX_LINE = MAX_FIELD = 8_190
 MAX_HEADERS = 64
 
+_TURNED_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+)
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -35,9 +42,18 @@ class EdgeServer(web.Server):
     """A `web.Server` whose connections are `EdgeProtocol`s. Needs a running loop."""
 
     def __init__(
-        self, handler: Handler, *, head_seconds: float = HEAD_SECONDS, logger: logging.Logger = _log
+        self,
+        handler: Handler,
+        *,
+        crowd: Crowd | None = None,
+        spared: Callable[[str | None], bool] = lambda peer: False,
+        head_seconds: float = HEAD_SECONDS,
+        logger: logging.Logger = _log,
     ) -> None:
+        """`spared`: peers that are not counted by address, since they speak for many (front proxies)."""
         super().__init__(handler, handler_cancellation=True)
+        self.crowd = Crowd() if crowd is None else crowd
+        self.spared = spared
         self.head_seconds = head_seconds
         self.logger = logger
 
@@ -58,22 +74,47 @@ class EdgeServer(web.Server):
 
 
 class EdgeProtocol(RequestHandler):
-    __slots__ = ("_head_handle", "_head_seconds")
+    __slots__ = ("_edge", "_head_handle", "_head_seconds", "_turned_away")
 
     def __init__(self, manager: EdgeServer, *, head_seconds: float, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._edge = manager
         self._head_seconds = head_seconds
         self._head_handle: asyncio.TimerHandle | None = None
+        self._turned_away = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else None
+        if not self._edge.crowd.enter(self, None if self._edge.spared(address) else address):
+            # Without a task, a parser or a look at the request: turning away must cost next to nothing.
+            self._turned_away = True
+            cast(asyncio.Transport, transport).write(_TURNED_AWAY)
+            cast(asyncio.Transport, transport).close()
+            return
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_arrived()
-        super().connection_lost(exc)
+        self._edge.crowd.leave(self)
+        if not self._turned_away:
+            super().connection_lost(exc)
+
+    @property
+    def waiting(self) -> bool:
+        return self._current_request is None and not self._messages
+
+    def give_way(self) -> None:
+        self._head_late()
+
+    def vouched(self) -> None:
+        """A request on this connection came with a live session."""
+        self._edge.crowd.vouch(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._turned_away:
+            return
         heads = self._request_count
         super().data_received(data)
         if self._request_count != heads:

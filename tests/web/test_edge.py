@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from gateway.web.crowd import Crowd
 from gateway.web.edge import EdgeServer, c_parser_loaded
 
 
@@ -82,3 +83,54 @@ async def test_refused_heads_and_broken_handlers_say_nothing(port: int, head: by
 
 def test_the_c_parser_is_there() -> None:
     assert c_parser_loaded()
+
+
+async def test_the_one_that_waits_longest_gives_way_and_workers_do_not() -> None:
+    """Three strangers at most: silent ones are closed for new ones, a request at work is not."""
+    release = asyncio.Event()
+
+    async def slow(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/slow":
+            await release.wait()
+        return web.Response(text="hello")
+
+    server = EdgeServer(slow, crowd=Crowd(connections=10, per_address=3))
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await asyncio.wait_for(opened[0][0].read(), 2) == b""  # the oldest silent one
+    for _, other in (*opened[1:], (reader, writer)):
+        other.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.sleep(0.1)
+    late, late_writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = await asyncio.wait_for(late.read(), 2)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5" in answer
+    release.set()
+    assert b"hello" in await asyncio.wait_for(reader.readuntil(b"hello"), 2)
+    for _, one in (*opened, (reader, writer), (late, late_writer)):
+        one.close()
+    await runner.cleanup()
+    assert len(server.crowd) == 0
+
+
+async def test_connections_with_a_session_do_not_count() -> None:
+    class One:
+        waiting = False
+
+        def give_way(self) -> None:
+            raise AssertionError
+
+    crowd = Crowd(connections=5, per_address=2)
+    guests = [One() for _ in range(5)]
+    for guest in guests[:4]:
+        assert crowd.enter(guest, "10.0.0.1")
+        crowd.vouch(guest)
+    assert crowd.enter(guests[4], "10.0.0.1")
+    assert not crowd.enter(One(), "10.0.0.2")  # the total
+    crowd.leave(guests[0])
+    assert crowd.enter(One(), "10.0.0.1")

@@ -1,0 +1,81 @@
+"""How many connections at once, in all and from one address.
+
+Rule: connections that have shown a live session don't count against their address: a lecture hall
+behind one address is many guests. Of the others an address may hold so many; when one more comes, the
+one that has waited longest for its request to begin or go on is closed for it. Only when all of them are at work, or
+the total is reached, the new one is turned away.
+
+Why close the oldest: whoever opens connections and sends nothing would else lock out everybody who
+shares the address.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+CONNECTIONS = 4_096
+PER_ADDRESS = 256
+
+
+class Connection(Protocol):
+    """What the crowd asks of a connection."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has no request at work."""
+
+    def give_way(self) -> None:
+        """Close it for a newer one."""
+
+
+class Crowd:
+    """The connections of one process. `per_address` counts those without a session."""
+
+    def __init__(self, connections: int = CONNECTIONS, per_address: int = PER_ADDRESS) -> None:
+        self._most = connections
+        self._most_each = per_address
+        self._held: dict[Connection, str | None] = {}
+        # By address, oldest first.
+        self._strangers: dict[str, dict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def enter(self, connection: Connection, address: str | None) -> bool:
+        """Whether it may stay. `address` None: not counted by address (a trusted proxy, a unix socket)."""
+        if len(self._held) >= self._most and not self._make_room(list(self._held)):
+            return False
+        if address is not None:
+            strangers = self._strangers.setdefault(address, {})
+            if len(strangers) >= self._most_each and not self._make_room(list(strangers)):
+                return False
+            self._strangers.setdefault(address, {})[connection] = None
+        self._held[connection] = address
+        return True
+
+    def vouch(self, connection: Connection) -> None:
+        """It has shown a live session."""
+        address = self._held.get(connection)
+        if address is not None:
+            self._held[connection] = None
+            self._forget(connection, address)
+
+    def leave(self, connection: Connection) -> None:
+        address = self._held.pop(connection, None)
+        if address is not None:
+            self._forget(connection, address)
+
+    def _make_room(self, oldest_first: list[Connection]) -> bool:
+        for one in oldest_first:
+            if one.waiting:
+                self.leave(one)
+                one.give_way()
+                return True
+        return False
+
+    def _forget(self, connection: Connection, address: str) -> None:
+        strangers = self._strangers.get(address)
+        if strangers is not None:
+            strangers.pop(connection, None)
+            if not strangers:
+                del self._strangers[address]
