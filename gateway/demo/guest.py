@@ -29,8 +29,8 @@ async def try_out(link: str, shared: str, direct: str, through: str) -> tuple[Tr
 
     Raises DemoFailed when the guest is not admitted, or gets less or more than the link's item.
     """
-    # unsafe: cookies of an IP address, which is what 127.0.0.1 is.
-    jar = aiohttp.CookieJar(unsafe=True)
+    # unsafe: cookies of an IP address, which is what 127.0.0.1 is. Quotes around a value are no browser's way.
+    jar = aiohttp.CookieJar(unsafe=True, quote_cookie=False)
     async with aiohttp.ClientSession(cookie_jar=jar, timeout=_SECONDS, headers={"Accept": "text/html"}) as browser:
         async with browser.get(link) as page:
             form = _FORM.search(await page.text())

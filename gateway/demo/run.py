@@ -1,8 +1,8 @@
 """`gateway demo`: a media server, the gateway in front of it, one guest link, and a look at what it gives.
 
 Everything lies in a folder of its own that goes when the demo ends; nothing of the user's is read or
-changed. How a gateway is run and how a link is made comes from whoever calls (`Opener`): the demo
-stands beside the program, not above it.
+changed. How a gateway is run comes from whoever calls (`Opener`): the demo stands beside the program,
+not above it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from gateway.demo.guest import Tried, try_out
+from gateway.access.issue import IssueRefused, LinkDesk
+from gateway.demo.guest import DemoFailed, Tried, try_out
 from gateway.demo.server import PRIVATE, SHARED, serving
 
 PORT, MEDIA_PORT = 8080, 8090  # where they are free
@@ -38,22 +38,8 @@ servers:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class MadeLink:
-    id: str
-    url: str
-
-
-class LinkMaker(Protocol):
-    """The running gateway, as far as the demo needs it."""
-
-    async def make(self, server: str, item: str, name: str) -> MadeLink: ...
-
-    async def remove(self, link_id: str) -> None: ...
-
-
-# Runs a gateway with this config.yaml until left.
-Opener = Callable[[Path], AbstractAsyncContextManager[LinkMaker]]
+# Runs a gateway with this config.yaml until left; its links are made at the desk.
+Opener = Callable[[Path], AbstractAsyncContextManager[LinkDesk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +47,8 @@ class Demo:
     """What a running demo has to show."""
 
     config: Path
-    link: MadeLink
+    link: str  # its id …
+    url: str  # … and the guest link itself
     direct: Tried  # the other item, asked for on the media server's own port
     through: Tried  # the same through the gateway, as a guest who has been admitted
     remarks: tuple[str, ...]  # what is not as usual: other ports
@@ -69,7 +56,7 @@ class Demo:
     def facts(self) -> dict[str, object]:
         """For programs."""
         return {
-            "link": self.link.url,
+            "link": self.url,
             "config": str(self.config),
             "other_item": {
                 "direct": {"url": self.direct.url, "status": self.direct.status},
@@ -82,7 +69,7 @@ class Demo:
         return f"""
 A guest link, ready to be opened in a browser:
 
-    {self.link.url}
+    {self.url}
 
 Type any name and e-mail address, and the film "{SHARED}" plays.
 The same media server holds a second one, "{PRIVATE}", which the link is not for:
@@ -93,8 +80,8 @@ The same media server holds a second one, "{PRIVATE}", which the link is not for
 In another terminal:
 
     {program} link list --config {self.config}
-    {program} link disable {self.link.id} --config {self.config}
-    {program} guests list --link {self.link.id} --config {self.config}
+    {program} link disable {self.link} --config {self.config}
+    {program} guests list --link {self.link} --config {self.config}
 
 Ctrl-C ends all of it and leaves nothing behind.
 """
@@ -110,15 +97,23 @@ async def run_demo(opener: Opener, *, port: int = PORT, media_port: int = MEDIA_
             port = _free(port, remarks)
             config = Path(folder) / "config.yaml"
             config.write_text(_CONFIG.format(host=_HOST, port=port, media_port=media_port))
-            async with opener(config) as links:
-                link = await links.make("demo", SHARED, "A first guest link")
+            async with opener(config) as desk:
+                link, url = await _make(desk, "A first guest link")
                 # By a link of its own, so that nobody has come by the one that is shown.
-                trial = await links.make("demo", SHARED, "The demo tries itself")
+                trial, trial_url = await _make(desk, "The demo tries itself")
                 public, media = f"http://{_HOST}:{port}", f"http://{_HOST}:{media_port}"
                 item, other = f"/hls/{SHARED}/master.m3u8", f"/hls/{PRIVATE}/master.m3u8"
-                direct, through = await try_out(trial.url, public + item, media + other, public + other)
-                await links.remove(trial.id)
-                yield Demo(config, link, direct, through, tuple(remarks))
+                direct, through = await try_out(trial_url, public + item, media + other, public + other)
+                await desk.delete(trial)
+                yield Demo(config, link, url, direct, through, tuple(remarks))
+
+
+async def _make(desk: LinkDesk, name: str) -> tuple[str, str]:
+    """A link for the shared item: its id and its address."""
+    made = await desk.create("demo", SHARED, name=name, by="demo")
+    if isinstance(made, IssueRefused) or made.url is None:
+        raise DemoFailed(f"no guest link could be made: {made}")
+    return made.link.id, made.url
 
 
 def _free(wanted: int, remarks: list[str], other: int = 0) -> int:
