@@ -37,6 +37,9 @@ _TOKEN_LIKE = re.compile(rf"[0-9A-Za-z]{{{TOKEN_LENGTH},}}")
 _HIDDEN = "***"
 _MAX_PATH = 2_000
 
+LEFT = "the guest left"
+"""The detail of an answer nobody waited for: every seek of a player is one, so it is nothing special."""
+
 
 class AccessLog:
     """`write` is for the loop's thread; `close` waits until the lines are out."""
@@ -77,7 +80,8 @@ class AccessLog:
         detail = visit.detail if visit is not None else ""
         self._metrics.request(reason)
         # A random number decides only which lines are kept.
-        if reason is None and not detail and self._share < 1 and random.random() >= self._share:  # noqa: S311
+        usual = reason is None and detail in ("", LEFT)
+        if usual and self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
         path = visit.target.path if visit is not None else request.raw_path.partition("?")[0]
         fields: dict[str, str | int | float] = {
