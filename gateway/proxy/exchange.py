@@ -97,8 +97,6 @@ class Exchange:
 
     async def _pass_on(self, answer: Answer, searched: bool) -> web.StreamResponse:
         headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
-        if "Transfer-Encoding" in answer.headers:
-            headers.popall("Content-Length", None)  # both together: the length is not the body's
         for location in answer.headers.getall("Location", ()):
             # Not a redirect (201 and the like): a hint, passed on only where it may be followed.
             ours = self._ours(location)

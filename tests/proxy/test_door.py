@@ -227,6 +227,16 @@ class TestAnswers:
                 reply = await guest.get("GET /v/abc/x.ts", IN)
                 assert (reply.body, reply.header("Trailer")) == (b"abcdefg", None)
 
+    async def test_an_answer_with_two_framings_is_none(self) -> None:
+        async def script(call: Call) -> None:
+            await call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n")
+            await call.say("6\r\nabcdef\r\n0\r\n\r\n")
+
+        async with opened(script) as stage, stage.client() as guest:
+            reply = await guest.get("GET /v/abc/x.ts", IN)
+            assert reply.status == 502
+            assert b"abcdef" not in reply.body
+
     async def test_http_1_0_gets_a_body_that_ends_with_the_connection(self) -> None:
         async def script(call: Call) -> None:
             await call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
