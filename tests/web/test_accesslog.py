@@ -123,10 +123,11 @@ def test_refusals_are_always_written_the_rest_by_its_share() -> None:
     log = Lines(LogConfig(access=0))
     log.write()
     log.write(reason=Reason.NO_RULE)
+    log.write(detail="the server broke off")
     log.write(detail="the guest left")
     assert len(log.lines) == 2
     counted = log.metrics.text().decode()
-    assert 'gateway_requests_total{outcome="served"} 2.0' in counted
+    assert 'gateway_requests_total{outcome="served"} 3.0' in counted
     assert 'gateway_requests_total{outcome="no_rule"} 1.0' in counted
 
 
