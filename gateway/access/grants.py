@@ -28,7 +28,7 @@ from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import OverIds, Standing, Watched
 from gateway.config import SessionConfig
-from gateway.errors import StoreDown
+from gateway.errors import GatewayError, StoreDown
 from gateway.links.ids import slot_of
 from gateway.links.records import Grant, Guest, Item, Link, Variables
 from gateway.links.rules import grant_over, idle_over
@@ -259,16 +259,19 @@ class GrantTable:
                 await self._read_all(list(grants))
                 if behind is not None and self._behind_since == behind:
                     self._behind_since = None
-            except StoreDown:
+            except GatewayError as error:
+                # A record we can't read (StoreTooNew) is not known to be good: behind until it is.
+                if not isinstance(error, StoreDown):
+                    _log.error("changes can't be followed: %s", error)
                 self._stale_links |= links
                 self._stale_grants |= grants
                 self._work.set()
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PAUSE if isinstance(error, StoreDown) else 20 * _PAUSE)
 
     async def _keep_clocks(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            with contextlib.suppress(StoreDown):  # who has to be told is told with the next look
+            with contextlib.suppress(GatewayError):  # who has to be told is told with the next look
                 await self._sweep()
 
     async def _sweep(self) -> None:

@@ -7,7 +7,7 @@ switched and found under one name alone. Turning off works with the media server
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +61,12 @@ class GuestView:
     guest: Guest
     server: str
     item: str
+
+
+# Named here because the desk has a method `list`.
+LinkViews = list[LinkView]
+GuestViews = list[GuestView]
+Slots = list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ class LinkDesk:
             return IssueRefused(409, f"this item has {allowed} link{'s' * (allowed != 1)} already; delete one first")
         return self._view(Seen(link, done.item))
 
-    async def list(self, server: str | None = None, item: str | None = None) -> Sequence[LinkView] | IssueRefused:
+    async def list(self, server: str | None = None, item: str | None = None) -> LinkViews | IssueRefused:
         """Links that are not deleted, by item and creation; all, of a server, or of an item."""
         slots = await self._slots(server, item)
         if isinstance(slots, IssueRefused):
@@ -242,12 +248,12 @@ class LinkDesk:
 
     async def guests(
         self, server: str | None = None, item: str | None = None, link: str | None = None
-    ) -> Sequence[GuestView] | IssueRefused:
+    ) -> GuestViews | IssueRefused:
         """Who was admitted, by first admission within an item; also through links deleted since."""
         if link is not None:
             if not is_link_id(link):
                 return _unknown()
-            slots: Sequence[str] | IssueRefused = [slot_of(link)]
+            slots: Slots | IssueRefused = [slot_of(link)]
         else:
             slots = await self._slots(server, item)
         if isinstance(slots, IssueRefused):
@@ -291,7 +297,7 @@ class LinkDesk:
         """The item, if it is known here by this very id."""
         return await self._links.item(ItemKey(server.config.name, _pasted(server.policy, text)[0]).slot)
 
-    async def _slots(self, server: str | None, item: str | None) -> Sequence[str] | IssueRefused:
+    async def _slots(self, server: str | None, item: str | None) -> Slots | IssueRefused:
         if server is not None and self._servers.named(server) is None:
             return IssueRefused(404, f"no server {server}")
         if item is None:

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from gateway.store import names
-from gateway.store.client import Store
+from gateway.store.client import FAILURES, Store
 
 _log = logging.getLogger("gateway.store")
 
@@ -63,13 +62,13 @@ class ChangeChannel:
                     await pubsub.subscribe(names.CHANGES)
                 told = False
                 await self._listen(pubsub, changed, connected)
-            except (RedisError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 if not told:
                     _log.warning("the store's change channel is lost: %s", error or type(error).__name__)
                     told = True
             finally:
                 # Closing a connection whose other end hangs must not hang in turn.
-                with contextlib.suppress(RedisError, OSError, TimeoutError):
+                with contextlib.suppress(*FAILURES):
                     async with asyncio.timeout(1.0):
                         await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py has none here
                         await client.aclose()

@@ -23,12 +23,13 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.errors import StoreDown
 from gateway.store.embedded import client_name
 
 Client = Redis | RedisCluster
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)  # all that a call to the store may raise
 T = TypeVar("T")
 
 CONNECT_SECONDS, ANSWER_SECONDS, CALL_SECONDS = 0.3, 0.5, 0.9
@@ -108,7 +109,7 @@ class Store:
             try:
                 async with asyncio.timeout(CALL_SECONDS):
                     answer = await work(self.client)
-            except (RedisError, OSError, TimeoutError) as error:
+            except FAILURES as error:
                 # Also MISCONF, READONLY, OOM, LOADING, CLUSTERDOWN: a store that can't write admits nobody.
                 self._failed = time.monotonic()
                 raise StoreDown(f"{type(error).__name__}: {error}".rstrip(": ")) from error
