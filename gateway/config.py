@@ -77,6 +77,13 @@ class ServerConfig:
     behind: str = "own_host"  # or shared_host
     timeouts: Timeouts = field(default_factory=Timeouts)
 
+    @property
+    def home(self) -> tuple[str, ...]:
+        """The origins that are this server, as `Policy.at_home` takes them: where it listens, and under
+        which names it writes URLs."""
+        origins = (self.upstream, *self.also_known_as)
+        return tuple(f"{origin.scheme}://{origin.host.strip('[]')}:{origin.port}" for origin in origins)
+
 
 @dataclass(frozen=True, slots=True)
 class Manager:

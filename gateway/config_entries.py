@@ -64,13 +64,13 @@ def read_servers(top: Section, public_url: Origin, base: Path) -> tuple[ServerCo
 
 
 def _server(section: Section, public_url: Origin, base: Path, *, alone: bool) -> ServerConfig:
-    name = section.need("name", _server_name, "")
+    name = section.need("name", read_server_name, "")
     if isinstance(section.data.get("upstream"), dict):
         section.fault((*section.way, "upstream"), "this version does not implement several addresses of one server")
         upstream = _NOWHERE
     else:
-        upstream = section.need("upstream", _upstream, _NOWHERE)
-    written, path = section.need("policy", partial(_policy, base=base), ("", base))
+        upstream = section.need("upstream", read_upstream, _NOWHERE)
+    written, path = section.need("policy", partial(read_policy, base=base), ("", base))
     public = public_url
     if section.has("public_host"):
         unread: tuple[str, int | None] = ("", None)
@@ -91,21 +91,21 @@ def _server(section: Section, public_url: Origin, base: Path, *, alone: bool) ->
     )
 
 
-def _server_name(value: Any) -> str:
+def read_server_name(value: Any) -> str:
     name = texts.text(value)
     if not _NAME.fullmatch(name):
         raise ValueError("must be small letters, digits and -, at most 40")
     return name
 
 
-def _upstream(value: Any) -> Origin:
+def read_upstream(value: Any) -> Origin:
     if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
         # The value itself is not repeated: it holds a password.
         raise ValueError("must hold no user name or password; credentials are written in the policy (upstream: basic)")
     return texts.origin(value)
 
 
-def _policy(value: Any, base: Path) -> tuple[str, Path]:
+def read_policy(value: Any, base: Path) -> tuple[str, Path]:
     """A bare name is a shipped policy; anything else a path relative to config.yaml."""
     written = texts.text(value)
     if _POLICY_NAME.fullmatch(written):
@@ -147,7 +147,7 @@ def read_managers(top: Section, servers: Sequence[ServerConfig], base: Path) -> 
         section = Section(top.source, {} if data is None else data, way, _MANAGER_KEYS)
         if data is not None and not isinstance(data, dict):
             continue
-        name = section.need("name", _manager_name, "")
+        name = section.need("name", read_manager_name, "")
         place = top.source.place(way)[0]
         if name in names:
             section.fault((*way, "name"), f"{name} is taken (the manager on line {names[name]})")
@@ -168,7 +168,7 @@ def read_managers(top: Section, servers: Sequence[ServerConfig], base: Path) -> 
     return tuple(found)
 
 
-def _manager_name(value: Any) -> str:
+def read_manager_name(value: Any) -> str:
     name = texts.text(value)
     if not _MANAGER_NAME.fullmatch(name):
         raise ValueError("must be 1 to 100 characters without : and control characters")

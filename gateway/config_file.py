@@ -67,14 +67,24 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None, *, need_se
 def read_config(
     path: Path, environ: Mapping[str, str] | None = None, *, need_servers: bool = False
 ) -> tuple[Config, Source]:
-    """As `load_config`, with the source for whoever has more to say about a place in it (`check`)."""
-    source = read(path, environ=environ)
-    if source.data is None and source.faults:
-        raise BadFile(sorted(source.faults))  # not readable at all; what would be missing is no news then
-    source.report_unset()
-    config = _Reader(source, path).config(need_servers)
+    """As `load_config`, with the source for whoever has more to say about a place in it."""
+    config, source = examine_config(path, environ, need_servers=need_servers)
     if source.faults:
         raise BadFile(sorted(source.faults))
+    return config, source
+
+
+def examine_config(
+    path: Path, environ: Mapping[str, str] | None = None, *, need_servers: bool = False
+) -> tuple[Config, Source]:
+    """For `check`, which has more to examine: never raises; where the source has faults something
+    harmless stands in the config, which must not be used for anything else."""
+    source = read(path, environ=environ)
+    broken = list(source.faults) if source.data is None else []
+    source.report_unset()
+    config = _Reader(source, path).config(need_servers)
+    if broken:
+        source.faults[:] = broken  # not readable at all: what would be missing is no news then
     return config, source
 
 

@@ -1,0 +1,159 @@
+"""`gateway check`: everything an operator wrote, and every shipped policy, before a guest meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.cli.command import BAD_FILE, config_option, json_option, note, safe, shown_path
+from gateway.cli.output import show_json
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.policy.model import Policy
+    from gateway.yaml_source import Fault, Source
+
+
+@dataclass(slots=True)
+class Findings:
+    errors: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    used: int = 0  # policies of servers
+    shipped: int = 0  # further ones that come with the gateway
+
+
+@click.command(short_help="Find every mistake in config and policies.")
+@config_option
+@json_option
+def check(config_path: Path, as_json: bool) -> None:
+    """Read config.yaml, its policies and all shipped ones, and run the examples in them.
+
+    Errors come as file:line:column: what, all at once. Exit 2 when there are any.
+
+    \b
+    Example:
+      gateway check --config config.yaml
+    """
+    findings = examine(config_path)
+    if as_json:
+        show_json(
+            {
+                "ok": not findings.errors,
+                "errors": [_as_json(fault) for fault in findings.errors],
+                "warnings": [_as_json(fault) for fault in findings.warnings],
+                "remarks": findings.remarks,
+            }
+        )
+    else:
+        for fault in findings.errors:
+            click.echo(safe(str(fault)))
+        for fault in findings.warnings:
+            click.echo(safe(f"warning: {fault}"))
+        for remark in findings.remarks:
+            click.echo(safe(remark))
+        if findings.errors:
+            note(f"{_count(len(findings.errors), 'error')}")
+        else:
+            click.echo(
+                f"ok: {shown_path(config_path)}, {_count(findings.used, 'policy')} of its servers and "
+                f"{findings.shipped} more that are shipped; examples pass"
+            )
+    if findings.errors:
+        click.get_current_context().exit(BAD_FILE)
+
+
+def examine(config_path: Path) -> Findings:
+    """Everything there is to say about a configuration and the policies."""
+    from gateway.config_entries import shipped_policies
+    from gateway.config_file import examine_config
+    from gateway.errors import BadFile
+    from gateway.policy.load import load_policy
+
+    found = Findings()
+    config, source = examine_config(config_path)
+    # In the order of the servers, each file once; several servers may share a policy.
+    paths = dict.fromkeys(server.policy_path for server in config.servers if server.policy_path.is_file())
+    policies: dict[Path, Policy] = {}
+    problems: list[Fault] = []
+    for path in [*paths, *sorted(shipped_policies().glob("*.yaml"))]:
+        if path in policies:
+            continue
+        try:
+            # An environment name that is not set matters only in a policy somebody uses.
+            policy = load_policy(path, shown=shown_path(path), strict_env=path in paths)
+        except BadFile as error:
+            problems += [fault for fault in error.faults if fault not in problems]
+            continue
+        policies[path] = policy
+        found.warnings += policy.warnings
+    _note_shared_hosts(config, source, policies)
+    _examine_theme(config, source)
+    found.errors = sorted(set(source.faults)) + problems
+    found.warnings = [*config.warnings, *found.warnings]
+    found.used = sum(path in paths for path in policies)
+    found.shipped = len(policies) - found.used
+    if not source.faults:
+        found.remarks += _remarks(config)
+    return found
+
+
+def refuse_shared_hosts(config: Config, source: Source) -> None:
+    """Raises BadFile for `behind: shared_host` in front of a server that does not protect itself, and
+    for faults of the policies."""
+    from gateway.errors import BadFile
+    from gateway.policy.load import load_policy
+
+    if any(server.behind == "shared_host" for server in config.servers):
+        _note_shared_hosts(config, source, {s.policy_path: load_policy(s.policy_path) for s in config.servers})
+    if source.faults:
+        raise BadFile(sorted(source.faults))
+
+
+def _note_shared_hosts(config: Config, source: Source, policies: dict[Path, Policy]) -> None:
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.policy_path)
+        if server.behind == "shared_host" and policy is not None and not policy.protects_itself:
+            # A guest who drops the cookie would be sent past the gateway, to open streams (spec 5).
+            source.fault(
+                ("servers", index, "behind"),
+                f"servers[{index}].behind: the policy {server.policy} does not say protects_itself: true, so guests"
+                " need a host name of their own (behind: own_host)",
+            )
+
+
+def _examine_theme(config: Config, source: Source) -> None:
+    from gateway.errors import BadFile
+    from gateway.web.theme import load_theme
+
+    if config.theme.logo is None or not config.theme.logo.is_file():
+        return
+    try:
+        load_theme(config.theme)
+    except BadFile as error:
+        for fault in error.faults:
+            source.fault(("theme", "logo"), fault.what)
+
+
+def _remarks(config: Config) -> Sequence[str]:
+    remarks = []
+    if not config.servers:
+        remarks.append("there are no servers: `serve` has nothing to stand in front of")
+    if config.manage is None:
+        remarks.append("managing is off: there is no manage: (links are made with `gateway link create`)")
+    elif not config.managers:
+        remarks.append("nobody can sign in to manage: there are no managers:")
+    return remarks
+
+
+def _as_json(fault: Fault) -> dict[str, object]:
+    return {"file": fault.file, "line": fault.line, "column": fault.column, "what": fault.what}
+
+
+def _count(number: int, what: str) -> str:
+    plural = "policies" if what == "policy" else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"

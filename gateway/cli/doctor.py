@@ -1,0 +1,315 @@
+"""`gateway doctor`: what runs, what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import re
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.command import REFUSED, config_option, json_option, safe, shown_path
+from gateway.cli.output import show_json
+
+if TYPE_CHECKING:
+    from gateway.config import Config, ServerConfig
+    from gateway.policy.model import Policy
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+_PATIENCE = 5.0  # seconds for one answer from outside
+
+
+@dataclass(slots=True)
+class Report:
+    """What was looked at. A note is worth knowing; only problems make `doctor` exit 1."""
+
+    checks: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, state: str, name: str, what: str, todo: str = "") -> None:
+        self.checks.append({"name": name, "state": state, "what": what, "todo": todo})
+
+    @property
+    def problems(self) -> int:
+        return sum(check["state"] == PROBLEM for check in self.checks)
+
+
+@click.command(short_help="Say what runs and what is wrong.")
+@click.option("--server", default=None, help="With --item: the server the item is on (default: the only one).")
+@click.option("--item", default=None, metavar="ID", help="Also ask for this item's stream as a stranger would.")
+@config_option
+@json_option
+def doctor(server: str | None, item: str | None, config_path: Path, as_json: bool) -> None:
+    """Say what runs and what is wrong, with what to do about it. Exit 1 when there is a problem.
+
+    With --item the media server is asked for that item's stream without credentials: what it answers then
+    is what anybody can have who reaches the server around the gateway.
+
+    \b
+    Examples:
+      gateway doctor
+      gateway doctor --item aurora --json
+    """
+    report = Report()
+    _look_at_program(report)
+    asyncio.run(_look_at_deployment(report, config_path, server, item))
+    if as_json:
+        show_json({"ok": not report.problems, "checks": report.checks})
+    else:
+        _show(report)
+    if report.problems:
+        click.get_current_context().exit(REFUSED)
+
+
+def _show(report: Report) -> None:
+    wide = max(len(check["name"]) for check in report.checks)
+    colours = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
+    for check in report.checks:
+        state = click.style(f"{check['state']:<7}", fg=colours[check["state"]])
+        click.echo(f"{state}  {check['name']:<{wide}}  {safe(check['what'])}")
+        if check["todo"]:
+            click.echo(f"{'':<{wide + 11}}-> {safe(check['todo'])}")
+    click.echo("no problems" if not report.problems else f"problems: {report.problems}")
+
+
+def _look_at_program(report: Report) -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    import yaml
+    from aiohttp import http_parser
+
+    from gateway import __version__
+    from gateway.web.statics import FOLDER, HLS_JS
+
+    report.add(OK, "gateway", f"{__version__}, in {shown_path(Path(__file__).parent.parent)}")
+    python = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
+    report.add(OK, "python", python)
+    for package in ("aiohttp", "redis", "cryptography"):
+        try:
+            report.add(OK, package, version(package))
+        except PackageNotFoundError:
+            report.add(PROBLEM, package, "is not installed", "install the gateway anew (pip install, or ./gw)")
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        report.add(
+            PROBLEM, "HTTP parser", "aiohttp runs without its C parser: slow, and laxer than what is tested",
+            "install aiohttp from a wheel; unset AIOHTTP_NO_EXTENSIONS",
+        )  # fmt: skip
+    else:
+        report.add(OK, "HTTP parser", "aiohttp's C parser")
+    if not hasattr(yaml, "CSafeLoader"):
+        report.add(NOTE, "YAML", "PyYAML runs without libyaml: large policies load slowly")
+    if (FOLDER / HLS_JS).is_file():
+        report.add(OK, "hls.js", "present")
+    else:
+        report.add(
+            NOTE, "hls.js", "is missing: the player page plays HLS only where the browser does, else MP4",
+            "install with npm at hand, see README.md",
+        )  # fmt: skip
+
+
+async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:
+    from gateway.cli.check import examine
+    from gateway.config_file import load_config
+    from gateway.errors import BadFile
+
+    findings = examine(path)
+    for fault in findings.errors:
+        report.add(PROBLEM, "check", str(fault))
+    for fault in findings.warnings:
+        report.add(NOTE, "check", str(fault))
+    try:
+        config = load_config(path)
+    except BadFile:
+        report.add(PROBLEM, "config", "is not valid, so nothing more was looked at", "mend what is named above")
+        return
+    if not findings.errors:
+        report.add(OK, "config", f"{shown_path(path)}: {len(config.servers)} servers, {len(config.managers)} managers")
+    for remark in findings.remarks:
+        report.add(NOTE, "config", remark)
+    _look_at_secrets(report, config)
+    await _look_at_store(report, config)
+    for server in config.servers:
+        await _look_at_server(report, server)
+    await _look_at_public(report, config)
+    if item is not None:
+        from gateway.cli.command import the_server
+
+        await _look_around(report, the_server(config, name), item)
+
+
+def _look_at_secrets(report: Report, config: Config) -> None:
+    """Files of the data folder that hold keys or guests' data must be this user's alone."""
+    if config.secrets:
+        report.add(OK, "secrets", f"{len(config.secrets)} in config.yaml")
+    if not config.data_dir.exists():
+        report.add(NOTE, "data_dir", f"{shown_path(config.data_dir)} is made on first start")
+        return
+    if not config.data_dir.is_dir():
+        report.add(PROBLEM, "data_dir", f"{config.data_dir} is not a folder", "name another data_dir")
+        return
+    loose = []
+    for found in sorted([config.data_dir, *config.data_dir.iterdir()]):
+        mode = stat.S_IMODE(found.stat().st_mode)
+        if mode & 0o007:
+            loose.append(f"{shown_path(found)} ({mode:04o})")
+    if loose:
+        report.add(PROBLEM, "data_dir", f"open to everybody: {', '.join(loose)}", f"chmod -R o= {config.data_dir}")
+    else:
+        report.add(OK, "data_dir", f"{shown_path(config.data_dir)}, closed to others")
+
+
+async def _look_at_store(report: Report, config: Config) -> None:
+    from gateway.errors import BadSecret, StoreDown, StoreTooNew
+    from gateway.store.client import Store
+    from gateway.store.embedded import answers, find_binary, socket_path
+    from gateway.store.opening import open_store
+
+    embedded = config.store == "embedded"
+    if embedded:
+        try:
+            report.add(OK, "store binary", f"{find_binary()} ({_version_of(find_binary())})")
+        except StoreDown as error:
+            report.add(PROBLEM, "store binary", str(error), "name a server in store:, or install valkey-server")
+            return
+    fresh = not config.data_dir.is_dir()
+    if embedded and fresh:
+        report.add(NOTE, "store", "embedded, made on first start")
+        return
+    where = "embedded" if embedded else _without_password(config.store)
+    running = embedded and await answers(socket_path(config.data_dir.absolute()))
+    try:
+        if fresh and not config.secrets:
+            # Looking must not make a secret; so only whether somebody answers.
+            store = Store(config.store)
+            try:
+                version = await store.run(_store_version)
+            finally:
+                await store.close()
+        else:
+            async with open_store(config, "command") as links:
+                version = await links.store.run(_store_version)
+    except BadSecret as error:
+        report.add(PROBLEM, "store", f"{where}: {error}", "a store goes with the secrets its links were made with")
+    except StoreTooNew as error:
+        report.add(PROBLEM, "store", f"{where}: {error}", "run the version that wrote it, or a later one")
+    except StoreDown as error:
+        report.add(PROBLEM, "store", f"{where} does not answer: {error}", "is it running, and is store: right?")
+    else:
+        state = "answers" if running or not embedded else "starts and answers (no gateway is running)"
+        report.add(OK, "store", f"{where} {state}, version {version}")
+
+
+async def _store_version(client: Any) -> str:
+    info = await client.info("server")
+    if "redis_version" not in info:  # a cluster answers for each node
+        info = next(iter(info.values()))
+    return str(info.get("valkey_version") or info["redis_version"])
+
+
+def _version_of(binary: Path) -> str:
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=5, check=False).stdout  # noqa: S603
+    found = re.search(r"\bv=(\S+)", said)
+    return found[1] if found else "of an unknown version"
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+
+async def _look_at_server(report: Report, server: ServerConfig) -> None:
+    from gateway.errors import UpstreamDown, UpstreamFailed
+
+    name = f"server {server.name}"
+    try:
+        status = await _status(server, "/", ())
+    except UpstreamFailed as error:
+        what = "can't be reached" if isinstance(error, UpstreamDown) else "is slow to answer"
+        report.add(PROBLEM, name, f"{server.upstream} {what}: {error}", "is it running, and is upstream: right?")
+        return
+    report.add(
+        OK, name, f"{server.upstream} answers ({status} for /), policy {server.policy}, guests at {server.public}"
+    )
+    if not server.guest_access:
+        report.add(NOTE, name, "guest_access is off: all its links are inactive")
+
+
+async def _status(server: ServerConfig, target: str, headers: tuple[tuple[str, str], ...]) -> int:
+    from gateway.errors import UpstreamSlow
+    from gateway.upstream.client import HttpUpstream
+
+    upstream = HttpUpstream(server.upstream, server.timeouts)
+    try:
+        async with asyncio.timeout(_PATIENCE), upstream.request("GET", target, headers) as answer:
+            return answer.status
+    except TimeoutError:
+        raise UpstreamSlow(f"no answer in {_PATIENCE:g} s") from None
+    finally:
+        await upstream.close()
+
+
+async def _look_at_public(report: Report, config: Config) -> None:
+    """Whether a gateway answers where guests are sent; it need not run while `doctor` does."""
+    import aiohttp
+
+    for server in config.servers:
+        url = f"{server.public}{config.prefixes.own}/health/live"
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE), trust_env=False) as session,
+                session.get(url, allow_redirects=False) as answer,
+            ):
+                if answer.status == 200:
+                    report.add(OK, "public_url", f"the gateway answers at {server.public}")
+                else:
+                    report.add(
+                        PROBLEM, "public_url", f"{server.public} answers {answer.status} for the gateway's health page",
+                        f"the front proxy must send all of {server.public.host} to {config.listen}",
+                    )  # fmt: skip
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            report.add(
+                NOTE, "public_url", f"nothing answers at {server.public} now ({what})", "`gateway serve` runs it"
+            )
+
+
+async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
+    """Ask for the item's stream as a stranger, without any credential (spec 5)."""
+    from gateway.errors import UpstreamFailed
+    from gateway.policy.load import load_policy
+    from gateway.upstream.client import HttpUpstream
+    from gateway.upstream.resolve import resolve_item
+
+    policy = load_policy(server.policy_path).at_home(server.home)
+    upstream = HttpUpstream(server.upstream, server.timeouts)
+    try:
+        resolved = await resolve_item(policy, upstream, item)
+        target = _stream(policy, resolved.kind, resolved.variables or {})
+        if resolved.state == "gone" or target is None:
+            report.add(NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for")
+            return
+        status = await _status(server, target, ())
+    except UpstreamFailed as error:
+        report.add(NOTE, f"item {item}", f"can't be asked for: {error}")
+        return
+    finally:
+        await upstream.close()
+    if 200 <= status < 300:
+        report.add(
+            NOTE, f"item {item}", f"{server.upstream}{target} answers {status} without credentials: whoever reaches the"
+            " server itself can have it", "let only the gateway and account holders reach that port",
+        )  # fmt: skip
+    else:
+        report.add(OK, f"item {item}", f"{server.upstream}{target} answers {status} without credentials")
+
+
+def _stream(policy: Policy, kind: str | None, variables: Mapping[str, tuple[str, ...]]) -> str | None:
+    name = kind or next(iter(policy.kinds))
+    scope = policy.scope(name, variables)
+    player = scope.player()
+    return player.src if player else scope.landing()

@@ -1,0 +1,285 @@
+"""`gateway explain`: the decision a guest of one item would get for one request, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.command import REFUSED, bad_usage, config_option, json_option, note, shown_path, the_server
+from gateway.cli.output import show_json, show_pairs
+
+if TYPE_CHECKING:
+    from gateway.config import Config, ServerConfig
+    from gateway.policy.explain import Explanation
+    from gateway.policy.model import Policy, Rule
+    from gateway.reasons import Reason
+
+_URL = re.compile(r"(?:https?|wss?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_HOLE = re.compile(r"\{([a-z0-9_.]+)\}")
+
+# What stands for the guest and the grant, which exist only once somebody has come.
+_GUEST = {
+    "guest.name": ("Ada Guest",),
+    "guest.email": ("ada@example.org",),
+    "guest.id": ("guest1",),
+    "grant.id": ("grant1",),
+    "link.id": ("link1",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a grant of the item would give. `reason`: why there would be none."""
+
+    item: str
+    kind: str
+    variables: Mapping[str, tuple[str, ...]]
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@click.command(short_help="Why a request is allowed or denied.")
+@click.argument("method")
+@click.argument("url")
+@click.option("--item", required=True, metavar="ID", help="The item whose guest asks.")
+@click.option("--server", default=None, help="The server's name (default: the URL's host, or the only one).")
+@click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of resolve; repeatable.")
+@click.option("--offline", is_flag=True, help="Never ask the media server for what is not given.")
+@config_option
+@json_option
+def explain(
+    method: str,
+    url: str,
+    item: str,
+    server: str | None,
+    kind: str | None,
+    variables: tuple[str, ...],
+    offline: bool,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Which rule allows a request and what is sent upstream, or why it is denied (exit 1).
+
+    METHOD is GET, POST … or WS for a websocket; URL a path or a whole address as the guest's browser shows
+    it. Variables that `resolve` finds are taken from --var, else the media server is asked for them.
+
+    \b
+    Examples:
+      gateway explain GET /hls/aurora/master.m3u8 --item aurora
+      gateway explain GET "https://guest.example.org/hls/other/v0/seg-00001.ts" --item aurora --json
+    """
+    from gateway.config_file import load_config
+    from gateway.policy.explain import explain as judge
+    from gateway.policy.load import load_policy
+    from gateway.reasons import Reason
+
+    config = load_config(config_path)
+    chosen, target = _place(config, url, server)
+    if chosen is None:
+        _show_refusal(Reason.WRONG_HOST, f"no server has the host of {url}", method, as_json)
+        return
+    policy = load_policy(chosen.policy_path, shown=shown_path(chosen.policy_path)).at_home(chosen.home)
+    own = _own_path(config, target)
+    if own is not None:
+        _show_refusal(Reason.NO_RULE, f"{own}… belongs to the gateway and is never sent upstream", method, as_json)
+        return
+    subject = _subject(policy, chosen, item, kind, _given(variables), offline=offline)
+    if subject.reason is not None:
+        _show_refusal(subject.reason, subject.detail, method, as_json)
+        return
+    if not chosen.guest_access or not policy.kinds[subject.kind].guest_access:
+        where = "the server" if not chosen.guest_access else f"the kind {subject.kind}"
+        note(f"note: {where} is without guest access, so nobody would have a grant")
+    known = {"public_url": (str(chosen.public),), **_GUEST, **subject.variables}
+    found = judge(policy, subject.kind, known, method.upper(), target)
+    if as_json:
+        show_json(_as_json(found, chosen, subject))
+    else:
+        _show(found, chosen)
+    if not found.allowed:
+        click.get_current_context().exit(REFUSED)
+
+
+def _place(config: Config, url: str, name: str | None) -> tuple[ServerConfig | None, str]:
+    """The server and the target as it would stand in the request line."""
+    from gateway.config_texts import host_and_port
+
+    whole = _URL.fullmatch(url)
+    if whole is None:
+        if not url.startswith("/"):
+            bad_usage("URL begins with / or is a whole address")
+        return the_server(config, name), url
+    target = whole.group(2) if whole.group(2).startswith("/") else f"/{whole.group(2)}"
+    try:
+        host, port = host_and_port(whole.group(1))
+    except ValueError:
+        return None, target
+    secure = url[:5].lower() in ("https", "wss:/")
+    asked = (host, port or (443 if secure else 80))
+    for server in config.servers:
+        if (server.public.host, server.public.port) == asked and name in (None, server.name):
+            return server, target
+    return None, target
+
+
+def _own_path(config: Config, target: str) -> str | None:
+    """The prefix of the gateway's own under which a target lies."""
+    from gateway.policy.target import Target, parse_target
+
+    parsed = parse_target(target)
+    if isinstance(parsed, Target):
+        for prefix in (config.prefixes.link, config.prefixes.own):
+            if parsed.path.startswith(f"{prefix}/") or parsed.path == config.prefixes.own == prefix:
+                return prefix
+    return None
+
+
+def _given(written: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for one in written:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            bad_usage(f"--var is written NAME=VALUE, not {one}")
+        found[name] = (*found.get(name, ()), value)
+    return found
+
+
+def _subject(
+    policy: Policy,
+    server: ServerConfig,
+    item: str,
+    kind: str | None,
+    given: Mapping[str, tuple[str, ...]],
+    *,
+    offline: bool,
+) -> _Subject:
+    from gateway.errors import UpstreamFailed
+    from gateway.reasons import Reason
+
+    if kind is not None and kind not in policy.kinds:
+        bad_usage(f"the policy {policy.name} has no kind {kind}: {', '.join(policy.kinds)}")
+    own = policy.item.variables(item)
+    if own is None:
+        return _Subject(item, "", {}, Reason.MEDIA_GONE, f"{item} is no id of this server (item.id of the policy)")
+    only = next(iter(policy.kinds)) if len(policy.kinds) == 1 else None
+    chosen = kind or only
+    asked = _names_to_ask(policy, chosen) - set(given)
+    if not offline and (asked or chosen is None):
+        try:
+            resolved = asyncio.run(_resolve(policy, server, item))
+        except UpstreamFailed as error:
+            missing = ", ".join(sorted(asked)) or "the kind"
+            note(f"note: {server.upstream} was asked for {missing} and did not tell ({error}); --var and --kind say it")
+        else:
+            if resolved.state in ("gone", "ended"):
+                reason = Reason.MEDIA_GONE if resolved.state == "gone" else Reason.MEDIA_ENDED
+                return _Subject(
+                    resolved.id, "", {}, reason, f"{server.upstream} says that the item is {resolved.state}"
+                )
+            chosen = chosen or resolved.kind
+            own = {**own, **(resolved.variables or {})}
+    elif asked:
+        note(f"note: not asked for: {', '.join(sorted(asked))}; --var says it")
+    if chosen is None:
+        bad_usage(f"--kind is needed: {', '.join(policy.kinds)}")
+    variables = {**own, **given}
+    return _Subject(variables["id"][0], chosen, variables)
+
+
+def _names_to_ask(policy: Policy, kind: str | None) -> set[str]:
+    """Variables that resolve finds and rules of the kind use; the id where the server has a spelling of
+    its own for it."""
+    found = {name for step in policy.item.steps for name in step.vars}
+    kinds = [policy.kinds[kind]] if kind else list(policy.kinds.values())
+    used = {name for one in kinds for rule in one.rules for name in _HOLE.findall(rule.text)}
+    own_spelling = any(step.id is not None for step in policy.item.steps)
+    return (found & used) | ({"id"} if own_spelling else set())
+
+
+async def _resolve(policy: Policy, server: ServerConfig, item: str) -> Any:
+    from gateway.upstream.client import HttpUpstream
+    from gateway.upstream.resolve import resolve_item
+
+    upstream = HttpUpstream(server.upstream, server.timeouts)
+    try:
+        return await resolve_item(policy, upstream, item)
+    finally:
+        await upstream.close()
+
+
+def _show(found: Explanation, server: ServerConfig) -> None:
+    if found.allowed and found.rule is not None:
+        method, _, target = (found.sent or "").partition(" ")
+        lines: list[tuple[str, object]] = [
+            ("allowed", f"{found.method} {found.canonical}"),
+            ("rule", f"{found.rule.place}  {found.rule.text}"),
+            ("sent", f"{method} {server.upstream}{target}"),
+        ]
+        lines += [("", f"{name}: {value}") for name, value in found.headers]
+        show_pairs(lines)
+        return
+    reason = found.reason
+    lines = [
+        ("denied", f"{found.method} {found.canonical or '(not canonical)'}"),
+        ("reason", _reason(reason, found.detail)),
+    ]
+    lines += [
+        ("nearest" if index == 0 else "", f"{rule.place}  {rule.text}: {why}")
+        for index, (rule, why) in enumerate(found.nearest)
+    ]
+    show_pairs(lines)
+
+
+def _reason(reason: Reason | None, detail: str) -> str:
+    if reason is None:
+        return detail
+    return f"{reason} ({reason.status}){f': {detail}' if detail else ''}"
+
+
+def _show_refusal(reason: Reason, detail: str, method: str, as_json: bool) -> None:
+    if as_json:
+        show_json(
+            {
+                "allowed": False,
+                "method": method.upper(),
+                "reason": str(reason),
+                "status": reason.status,
+                "detail": detail,
+                "rule": None,
+                "sent": None,
+                "nearest": [],
+            }
+        )
+    else:
+        show_pairs([("denied", method.upper()), ("reason", _reason(reason, detail))])
+    click.get_current_context().exit(REFUSED)
+
+
+def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dict[str, object]:
+    method, _, target = (found.sent or "").partition(" ")
+    sent = {"method": method, "url": f"{server.upstream}{target}", "headers": dict(found.headers)}
+    return {
+        "allowed": found.allowed,
+        "server": server.name,
+        "item": subject.item,
+        "kind": subject.kind,
+        "method": found.method,
+        "target": found.canonical,
+        "rule": _rule_json(found.rule) if found.rule else None,
+        "sent": sent if found.allowed else None,
+        "reason": str(found.reason) if found.reason else None,
+        "status": found.reason.status if found.reason else None,
+        "detail": found.detail,
+        "nearest": [{**_rule_json(rule), "why": why} for rule, why in found.nearest],
+    }
+
+
+def _rule_json(rule: Rule) -> dict[str, object]:
+    return {"text": rule.text, "file": rule.file, "line": rule.line, "column": rule.column, "page": rule.page}
