@@ -22,6 +22,7 @@ from gateway.access.authorize import Authorizer
 from gateway.access.grants import GrantTable
 from gateway.access.issue import LinkDesk
 from gateway.access.servers import MediaServer, Servers
+from gateway.access.throttle import PER_MINUTE, Guesses
 from gateway.config import Config, Listen, ServerConfig
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
@@ -167,7 +168,8 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
     proxy = ProxyDoor(sessions, Authorizer(grants), client, metrics, way_back=way_back)
-    entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now)
+    guesses = Guesses(PER_MINUTE, now)
+    entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now, guesses, metrics, client)
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes)
     statics = StaticDoor(pages)

@@ -77,6 +77,9 @@ class Dispatcher:
             self.log.write(request, response, visit, reason, ref, time.perf_counter() - started)
         if not response.prepared:
             response.headers.setdefault("Server", SERVER)
+            if "Upgrade" in request.headers or request.method == "CONNECT":
+                # What follows a switch that was not made is nobody's request.
+                response.force_close()
         return response
 
     async def _open(self, request: web.BaseRequest, ref: str) -> Visit | tuple[web.StreamResponse, Reason | None]:

@@ -53,7 +53,6 @@ class Metrics:
         self._store_failures = Counter(
             "gateway_store_failures", "Requests refused because the store did not answer", registry=registry
         )
-        self._grants = _gauge("gateway_live_grants", "Grants this process knows", registry)
         self._lost_lines = Counter(
             "gateway_lost_log_lines", "Access log lines that could not be written", registry=registry
         )
@@ -102,9 +101,6 @@ class Metrics:
     def admission(self, result: str) -> None:
         """`result`: admitted (a click was used), returned (recognised, none was) or refused."""
         self._admissions[result].inc()
-
-    def grants(self, known: int) -> None:
-        self._grants.set(known)
 
     def lost_lines(self, count: int) -> None:
         self._lost_lines.inc(count)

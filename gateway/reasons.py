@@ -30,6 +30,7 @@ class Reason(Enum):
     LINK_EXPIRED = ("link_expired", 410, "invalid")
     LINK_USED_UP = ("link_used_up", 410, "invalid")
     LINK_DELETED = ("link_deleted", 410, "invalid")
+    TOO_MANY_GUESSES = ("too_many_guesses", 429, "unchecked")
     ACCESS_OFF = ("access_off", 410, "off")
     MEDIA_GONE = ("media_gone", 410, "gone")
     MEDIA_ENDED = ("media_ended", 410, "ended")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,9 @@ async def running_gateway(
     )
     config = load_config(folder / "config.yaml", need_servers=True)
     sockets: Sockets = bind(config)
-    async with open_gateway(config) as gateway, serve_gateway(gateway, sockets, patience=0.5):
-        yield Running(gateway, config, port)
+    with closing(sockets):
+        async with open_gateway(config) as gateway, serve_gateway(gateway, sockets, patience=0.5):
+            yield Running(gateway, config, port)
 
 
 def free_port() -> int:

@@ -13,10 +13,12 @@ from aiohttp import web
 
 from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
 from gateway.access.outcome import Denied
+from gateway.access.throttle import Guesses
 from gateway.config import Prefixes
 from gateway.guest.form import read_form
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
 from gateway.links.ids import is_token
+from gateway.metrics import Metrics
 from gateway.reasons import Reason
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse, wants_page
@@ -30,15 +32,30 @@ _AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
 
 @dataclass(frozen=True, slots=True)
 class EntryDoor:
-    """`form_limit` is in bytes, `clock` in milliseconds since 1970."""
+    """`form_limit` is in bytes, `clock` in milliseconds since 1970; `client` tells a request's address."""
 
     doorkeeper: Doorkeeper
     sessions: SessionCookie
     prefixes: Prefixes
     form_limit: int
     clock: Callable[[], int]
+    guesses: Guesses
+    metrics: Metrics
+    client: Callable[[web.BaseRequest], str]
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
+        address = self.client(visit.request)
+        wait = self.guesses.wait(address)
+        if wait:
+            return refuse(visit, Reason.TOO_MANY_GUESSES, headers={"Retry-After": str(wait)})
+        response = await self._answer(visit)
+        if visit.reason is Reason.LINK_UNKNOWN:
+            self.guesses.missed(address)
+        elif visit.reason is None:
+            self.guesses.found(address)
+        return response
+
+    async def _answer(self, visit: Visit) -> web.StreamResponse:
         token = visit.target.path.removeprefix(f"{self.prefixes.link}/")
         if not is_token(token):
             return refuse(visit, Reason.LINK_UNKNOWN, detail="not a token")
@@ -56,6 +73,7 @@ class EntryDoor:
             if isinstance(known, Denied):
                 return refuse(visit, known.reason, detail=known.detail)
             if known is not None:
+                self.metrics.admission("returned")
                 return self._enter(known)
         entrance = await self.doorkeeper.look(token, visit.server)
         if isinstance(entrance, Denied):
@@ -80,6 +98,7 @@ class EntryDoor:
         outcome = await self.doorkeeper.admit(
             token, visit.server, posted, cookie, self.sessions.grant_ids(visit.request)
         )
+        self.metrics.admission("admitted" if isinstance(outcome, Admitted) else "refused")
         if isinstance(outcome, Admitted):
             return self._enter(outcome)
         if outcome.reason not in _AGAIN or not wants_page(visit.request):

@@ -16,8 +16,10 @@ import pytest
 
 from gateway.access.admit import Admitted, PostedForm
 from gateway.access.outcome import Denied
+from gateway.access.throttle import Guesses
 from gateway.config import Prefixes
 from gateway.guest.entry import EntryDoor
+from gateway.metrics import Metrics
 from gateway.reasons import Reason
 
 TOKEN = "t" * 22
@@ -72,7 +74,8 @@ def keeper():
 
 @pytest.fixture
 def entry(stage, keeper):
-    door = EntryDoor(keeper, FakeSessions(), Prefixes(), form_limit=2_000, clock=lambda: 1000)
+    guesses = Guesses(10, lambda: 1000)
+    door = EntryDoor(keeper, FakeSessions(), Prefixes(), 2_000, lambda: 1000, guesses, Metrics(), lambda request: "a")
     stage.door = door.handle
     return stage
 
@@ -262,3 +265,14 @@ async def test_too_much_is_refused_before_it_is_judged(entry, keeper):
 async def test_other_methods_are_named(entry):
     answer, _ = await get(entry, method="DELETE")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_who_asks_for_many_links_that_are_not_there_has_to_wait(entry, keeper):
+    keeper.looked = Denied(Reason.LINK_UNKNOWN)
+    for _ in range(10):
+        answer, _ = await get(entry)
+        assert answer.status == 404
+    answer, page = await get(entry)
+    assert answer.status == 429
+    assert answer.headers["Retry-After"] == "6"
+    assert "<form" not in page
