@@ -198,9 +198,10 @@ class Doorkeeper:
         for guest in guests:
             ended = {one for one in grant_ids if guest_of(one) == guest}
             visitor = visitors.get(guest)
-            if visitor is not None and visitor.grant is not None:
-                ended.add(visitor.grant)
-            await self._links.guests.leave(guest, sorted(ended), "left", now=self._clock())
+            if visitor is not None:  # without a record of its guest no grant is taken in again
+                if visitor.grant is not None:
+                    ended.add(visitor.grant)
+                await self._links.guests.leave(visitor.guest, sorted(ended), "left", now=self._clock())
             self._grants.ended_elsewhere(ended, "left")
         return tuple(one for one in grant_ids if guest_of(one) not in guests)
 

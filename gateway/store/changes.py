@@ -14,13 +14,13 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from redis.asyncio.client import PubSub
 
 from gateway.store import names
-from gateway.store.client import FAILURES, Store
+from gateway.store.client import FAILURES, Store, close_client
 
 _log = logging.getLogger("gateway.store")
 
@@ -55,24 +55,30 @@ class ChangeChannel:
         may be wrong now), and `changed` for each message after it. Neither may raise or block."""
         told = False
         while True:
-            client = self._store.listener()
-            pubsub = client.pubsub()
             try:
-                async with asyncio.timeout(SILENCE):
-                    await pubsub.subscribe(names.CHANGES)
-                told = False
-                await self._listen(pubsub, changed, connected)
+                async with self._subscribed() as pubsub:
+                    told = False
+                    await self._listen(pubsub, changed, connected)
             except FAILURES as error:
                 if not told:
-                    _log.warning("the store's change channel is lost: %s", error or type(error).__name__)
+                    _log.warning("the store's change channel is lost: %s", str(error) or type(error).__name__)
                     told = True
-            finally:
-                # Closing a connection whose other end hangs must not hang in turn.
-                with contextlib.suppress(*FAILURES):
-                    async with asyncio.timeout(1.0):
-                        await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py has none here
-                        await client.aclose()
             await asyncio.sleep(_PAUSE)
+
+    @contextlib.asynccontextmanager
+    async def _subscribed(self) -> AsyncIterator[PubSub]:
+        client = self._store.listener()
+        pubsub = client.pubsub()
+        try:
+            async with asyncio.timeout(SILENCE):
+                await pubsub.subscribe(names.CHANGES)
+            yield pubsub
+        finally:
+            # Closing a connection whose other end hangs must not hang in turn.
+            with contextlib.suppress(*FAILURES):
+                async with asyncio.timeout(1.0):
+                    await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py has none here
+                    await close_client(client)
 
     async def _listen(
         self, pubsub: PubSub, changed: Callable[[Change], None], connected: Callable[[float], None]

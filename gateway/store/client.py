@@ -82,7 +82,8 @@ class Store:
         """
         if isinstance(self.client, RedisCluster):
             node = self.client.get_random_node() if self.client.get_nodes() else self.client.get_default_node()
-            return Redis(host=node.host, port=int(node.port), **{**_options(), **_credentials(self._url)}, **_patient())
+            options = {**_options(), **_patient(), **_credentials(self._url), **_tls(self._url)}
+            return Redis(host=node.host, port=int(node.port), **options)
         client = make_client(self._url, **_patient())
         assert isinstance(client, Redis)
         return client
@@ -91,7 +92,7 @@ class Store:
         """Let what runs finish, then close all connections."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=CALL_SECONDS)
-        await self.client.aclose()
+        await close_client(self.client)
 
     def _finish(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
@@ -129,6 +130,14 @@ def make_client(url: str, **changes: Any) -> Client:
         url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **options
     )
     return Redis.from_pool(pool)
+
+
+async def close_client(client: Client) -> None:
+    """All its connections; those towards sentinels are not closed by redis-py."""
+    await client.aclose()
+    sentinel = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for one in sentinel.sentinels if sentinel is not None else ():
+        await one.aclose()
 
 
 def _options() -> dict[str, Any]:

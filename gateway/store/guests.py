@@ -152,9 +152,10 @@ class GuestStore:
         )
         return int(found[1]) if found[0] == "busy" else None
 
-    async def leave(self, guest: str, grants: Sequence[str], reason: str, *, now: int) -> None:
+    async def leave(self, guest: Guest, grants: Sequence[str], reason: str, *, now: int) -> None:
         """The guest goes for good, with all grants named (of this guest)."""
-        await self._store.script("leave", [names.guest(guest), *map(names.grant, grants)], [now, reason, *grants])
+        keys = [names.guest(guest.id), names.live(guest.link), *map(names.grant, grants)]
+        await self._store.script("leave", keys, [now, reason, *grants])
 
     async def touch(self, seen: Mapping[tuple[str, str], int]) -> set[str]:
         """Note last activities (ms) of grants, each given with its link. Returns those that are over."""

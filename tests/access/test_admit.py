@@ -250,6 +250,8 @@ async def test_leaving_ends_recognition_too(world: World, worker: Worker) -> Non
     assert await worker.door.leave(both, "no such grant") == both
     rest = await worker.door.leave(both, first.live.grant.id)
     assert rest == both[1:]
+    views: Any = await world.desk.list("tv", "film1")
+    assert [view.viewers for view in views] == [0]
     assert first.live.ended == "left"
     assert await worker.door.come_back(one, worker.server, both) is None
     assert reason(await worker.post(one, form=form)) is Reason.FORM_STALE

@@ -1,0 +1,109 @@
+"""The same store in its other shapes: TCP, a cluster, behind a sentinel. One contract for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from gateway.access.admit import Admitted
+from gateway.access.authorize import Allowed
+from gateway.access.outcome import Denied
+from gateway.reasons import Reason
+from gateway.store.client import Store
+from gateway.store.embedded import find_binary
+from tests.access.world import make_world, until
+
+
+def free_port() -> int:
+    """One whose cluster bus (10,000 above) is a port too."""
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            number: int = one.getsockname()[1]
+        if number < 55_000:
+            return number
+
+
+@contextlib.contextmanager
+def running(folder: Path, port: int, *options: str) -> Iterator[Redis]:
+    process = subprocess.Popen(
+        [str(find_binary()), *options, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""],
+        stdout=subprocess.DEVNULL,
+    )
+    client = Redis(host="127.0.0.1", port=port, decode_responses=True)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(params=["tcp", "cluster", "sentinel"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with contextlib.ExitStack() as stack:
+        port = free_port()
+        if request.param == "tcp":
+            stack.enter_context(running(tmp_path, port, "--requirepass", "a secret"))
+            yield f"redis://:a%20secret@127.0.0.1:{port}/3"
+        elif request.param == "cluster":
+            ports = [port, free_port()]
+            nodes = []
+            for number, slots in zip(ports, (("0", "8191"), ("8192", "16383")), strict=True):
+                (tmp_path / str(number)).mkdir()
+                nodes.append(stack.enter_context(running(tmp_path / str(number), number, "--cluster-enabled", "yes")))
+                nodes[-1].execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
+            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+            deadline = time.monotonic() + 20
+            while not all("cluster_state:ok" in str(node.execute_command("CLUSTER", "INFO")) for node in nodes):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield f"redis+cluster://127.0.0.1:{port}"
+        else:
+            stack.enter_context(running(tmp_path, port))
+            watch = free_port()
+            written = tmp_path / "sentinel.conf"
+            written.write_text(f"sentinel monitor gateway 127.0.0.1 {port} 1\n")
+            stack.enter_context(running(tmp_path, watch, str(written), "--sentinel"))
+            yield f"redis+sentinel://127.0.0.1:{watch}/gateway"
+
+
+async def test_a_links_whole_life(url: str) -> None:
+    store = Store(url)
+    world = await make_world(store, on_revoke="cut")
+    view, token = await world.link(clicks=2)
+    await world.link(item="film2")
+    async with world.worker() as one, world.worker() as two:
+        form = one.door.new_form(token, "c" * 22, world.clock())
+        first, same = [await one.admitted(token, form=form) for _ in range(2)]
+        assert first.grant_ids == same.grant_ids
+        assert isinstance(await two.stream(*first.grant_ids), Allowed)
+        assert isinstance(await two.door.come_back(token, two.server, first.grant_ids), Admitted)
+        await one.admitted(token, name="Eve")
+        third = await two.post(token, name="Mallory")
+        assert isinstance(third, Denied)
+        assert third.reason is Reason.LINK_USED_UP
+        views = await world.desk.list()
+        assert isinstance(views, list)
+        assert {shown.link.item: shown.viewers for shown in views} == {"film1": 2, "film2": 0}
+        await world.desk.disable(view.link.id)
+        await until(lambda: not two.table.holds(first.grant_ids[0]), seconds=2)
+        await until(lambda: not one.table.holds(first.grant_ids[0]), seconds=2)
+    guests = await world.desk.guests("tv", "film1")
+    assert isinstance(guests, list)
+    assert len(guests) == 2
+    await world.desk.delete(view.link.id)
+    await store.close()
