@@ -22,7 +22,7 @@ from gateway.access.authorize import Authorizer
 from gateway.access.grants import GrantTable
 from gateway.access.issue import LinkDesk
 from gateway.access.servers import MediaServer, Servers
-from gateway.access.throttle import PER_MINUTE, Guesses
+from gateway.access.throttle import Guesses
 from gateway.config import Config, Listen, ServerConfig
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
@@ -39,6 +39,7 @@ from gateway.store.opening import open_store
 from gateway.upstream.client import HttpUpstream
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
+from gateway.web.crowd import Crowd
 from gateway.web.edge import EdgeServer, c_parser_loaded
 from gateway.web.i18n import Catalogues
 from gateway.web.pages import Pages
@@ -168,7 +169,7 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
     proxy = ProxyDoor(sessions, Authorizer(grants), client, metrics, way_back=way_back)
-    guesses = Guesses(PER_MINUTE, now)
+    guesses = Guesses(config.limits.guesses_per_address, now)
     entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now, guesses, metrics, client)
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes)
@@ -240,12 +241,16 @@ def _bound(at: Listen, what: str) -> socket.socket:
 async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float = PATIENCE) -> AsyncIterator[None]:
     """Answer on these sockets until left. Then nothing new is taken, websockets are told that we go away, and
     running answers get `patience` seconds."""
+    limits = gateway.config.limits
     trusted = TrustedProxies(gateway.config.trusted_proxies)
+    crowd = Crowd(limits.connections, limits.connections_per_address)
     async with AsyncExitStack() as stack:
         for handler, at in ((gateway.dispatcher, sockets.main), (gateway.manage, sockets.manage)):
             if at is None:
                 continue
-            runner = web.ServerRunner(EdgeServer(handler, spared=trusted.trusts), shutdown_timeout=patience)
+            runner = web.ServerRunner(
+                EdgeServer(handler, crowd=crowd, spared=trusted.trusts, head=limits.head), shutdown_timeout=patience
+            )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.SockSite(runner, at, backlog=BACKLOG).start()

@@ -127,7 +127,13 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """All of them are per process; `connections_per_address` counts those without a live session."""
+
     form: int = 16_384  # bytes of a posted form
+    head: int = 8_190  # bytes of a request line, and of one header
+    connections: int = 4_096
+    connections_per_address: int = 256
+    guesses_per_address: int = 60  # unknown links a minute
 
 
 @dataclass(frozen=True, slots=True)

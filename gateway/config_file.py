@@ -13,7 +13,7 @@
     guests: {retention_days}
     session: {max_age, leave_after, store_grace, cookie}
     prefixes: {link, own}
-    limits: {form}
+    limits: {form, head, connections, connections_per_address, guesses_per_address}
     theme: {name, notice, logo}
     languages: [en]
     log: {format: text|json, access: all|off|0…1}
@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -104,9 +104,8 @@ class _Reader:
         if need_servers and not servers and not self.source.faults:
             self.source.fault(("servers",), "servers: no servers: there is nothing to stand in front of")
         guests = top.section("guests", ("retention_days",), ("fields", "consent"))
-        limits = top.section("limits", ("form",), (
-            "guesses_per_address", "connections", "connections_per_address", "head",
-        ))  # fmt: skip
+        usual = Limits()
+        limits = top.section("limits", tuple(one.name for one in fields(Limits)))
         # `password` is what a manager signs in with when nothing else is said.
         if top.data.get("sign_in") not in (None, "password", {}, []):
             top.fault(("sign_in",), "this version does not implement another way than password")
@@ -128,7 +127,19 @@ class _Reader:
             theme=self._theme(),
             languages=top.each("languages", _language),
             log=self._log(),
-            limits=Limits(form=limits.get("form", partial(texts.size, least=1_024, most=1_048_576), Limits().form)),
+            limits=Limits(
+                form=limits.get("form", partial(texts.size, least=1_024, most=1_048_576), usual.form),
+                head=limits.get("head", partial(texts.size, least=1_024, most=65_536), usual.head),
+                connections=limits.get("connections", partial(texts.whole, least=8, most=1_000_000), usual.connections),
+                connections_per_address=limits.get(
+                    "connections_per_address",
+                    partial(texts.whole, least=4, most=1_000_000),
+                    usual.connections_per_address,
+                ),
+                guesses_per_address=limits.get(
+                    "guesses_per_address", partial(texts.whole, least=1, most=1_000_000), usual.guesses_per_address
+                ),
+            ),
         )
         self._addresses(config)
         for server in servers:

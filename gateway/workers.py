@@ -15,6 +15,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -39,11 +40,20 @@ Said = Callable[[str], None]
 def run(config: Config, *, workers: int = 1, say: Said = lambda text: None) -> None:
     """Serve until told to stop. `say` is called once with a sentence when guests can come."""
     sockets = bind(config)
+    _many_files()
     with contextlib.closing(sockets):
         if workers == 1:
             _loop(_alone(config, sockets, say))
         else:
             _loop(_supervise(config, sockets, workers, say))
+
+
+def _many_files() -> None:
+    """A guest is two open files, often more; systems start programs with a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop(main: Awaitable[None]) -> None:

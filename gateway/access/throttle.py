@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-PER_MINUTE = 60
 _MINUTE = 60_000  # ms
 _ADDRESSES = 20_000
 

@@ -2,8 +2,8 @@
 
 Rule: connections that have shown a live session don't count against their address: a lecture hall
 behind one address is many guests. Of the others an address may hold so many; when one more comes, the
-one that has waited longest for its request to begin or go on is closed for it. Only when all of them are at work, or
-the total is reached, the new one is turned away.
+oldest that has no request at work is closed for it, and likewise when the total is reached. Only when
+all of them are at work the new one is turned away.
 
 Why close the oldest: whoever opens connections and sends nothing would else lock out everybody who
 shares the address.
@@ -12,9 +12,6 @@ shares the address.
 from __future__ import annotations
 
 from typing import Protocol
-
-CONNECTIONS = 4_096
-PER_ADDRESS = 256
 
 
 class Connection(Protocol):
@@ -31,7 +28,7 @@ class Connection(Protocol):
 class Crowd:
     """The connections of one process. `per_address` counts those without a session."""
 
-    def __init__(self, connections: int = CONNECTIONS, per_address: int = PER_ADDRESS) -> None:
+    def __init__(self, connections: int, per_address: int) -> None:
         self._most = connections
         self._most_each = per_address
         self._held: dict[Connection, str | None] = {}

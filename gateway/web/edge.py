@@ -27,7 +27,7 @@ _log = logging.getLogger("gateway.http")
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 LINGER_SECONDS = 2.0
-MAX_LINE = MAX_FIELD = 8_190
+MAX_HEAD = 8_190  # bytes of a request line, and of one header
 MAX_HEADERS = 64
 
 _TURNED_AWAY = (
@@ -47,13 +47,16 @@ class EdgeServer(web.Server):
         *,
         crowd: Crowd | None = None,
         spared: Callable[[str | None], bool] = lambda peer: False,
+        head: int = MAX_HEAD,
         head_seconds: float = HEAD_SECONDS,
         logger: logging.Logger = _log,
     ) -> None:
-        """`spared`: peers that are not counted by address, since they speak for many (front proxies)."""
+        """`head`: bytes of a line or header. `spared`: peers that are not counted by address, since they
+        speak for many (front proxies)."""
         super().__init__(handler, handler_cancellation=True)
-        self.crowd = Crowd() if crowd is None else crowd
+        self.crowd = Crowd(4_096, 4_096) if crowd is None else crowd
         self.spared = spared
+        self.head = head
         self.head_seconds = head_seconds
         self.logger = logger
 
@@ -64,8 +67,8 @@ class EdgeServer(web.Server):
             head_seconds=self.head_seconds,
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_FIELD,
+            max_line_size=self.head,
+            max_field_size=self.head,
             max_headers=MAX_HEADERS,
             auto_decompress=False,
             logger=self.logger,

@@ -115,7 +115,7 @@ WRONG = {
     "theme: {colours: {text: black}}": "3:9: theme.colours: this version does not implement it",
     "theme: {folder: mine}": "3:9: theme.folder: this version does not implement it",
     "guests: {consent: We keep your name}": "3:10: guests.consent: this version does not implement it",
-    "limits: {connections: 5}": "3:10: limits.connections: this version does not implement it",
+    "limits: {connections: 5}": "3:23: limits.connections: must be a whole number from 8 to 1000000",
     "languages: [xx]": "3:13: languages[0]: this version does not implement the language 'xx' (known: en)",
     # managers
     "managers: [{name: al, token: 'x', may: ['tv:*']}]": "3:30: managers[0].token: must be sha256: and 64 hex digits"
