@@ -57,10 +57,10 @@ def check(config_path: Path, as_json: bool) -> None:
         for remark in findings.remarks:
             click.echo(safe(remark))
         if findings.errors:
-            note(f"{_count(len(findings.errors), 'error')}")
+            note(f"{counted(len(findings.errors), 'error')}")
         else:
             click.echo(
-                f"ok: {shown_path(config_path)}, {_count(findings.used, 'policy')} of its servers and "
+                f"ok: {shown_path(config_path)}, {counted(findings.used, 'policy')} of its servers and "
                 f"{findings.shipped} more that are shipped; examples pass"
             )
     if findings.errors:
@@ -154,6 +154,6 @@ def _as_json(fault: Fault) -> dict[str, object]:
     return {"file": fault.file, "line": fault.line, "column": fault.column, "what": fault.what}
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
     plural = "policies" if what == "policy" else f"{what}s"
     return f"{number} {what if number == 1 else plural}"

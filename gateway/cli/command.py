@@ -41,7 +41,12 @@ class Root(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
-        except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
+        except click.Abort as error:
+            # A prompt turns Ctrl-C into this, and the end of its input too.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                ctx.exit(INTERRUPTED)
+            raise
+        except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
             raise
         except Exception as error:
             ctx.exit(self._say(error))

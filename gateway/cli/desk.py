@@ -39,4 +39,4 @@ def agreed(answer: T | IssueRefused) -> T:
     if answer.status == 400:
         bad_usage(str(answer))
     hint = "; `gateway link list` shows the ids" if answer.status == 404 else ""
-    raise Refused(f"{answer}{hint}")
+    raise Refused(f"{answer.text}{hint}")

@@ -113,7 +113,7 @@ def _look_at_program(report: Report) -> None:
 
 
 async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:
-    from gateway.cli.check import examine
+    from gateway.cli.check import counted, examine
     from gateway.config_file import load_config
     from gateway.errors import BadFile
 
@@ -128,7 +128,7 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
         report.add(PROBLEM, "config", "is not valid, so nothing more was looked at", "mend what is named above")
         return
     if not findings.errors:
-        report.add(OK, "config", f"{shown_path(path)}: {len(config.servers)} servers, {len(config.managers)} managers")
+        report.add(OK, "config", f"{shown_path(path)}, {counted(len(config.servers), 'server')}")
     for remark in findings.remarks:
         report.add(NOTE, "config", remark)
     _look_at_secrets(report, config)
@@ -143,7 +143,8 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
 
 
 def _look_at_secrets(report: Report, config: Config) -> None:
-    """Files of the data folder that hold keys or guests' data must be this user's alone."""
+    """The data folder holds keys and guests' data. (A secret file that others can read is refused by
+    whoever reads it.)"""
     if config.secrets:
         report.add(OK, "secrets", f"{len(config.secrets)} in config.yaml")
     if not config.data_dir.exists():
@@ -152,13 +153,12 @@ def _look_at_secrets(report: Report, config: Config) -> None:
     if not config.data_dir.is_dir():
         report.add(PROBLEM, "data_dir", f"{config.data_dir} is not a folder", "name another data_dir")
         return
-    loose = []
-    for found in sorted([config.data_dir, *config.data_dir.iterdir()]):
-        mode = stat.S_IMODE(found.stat().st_mode)
-        if mode & 0o007:
-            loose.append(f"{shown_path(found)} ({mode:04o})")
-    if loose:
-        report.add(PROBLEM, "data_dir", f"open to everybody: {', '.join(loose)}", f"chmod -R o= {config.data_dir}")
+    mode = stat.S_IMODE(config.data_dir.stat().st_mode)
+    if mode & 0o007:
+        what = (
+            f"{shown_path(config.data_dir)} is open to everybody (mode {mode:04o}): it holds secrets and guests' names"
+        )
+        report.add(PROBLEM, "data_dir", what, f"chmod 700 {config.data_dir}")
     else:
         report.add(OK, "data_dir", f"{shown_path(config.data_dir)}, closed to others")
 

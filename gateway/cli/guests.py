@@ -102,9 +102,10 @@ def _guests(config_path: Path, server: str | None, item: str | None, link_id: st
             answer = await desk.get(of)
             if not isinstance(answer, IssueRefused):
                 names[of] = answer.link.name
-        return [_as_json(view, names.get(view.guest.link)) for view in found]
+        came = sorted(found, key=lambda view: (view.guest.first_seen, view.guest.id))
+        return [_as_json(view, names.get(view.guest.link)) for view in came]
 
-    return sorted(with_desk(config, act), key=lambda one: (one["first_seen"], one["id"]))
+    return with_desk(config, act)
 
 
 def _as_json(view: GuestView, link_name: str | None) -> dict[str, Any]:

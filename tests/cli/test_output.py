@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.cli.output import csv_text, show_pairs, show_table, width
 
 
@@ -34,3 +37,13 @@ def test_a_csv_cell_is_never_a_formula(begin: str) -> None:
 def test_csv_keeps_numbers_and_quotes_what_it_must() -> None:
     rows = [{"a": -5, "b": 'say "hi", twice\nplease'}, {"a": None}]
     assert csv_text(["a", "b"], rows) == 'a,b\r\n-5,"say ""hi"", twice\nplease"\r\n,\r\n'
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [(None, True), ("", True), ("1", False)])
+def test_no_color_is_respected(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch, wish: str | None, coloured: bool
+) -> None:
+    if wish is not None:
+        monkeypatch.setenv("NO_COLOR", wish)
+    found = CliRunner().invoke(main, ["doctor"], color=True)
+    assert ("\x1b[" in found.stdout) is coloured

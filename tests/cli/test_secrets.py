@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from gateway.cli import main
 from gateway.config_file import load_config
 
 
@@ -33,6 +35,16 @@ def test_a_password_is_asked_twice_and_not_echoed(run) -> None:
 def test_a_password_from_standard_input(run) -> None:
     found = run("password", "--stdin", stdin="päßwörd 1\r\nmore\n")
     Argon2id.verify_phc_encoded("päßwörd 1".encode(), found.stdout.strip())
+
+
+def test_ctrl_c_at_the_question_is_exit_130(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.hidden_prompt_func", interrupted)
+    with pytest.raises(SystemExit) as left:
+        main(["password"], prog_name="gateway")
+    assert left.value.code == 130
 
 
 def test_a_short_password_is_refused(run) -> None:

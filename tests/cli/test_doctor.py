@@ -1,0 +1,106 @@
+"""`gateway doctor` says what runs, what is wrong, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import POLICY
+from tests.running import free_port, running_gateway
+
+
+class _Media(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(401 if self.path.startswith("/hls/own") else 200)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def media(deployment: Path) -> Iterator[int]:
+    """A media server that the deployment's config names."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Media) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        config = deployment / "config.yaml"
+        config.write_text(config.read_text().replace("127.0.0.1:9\n", f"127.0.0.1:{port}\n"))
+        yield port
+        server.shutdown()
+        thread.join()
+
+
+def states(out: str) -> dict[str, str]:
+    return {check["name"]: check["state"] for check in json.loads(out)["checks"]}
+
+
+def test_a_good_deployment_that_has_never_run(run, deployment: Path, media: int) -> None:
+    found = run("doctor", "--json")
+    assert found.exit_code == 0, found.output
+    said = states(found.stdout)
+    assert said["HTTP parser"] == said["store binary"] == said["server tv"] == "ok"
+    assert said["data_dir"] == said["store"] == said["public_url"] == "note"
+    assert not (deployment / "data").exists(), "looking must change nothing"
+
+
+def test_after_the_first_start(run, deployment: Path, media: int) -> None:
+    assert run("link", "list").exit_code == 0
+    found = run("doctor")
+    assert found.exit_code == 0, found.output
+    assert "starts and answers (no gateway is running), version" in found.stdout
+    assert found.stdout.endswith("no problems\n")
+    (deployment / "data").chmod(0o755)
+    found = run("doctor")
+    assert found.exit_code == 1
+    assert "problem  data_dir" in found.stdout
+    assert "-> chmod 700" in found.stdout
+
+
+def test_a_media_server_that_is_down(run) -> None:
+    found = run("doctor")
+    assert found.exit_code == 1
+    assert "problem  server tv" in found.stdout
+    assert "http://127.0.0.1:9 can't be reached" in found.stdout
+
+
+def test_a_broken_config_is_a_problem(run, deployment: Path) -> None:
+    (deployment / "config.yaml").write_text("lisen: x\n")
+    found = run("doctor", "--json")
+    assert found.exit_code == 1
+    what = [check["what"] for check in json.loads(found.stdout)["checks"] if check["state"] == "problem"]
+    assert what[:2] == [
+        "config.yaml:1:1: lisen: unknown key (did you mean listen?)",
+        "config.yaml:1:1: public_url: is missing",
+    ]
+
+
+def test_a_store_that_does_not_answer(run, deployment: Path, media: int) -> None:
+    with (deployment / "config.yaml").open("a") as config:
+        config.write("store: redis://:geheim@127.0.0.1:9\n")
+    found = run("doctor")
+    assert found.exit_code == 1
+    assert "redis://127.0.0.1:9 does not answer" in found.stdout
+    assert "geheim" not in found.stdout
+
+
+@pytest.mark.parametrize(("item", "state", "status"), [("abc", "note", 200), ("own", "ok", 401)])
+def test_what_a_stranger_gets_around_the_gateway(run, media: int, item: str, state: str, status: int) -> None:
+    found = run("doctor", "--item", item, "--json")
+    (check,) = [one for one in json.loads(found.stdout)["checks"] if one["name"] == f"item {item}"]
+    assert (check["state"], f"answers {status} without credentials" in check["what"]) == (state, True)
+
+
+async def test_beside_a_running_gateway(tmp_path: Path, run) -> None:
+    async with running_gateway(tmp_path, POLICY, free_port()):
+        found = await asyncio.to_thread(run, "doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(found.stdout)["checks"]}
+    assert checks["public_url"]["state"] == "ok"
+    assert checks["store"]["what"].startswith("embedded answers, version")
