@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -48,8 +49,11 @@ from gateway.web.static_door import StaticDoor
 from gateway.web.theme import load_theme
 from gateway.yaml_source import Fault
 
+_log = logging.getLogger("gateway")
+
 PATIENCE = 30.0  # seconds that running answers get when the gateway stops
 BACKLOG = 1_024
+RESTART_SECONDS = 0.5
 STORE_SILENCE = 3.0  # seconds without a word from the store after which a worker is not ready
 
 
@@ -140,9 +144,20 @@ async def open_gateway(config: Config, *, role: Literal["serve", "command"] = "s
         store = await stack.enter_async_context(open_store(config, role=role))
         gateway = _compose(config, servers, store, Pages(theme, config.prefixes, Catalogues.load(config.languages)))
         stack.callback(gateway.dispatcher.log.close)
-        running = asyncio.create_task(gateway.grants.run())
+        running = asyncio.create_task(_kept_running(gateway.grants))
         stack.push_async_callback(_ended, running)
         yield gateway
+
+
+async def _kept_running(grants: GrantTable) -> None:
+    """A fault in there must neither go unseen nor leave the worker deaf: without it everything fails closed,
+    but guests would be turned away for nothing."""
+    while True:
+        try:
+            await grants.run()
+        except Exception:
+            _log.exception("the watch over grants broke and is started again")
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
