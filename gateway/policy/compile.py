@@ -64,7 +64,8 @@ class _Compiler:
 
     def pattern(self, said: Said) -> Pattern:
         try:
-            return compile_pattern(said.text)
+            # An empty text stands for one that was missing or no text, which has been said.
+            return compile_pattern(said.text or "x")
         except PatternError as error:
             self.fault(said.way, f"pattern: {error}")
             return compile_pattern("x")

@@ -138,11 +138,14 @@ class PolicyDocument:
 
 
 def read_document(source: Source) -> PolicyDocument | None:
-    """Check the shape of a policy; None when it has faults (all of them are then in `source`)."""
+    """Check the shape of a policy; faults are noted in `source`.
+
+    What is wrong is replaced by something harmless, so that whoever compiles finds the rest of the
+    faults too. None for a text that is no YAML at all: what would be missing is no news then.
+    """
     if source.faults and source.data is None:
-        return None  # not readable as YAML at all; what would be missing is no news then
-    document = _Reader(source).policy()
-    return None if source.faults else document
+        return None
+    return _Reader(source).policy()
 
 
 class _Reader:

@@ -32,7 +32,7 @@ def _load(source: Source, name: str, strict_env: bool) -> Policy:
         source.report_unset()
     document = read_document(source)
     policy = compile_policy(name, document, source) if document is not None else None
-    if policy is not None:
+    if policy is not None and not source.faults:
         run_examples(policy, source)
     if source.faults or policy is None:
         raise BadFile(sorted(source.faults))

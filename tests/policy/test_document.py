@@ -111,10 +111,36 @@ def test_each_fault_is_named_with_its_place(text: str, wanted: str) -> None:
 
 
 def test_all_faults_come_at_once() -> None:
+    """Faults of shape, of patterns, of names and of rules alike, in the order of the file."""
     found = faults(
-        'server: 7\nitem: {id: "["}\nkinds: {video: {open: /m, allow: [GIT /m]}}\npatterns: {n: no}\nextra: 1\n'
+        """server: 7
+item: {id: "["}
+kinds:
+  video:
+    open: /m/{idd}
+    allow: [GIT /m, "page GET /m/{id}", "GET /a/../b", {request: GET /x, send: {}, foo: 1}]
+    prepare: [x]
+patterns: {n: no, f: "(a"}
+guest_access: {on_revoke: kick, interactions: [chat]}
+upstream: {headers: {X-Key: short}}
+extra: 1
+"""
     )
-    assert [fault.split(":")[1] for fault in found] == ["1", "3", "4", "5"]
+    assert [fault.split(":")[1] for fault in found] == [
+        "1",
+        "2",
+        "5",
+        "6",
+        "6",
+        "6",
+        "7",
+        "8",
+        "8",
+        "9",
+        "9",
+        "10",
+        "11",
+    ]
 
 
 def test_empty_forms_of_what_is_not_there_yet_are_fine() -> None:
