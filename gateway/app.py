@@ -24,7 +24,7 @@ from gateway.access.grants import GrantTable
 from gateway.access.issue import LinkDesk
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.throttle import Guesses
-from gateway.config import Config, Listen, ServerConfig
+from gateway.config import Config, Listen
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
 from gateway.guest.entry import EntryDoor
@@ -97,16 +97,10 @@ def load_policies(config: Config) -> dict[str, Policy]:
         except BadFile as error:
             faults += error.faults
             continue
-        found[server.name] = policy.at_home(home_of(server))
+        found[server.name] = policy.at_home(server.home)
     if faults:
         raise BadFile(sorted(set(faults)))
     return found
-
-
-def home_of(server: ServerConfig) -> tuple[str, ...]:
-    """The origins that are this server: where it listens, and under which names it writes URLs."""
-    origins = (server.upstream, *server.also_known_as)
-    return tuple(f"{origin.scheme}://{origin.host.strip('[]')}:{origin.port}" for origin in origins)
 
 
 @asynccontextmanager
