@@ -12,7 +12,9 @@ from tests.running import free_port
 from tests.system_parts import need
 
 # Started by root its workers would be nobody, who may not read a test's folder.
-CONFIG = ("user root;" if os.geteuid() == 0 else "") + """
+CONFIG = (
+    ("user root;" if os.geteuid() == 0 else "")
+    + """
 daemon off;
 worker_processes 1;
 pid {own}/nginx.pid;
@@ -32,6 +34,7 @@ http {{
   }}
 }}
 """
+)
 
 
 @asynccontextmanager

@@ -94,7 +94,9 @@ HOSTILE: dict[str, list[str]] = {
         "GET :80/",
         "GET http:/x",
     ],
-    "bad escapes": [f"GET /hls/{A}/seg1{bad}.ts" for bad in ("%", "%2", "%zz", "%%", "%u0041", "%ff", "%c3", "%ed%a0%80")],
+    "bad escapes": [
+        f"GET /hls/{A}/seg1{bad}.ts" for bad in ("%", "%2", "%zz", "%%", "%u0041", "%ff", "%c3", "%ed%a0%80")
+    ],
     "repeated and oddly spelt query names": [
         f"GET /api/items?{query}"
         for query in (
@@ -133,8 +135,8 @@ LEGITIMATE: list[str] = [
             "a%7Cb.ts", "a|b.ts", "a%5Bb%5D.ts", "a[b].ts", "a%7Bb%7D.ts", "a^b.ts", "a%60b.ts", "a&b.ts", "a%26b.ts",
             "a%3Fb.ts", "a%23b.ts", "...a", "..a", ".a", "a.", "a.b.", "%E3%83%86%E3%82%B9%E3%83%88.ts",
             "%D0%BA%D0%B8%D0%BD%D0%BE.ts", "%D7%A7%D7%95%D7%9C%D7%A0%D7%95%D7%A2.ts", "%F0%9F%8E%AC.ts",
-            "%EF%BC%A1%EF%BC%A2.ts", "wait%E2%80%A6.ts", "caf%C3%A9.ts", "cafe%CC%81.ts", "%EF%BC%85.ts", "50%25-%2541.ts",
-            "a%E2%80%8Db.ts", "a%C2%BDb.ts", "%25%25.ts", "%2525.ts",
+            "%EF%BC%A1%EF%BC%A2.ts", "wait%E2%80%A6.ts", "caf%C3%A9.ts", "cafe%CC%81.ts", "%EF%BC%85.ts",
+            "50%25-%2541.ts", "a%E2%80%8Db.ts", "a%C2%BDb.ts", "%25%25.ts", "%2525.ts",
         )
     ),
     f"GET /deep/{A}/a/b/c.ts",
