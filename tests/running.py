@@ -46,6 +46,10 @@ class Running:
         assert not isinstance(views, IssueRefused)
         return next(view for view in views if view.url == url)
 
+    async def delete(self, url: str) -> None:
+        """Delete a link."""
+        assert not isinstance(await self.desk.delete((await self.link(url)).link.id), IssueRefused)
+
     async def switch(self, item: str, *, on: bool) -> None:
         """Turn an item's guest access on or off."""
         assert not isinstance(await self.desk.set_access("tv", item, on), IssueRefused)
