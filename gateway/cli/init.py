@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from gateway.config import Origin
 
 # The sample that lies in a checkout is nobody's work as long as nobody has touched it (a test compares).
-SAMPLE_SHA256 = "856c712674b7b4ffdbe2c7f8e953a13326f0551b1d255552b17288d376977e89"
+SAMPLE_SHA256 = "c775e6736af519201ac01985cd00f4c632940af154b45472e339ba3543d2592d"
 
 _TEMPLATE = """\
-# Written by `gateway init`. `gateway check` names every mistake by line; all keys are in README.md.
+# Written by `gateway init`. `gateway check` names every mistake by line; all keys are in docs/config.md.
 listen: {listen}
 public_url: {public}
 manage: {{listen: {manage}, url: http://{manage}}}

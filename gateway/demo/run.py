@@ -30,6 +30,7 @@ public_url: http://{host}:{port}
 data_dir: data
 store: embedded
 log: {{access: off}}
+theme: {{name: Guest gateway demo}}
 
 servers:
   - name: demo
