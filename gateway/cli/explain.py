@@ -188,7 +188,10 @@ def _subject(
     elif asked:
         note(f"note: not asked for: {', '.join(sorted(asked))}; --var says it")
     if chosen is None:
-        bad_usage(f"--kind is needed: {', '.join(policy.kinds)}")
+        # As in a policy's examples, where nothing says which kind is meant.
+        open_kinds = [name for name, one in policy.kinds.items() if one.guest_access] or list(policy.kinds)
+        chosen = open_kinds[0]
+        note(f"note: taken for a {chosen}; --kind says another ({', '.join(policy.kinds)})")
     variables = {**own, **given}
     return _Subject(variables["id"][0], chosen, variables)
 
