@@ -156,4 +156,6 @@ def test_a_media_server_that_is_down_is_said(run, deployment: Path) -> None:
     found = run("explain", "GET", "/hls/abc/index.m3u8", "--item", "abc", "--kind", "video")
     assert found.exit_code == 0
     assert "http://127.0.0.1:9 was asked for id, source and did not tell" in found.stderr
-    assert run("explain", "GET", "/x", "--item", "abc", "--offline").exit_code == 2
+    found = run("explain", "GET", "/x", "--item", "abc", "--offline")
+    assert found.exit_code == 1
+    assert "note: taken for a video; --kind says another" in found.stderr
