@@ -3,7 +3,7 @@
 Printed, not judged: CPU per request (small files), CPU per GB (large ones), and the ratio to nginx. CPU
 time is read from /proc for the process alone, so other load on the machine disturbs it little.
 
-    ./gw bench -s
+    ./gw bench
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ kinds: {video: {player: {src: "/hls/{id}/small.ts", as: hls}, allow: ["GET /hls/
 """
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed"),
+    pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk, the load generator, is not installed"),
     pytest.mark.timeout(300),
 ]
 
