@@ -20,6 +20,7 @@ from gateway.access.servers import Servers
 from gateway.config import Prefixes
 from gateway.errors import GatewayError
 from gateway.policy.target import Ambiguity, Target, parse_target
+from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
 from gateway.web.edge import EdgeProtocol
@@ -95,7 +96,11 @@ class Dispatcher:
             return bare(Reason.AMBIGUOUS_TARGET)
         health = self.health.get(target.path)
         if health is not None:
-            return await health(request), None
+            if request.method in ("GET", "HEAD"):
+                return await health(request), None
+            response, reason = bare(Reason.METHOD_NOT_ALLOWED)
+            response.headers["Allow"] = "GET, HEAD"
+            return response, reason
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1:
             return bare(Reason.AMBIGUOUS_REQUEST)
@@ -105,6 +110,11 @@ class Dispatcher:
         return Visit(request=request, target=target, server=server, ref=ref, pages=self.pages)
 
     async def _answer(self, visit: Visit) -> web.StreamResponse:
+        if visit.request.method in ("GET", "HEAD") and has_body(visit.request.headers):
+            # Nobody here would read it, and who reads on would take it for the next request.
+            response = refuse(visit, Reason.BODY_REFUSED)
+            response.force_close()
+            return response
         try:
             return await self._door(visit.target)(visit)
         except GatewayError as error:
