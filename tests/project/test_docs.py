@@ -201,3 +201,9 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def test_the_readme_says_what_became_of_aioredis() -> None:
     assert "`redis.asyncio` is aioredis, merged into redis-py 4.2" in (ROOT / "README.md").read_text()
+
+
+def test_each_test_that_the_security_page_names_is_there() -> None:
+    named = set(re.findall(r"tests/[a-z_/]+(?:\.py)?", (ROOT / "docs" / "security.md").read_text()))
+    assert len(named) > 10
+    assert [one for one in named if not (ROOT / one).exists()] == []
