@@ -35,7 +35,7 @@ from gateway.links.rules import grant_over, idle_over
 from gateway.reasons import Reason
 from gateway.store.changes import Change, ChangeChannel
 from gateway.store.links import LinkStore
-from gateway.upstream.resolve import resolve_item
+from gateway.upstream.resolve import Resolved, resolve_item
 
 __all__ = ["GrantTable", "LiveGrant"]
 
@@ -157,6 +157,7 @@ class GrantTable:
         if reason is None:
             found = await ask_media(self._resolve, live.server, live.grant.item)
             if not isinstance(found, Denied):
+                await self._described(seen.item if seen else None, found)
                 await self.renew(live, found.variables)
                 live.touch()
                 return None
@@ -165,6 +166,11 @@ class GrantTable:
             reason = found.reason
         await self.end(live, str(reason))
         return Denied(reason)
+
+    async def _described(self, item: Item | None, found: Resolved) -> None:
+        """Whose an item is decides who may manage it; a page is an occasion to hear it anew."""
+        if item is not None and (item.title, item.owners) != (found.title, found.owners):
+            await self._links.describe(replace(item, title=found.title, owners=found.owners))
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -8,18 +8,18 @@ switched and found under one name alone. Turning off works with the media server
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from gateway.access.media import Resolve, is_open
 from gateway.access.servers import MediaServer, Servers
+from gateway.access.views import GuestView, IssueRefused, LinkView, link_json, rfc3339
 from gateway.config import Prefixes
 from gateway.errors import UpstreamFailed
 from gateway.links.ids import ItemKey, is_link_id, new_link_id, new_token, slot_of
 from gateway.links.keys import Unsealable
 from gateway.links.records import Guest, Item, Link
-from gateway.links.rules import State, state
+from gateway.links.rules import state
 from gateway.links.text import MAX_LENGTH, clean
 from gateway.policy.model import Policy
 from gateway.store.links import PRESENT, Changed, LinkStore, Seen
@@ -29,44 +29,16 @@ MAX_CLICKS = 1_000_000_000
 MAX_DAYS = 36_500
 _DAY = 86_400_000  # ms
 
+__all__ = ["GuestView", "IssueRefused", "LinkDesk", "LinkView", "link_json", "rfc3339"]
+
 _EDITABLE = ("name", "clicks", "days", "enabled")
-
-
-@dataclass(frozen=True, slots=True)
-class IssueRefused:
-    """`status` is the HTTP status it amounts to; `errors` maps a field to a sentence."""
-
-    status: int
-    text: str
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return "; ".join([self.text, *(f"{name}: {fault}" for name, fault in self.errors.items())])
-
-
-@dataclass(frozen=True, slots=True)
-class LinkView:
-    """A link as managers see it. `url` is None when its server has left config.yaml or its token can't
-    be opened; `viewers` were active within the last minute and a half."""
-
-    link: Link
-    item: Item | None
-    state: State
-    viewers: int
-    url: str | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class GuestView:
-    guest: Guest
-    server: str
-    item: str
 
 
 # Named here because the desk has a method `list`.
 LinkViews = list[LinkView]
 GuestViews = list[GuestView]
 Slots = list[str]
+Places = list[tuple[str, str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +218,26 @@ class LinkDesk:
             return IssueRefused(404, f"no server {server}")
         return await self._recorded(media, item) or await self._settle(media, item, kind)
 
+    async def ask(self, server: str, item: str, *, kind: str | None = None) -> Item | IssueRefused:
+        """The item as the media server describes it now, with its switch as it is kept here."""
+        media = self._servers.named(server)
+        if media is None:
+            return IssueRefused(404, f"no server {server}")
+        found = await self._settle(media, item, kind)
+        if isinstance(found, IssueRefused):
+            return found
+        kept = await self._links.item(ItemKey(server, found.item).slot)
+        if kept is None:
+            return found
+        if (kept.title, kept.owners) != (found.title, found.owners):
+            await self._links.describe(found)
+        return replace(found, access=kept.access, version=kept.version)
+
+    async def kept(self, server: str, item: str) -> Item | None:
+        """The item as it is kept here, without asking the media server; by its one spelling or its page's address."""
+        media = self._servers.named(server)
+        return None if media is None else await self._recorded(media, item)
+
     async def guests(
         self, server: str | None = None, item: str | None = None, link: str | None = None
     ) -> GuestViews | IssueRefused:
@@ -266,6 +258,41 @@ class LinkDesk:
             guests = await self._links.guests.of_item(slot)
             found += [GuestView(guest, of.server, of.item) for guest in guests if link in (None, guest.link)]
         return found
+
+    async def guest(self, guest: str) -> GuestView | None:
+        visitor = (await self._links.guests.visitors([guest])).get(guest)
+        of = await self._links.item(slot_of(guest)) if visitor is not None else None
+        return None if visitor is None or of is None else GuestView(visitor.guest, of.server, of.item)
+
+    async def remove(self, guest: Guest, *, erase: bool) -> None:
+        """End all a guest has, for good; with `erase` name and address are kept no longer."""
+        visitor = (await self._links.guests.visitors([guest.id])).get(guest.id)
+        grants = [visitor.grant] if visitor is not None and visitor.grant is not None else []
+        await self._links.guests.leave(guest, grants, "removed", now=self._clock())
+        if erase:
+            await self._links.guests.erase(guest.id)
+
+    # --- what pages need to know ------------------------------------------------------------------
+
+    def recognise(self, text: str) -> Places:
+        """What a pasted address may mean, as server, item and kind. A host that is some server's names it; one
+        that nobody has been told of (an owner's bookmark of an internal name) leaves it to the path."""
+        found = [
+            (media, *hit) for media in self._servers.all if (hit := media.policy.recognise(text.strip())) is not None
+        ]
+        host = urlsplit(text.strip()).netloc.lower()
+        named = [one for one in found if host and host in _netlocs(one[0])]
+        return [(media.config.name, item, kind) for media, item, kind in named or found]
+
+    def identity(self, server: str, text: str) -> str:
+        """The id in what was typed: an id, or the address of its page."""
+        media = self._servers.named(server)
+        return text if media is None else _pasted(media.policy, text)[0]
+
+    def allowed(self, server: str) -> int:
+        """How many links an item of this server may have."""
+        media = self._servers.named(server)
+        return 0 if media is None else media.policy.links_per_item
 
     # --- steps ----------------------------------------------------------------------------------
 
@@ -291,7 +318,7 @@ class LinkDesk:
             return IssueRefused(400, "the kind does not fit", {"kind": f"the media server says it is {named}"})
         if named not in kinds or not kinds[named].guest_access:
             return IssueRefused(409, f"items of kind {named} can't be opened to guests", {"kind": "no guest access"})
-        return Item(server.config.name, media.id, named, media.title, access=None)
+        return Item(server.config.name, media.id, named, media.title, access=None, owners=media.owners)
 
     async def _recorded(self, server: MediaServer, text: str) -> Item | None:
         """The item, if it is known here by this very id."""
@@ -335,37 +362,6 @@ class LinkDesk:
         return LinkView(link, seen.item, now_state, seen.viewers, url)
 
 
-def link_json(view: LinkView) -> dict[str, Any]:
-    """A link as the API and `--json` show it."""
-    link = view.link
-    return {
-        "id": link.id,
-        "server": link.server,
-        "item": link.item,
-        "kind": link.kind,
-        "title": link.title,
-        "name": link.name,
-        "url": view.url,
-        "state": str(view.state),
-        "clicks": {"limit": link.clicks_limit, "used": link.clicks_used},
-        "created_at": rfc3339(link.created_at),
-        "starts_at": None,
-        "expires_at": rfc3339(link.expires_at),
-        "created_by": link.created_by,
-        "enabled": link.enabled,
-        "viewers": {"limit": None, "now": view.viewers},
-        "pin": False,
-        "version": link.version,
-    }
-
-
-def rfc3339(moment: int | None) -> str | None:
-    """Milliseconds since 1970 as a UTC time with Z; None stays None."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
     """An id, and the kind where the address of a page told it."""
     text = text.strip()
@@ -374,6 +370,11 @@ def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
         if found is not None:
             return found
     return text, None
+
+
+def _netlocs(media: MediaServer) -> frozenset[str]:
+    config = media.config
+    return frozenset(origin.netloc for origin in (config.upstream, config.public, *config.also_known_as))
 
 
 def _unknown() -> IssueRefused:

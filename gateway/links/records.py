@@ -27,6 +27,8 @@ class Item:
     # None: nobody has touched the switch. A manager's False outlasts the making of links (409).
     access: bool | None
     version: int = 0
+    # Whose it is there, by the policy's variable `owner`, when it was last asked.
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

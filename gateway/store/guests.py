@@ -157,6 +157,10 @@ class GuestStore:
         keys = [names.guest(guest.id), names.live(guest.link), *map(names.grant, grants)]
         await self._store.script("leave", keys, [now, reason, *grants])
 
+    async def erase(self, guest: str) -> None:
+        """Take the words that name a person out of the record; that somebody was here stays."""
+        await self._store.script("erase_guest", [names.guest(guest)], [])
+
     async def touch(self, seen: Mapping[tuple[str, str], int]) -> set[str]:
         """Note last activities (ms) of grants, each given with its link. Returns those that are over."""
         by_slot: dict[str, list[tuple[str, str, int]]] = {}

@@ -19,7 +19,17 @@ from gateway.links.records import SCHEMA, Item, Link
 from gateway.store import names
 from gateway.store.client import Store
 from gateway.store.guests import GuestStore
-from gateway.store.records import check_version, flat, item_hash, link_hash, read_item, read_link, to_hash, unflat
+from gateway.store.records import (
+    check_version,
+    flat,
+    item_hash,
+    link_hash,
+    owners_text,
+    read_item,
+    read_link,
+    to_hash,
+    unflat,
+)
 
 _log = logging.getLogger("gateway.store")
 
@@ -195,6 +205,14 @@ class LinkStore:
         now_item = self._changed(found[0], None, read_item(unflat(found[1]))).item
         assert now_item is not None
         return now_item
+
+    async def describe(self, item: Item) -> None:
+        """Keep title and owners as the media server says them now; without a record nothing is kept."""
+        slot = ItemKey(item.server, item.item).slot
+        found = await self.store.script(
+            "describe_item", [names.item(slot)], [SCHEMA, item.title or "", owners_text(item.owners) or ""]
+        )
+        self._changed(found[0], None)
 
     async def _rekey(self) -> None:
         """Seal every token anew and let it be found by its new fingerprint; harmless when done again."""

@@ -2,6 +2,7 @@
 
     gw:meta                      schema version and the id of the key that sealed the tokens
     gw:items                     slots of all items that ever had a link or a switch (stale ones are harmless)
+    gw:audit                     stream of what managers and guests did
     gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
     gw:{<slot>}:item             the item and its switch
     gw:{<slot>}:links            ids of its links by creation; deleted ones are in `:deleted` by deletion
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from gateway.links.ids import guest_of, slot_of
 
-META, ITEMS, CHANGES = "gw:meta", "gw:items", "gw:changes"
+META, ITEMS, CHANGES, AUDIT = "gw:meta", "gw:items", "gw:changes", "gw:audit"
 
 
 def token(fingerprint: str) -> str:

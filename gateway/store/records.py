@@ -7,7 +7,7 @@ at; fields we do not know are left as they are, since scripts set fields by name
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from gateway.errors import StoreDown, StoreTooNew
@@ -40,7 +40,18 @@ def to_hash(**fields: object) -> dict[str, str]:
 
 
 def item_hash(item: Item) -> dict[str, str]:
-    return to_hash(server=item.server, item=item.item, kind=item.kind, title=item.title, access=item.access)
+    return to_hash(
+        server=item.server,
+        item=item.item,
+        kind=item.kind,
+        title=item.title,
+        access=item.access,
+        owners=owners_text(item.owners),
+    )
+
+
+def owners_text(owners: Sequence[str]) -> str | None:
+    return json.dumps(list(owners), ensure_ascii=False) if owners else None
 
 
 def read_item(found: Hash) -> Item | None:
@@ -54,6 +65,7 @@ def read_item(found: Hash) -> Item | None:
             title=found.get("title"),
             access=None if "access" not in found else found["access"] == "1",
             version=int(found.get("version", "0")),
+            owners=tuple(str(owner) for owner in json.loads(found.get("owners", "[]"))),
         ),
     )
 

@@ -32,6 +32,11 @@ class Resolved:
         found = (self.variables or {}).get("title", ())
         return found[0][:200] if found else None
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose the item is on the media server, by the policy's variable `owner`."""
+        return (self.variables or {}).get("owner", ())
+
 
 async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolved:
     """Ask all steps in their order. Raises UpstreamDown or UpstreamSlow.

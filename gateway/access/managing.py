@@ -1,0 +1,252 @@
+"""What a manager may do, and the record of it: the one way for pages, API and command line.
+
+Rule: every method takes the actor first and asks whether the item is theirs before anything else is
+said about it. Whoever may own it is asked of the media server at each change; where the server can't be
+asked, what is known from before serves for closing and never for opening. What belongs to others does
+not exist: by id it is unknown, by name it is not permitted, and lists leave it out.
+
+Every change that was made is in the audit log before it is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.access.issue import GuestView, IssueRefused, LinkDesk, LinkView
+from gateway.access.permits import Actor
+from gateway.links.events import Action, Event
+from gateway.links.ids import is_guest_id, is_link_id
+from gateway.links.records import Item
+from gateway.store.audit import AuditTrail
+
+_NOT_PERMITTED = "this is not among what you may manage"
+# Changes that only take away: they must not need the media server.
+_CLOSING = {"enabled": False}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessView:
+    """An item with its switch and its links. `allowed`: how many links it may have."""
+
+    item: Item
+    enabled: bool
+    links: tuple[LinkView, ...]
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a pasted address means."""
+
+    server: str
+    item: str
+    kind: str | None
+
+
+class ManagerDesk:
+    """`clock` in ms. Everything may raise StoreDown."""
+
+    def __init__(self, desk: LinkDesk, trail: AuditTrail, clock: Callable[[], int]) -> None:
+        self._desk = desk
+        self._trail = trail
+        self._clock = clock
+
+    # --- items ----------------------------------------------------------------------------------
+
+    def recognise(self, actor: Actor, text: str) -> Recognised | IssueRefused:
+        """The item a pasted page address (or `server:item`) means, among the servers this manager sees."""
+        found = [one for one in self._desk.recognise(text) if actor.sees_server(one[0])]
+        if not found:
+            return IssueRefused(404, "no media server here knows this address", {"url": "is not the page of an item"})
+        server, item, kind = found[0]
+        return Recognised(server, item, kind)
+
+    async def access(
+        self, actor: Actor, server: str, item: str, *, kind: str | None = None
+    ) -> AccessView | IssueRefused:
+        """An item's switch and links."""
+        found = await self._permitted(actor, server, item, kind=kind, closing=True)
+        return found if isinstance(found, IssueRefused) else await self._access_view(found)
+
+    async def set_access(
+        self, actor: Actor, server: str, item: str, enabled: bool, *, kind: str | None = None
+    ) -> AccessView | IssueRefused:
+        found = await self._permitted(actor, server, item, kind=kind, closing=not enabled)
+        if isinstance(found, IssueRefused):
+            return found
+        done = await self._desk.set_access(server, found.item, enabled, kind=kind)
+        if isinstance(done, IssueRefused):
+            return done
+        if found.access is not enabled:
+            await self._did(actor, Action.ACCESS_ENABLED if enabled else Action.ACCESS_DISABLED, done)
+        return await self._access_view(done)
+
+    # --- links ----------------------------------------------------------------------------------
+
+    async def create(
+        self, actor: Actor, server: str, item: str, fields: Mapping[str, object], *, kind: str | None = None
+    ) -> LinkView | IssueRefused:
+        """`fields`: name, clicks and days as they were typed."""
+        allowed = await self._permitted(actor, server, item, kind=kind)
+        if isinstance(allowed, IssueRefused) and allowed.status in (403, 404):
+            return allowed
+        # Every other fault is found there, together with those of the fields.
+        made = await self._desk.create(
+            server,
+            item,
+            name=fields.get("name"),
+            by=actor.name,
+            kind=kind,
+            clicks=fields.get("clicks"),
+            days=fields.get("days"),
+        )
+        if isinstance(made, IssueRefused):
+            return made
+        await self._did_to_link(actor, Action.LINK_CREATED, made, {"name": made.link.name})
+        return made
+
+    async def links(
+        self, actor: Actor, server: str | None = None, item: str | None = None
+    ) -> list[LinkView] | IssueRefused:
+        """Those this manager may see, by item and creation."""
+        if server is not None and not actor.sees_server(server):
+            return []
+        found = await self._desk.list(server, item)
+        return found if isinstance(found, IssueRefused) else [one for one in found if self._seen_by(actor, one)]
+
+    async def get(self, actor: Actor, link: str) -> LinkView | IssueRefused:
+        found = await self._desk.get(link)
+        if isinstance(found, IssueRefused) or not self._seen_by(actor, found):
+            return _no_link()
+        return found
+
+    async def edit(
+        self, actor: Actor, link: str, changes: Mapping[str, object], *, version: int | None = None
+    ) -> LinkView | IssueRefused:
+        before = await self._to_change(actor, link, closing=dict(changes) == _CLOSING)
+        if isinstance(before, IssueRefused):
+            return before
+        done = await self._desk.edit(link, changes, version=version)
+        if isinstance(done, IssueRefused):
+            return done
+        changed = _differences(before, done)
+        if changed.pop("enabled", None) is not None:
+            await self._did_to_link(actor, Action.LINK_ENABLED if done.link.enabled else Action.LINK_DISABLED, done)
+        if changed:
+            await self._did_to_link(actor, Action.LINK_CHANGED, done, changed)
+        return done
+
+    async def delete(self, actor: Actor, link: str, *, version: int | None = None) -> LinkView | IssueRefused:
+        before = await self._to_change(actor, link, closing=True)
+        if isinstance(before, IssueRefused):
+            return before
+        done = await self._desk.delete(link, version=version)
+        if not isinstance(done, IssueRefused):
+            await self._did_to_link(actor, Action.LINK_DELETED, done, {"name": done.link.name})
+        return done
+
+    # --- guests ---------------------------------------------------------------------------------
+
+    async def guests(
+        self, actor: Actor, server: str | None = None, item: str | None = None, link: str | None = None
+    ) -> list[GuestView] | IssueRefused:
+        """Who came, to items this manager may see."""
+        if link is not None:
+            if isinstance(await self.get(actor, link), IssueRefused):
+                return _no_link()
+        elif server is not None and not actor.sees_server(server):
+            return []
+        found = await self._desk.guests(server, item, link)
+        if isinstance(found, IssueRefused):
+            return found
+        seen: dict[tuple[str, str], bool] = {}
+        for one in found:
+            place = (one.server, one.item)
+            if place not in seen:
+                kept = await self._desk.kept(*place)
+                seen[place] = actor.manages(*place, kept.owners if kept else ())
+        return [one for one in found if seen[one.server, one.item]]
+
+    async def remove(self, actor: Actor, guest: str, *, erase: bool = False) -> GuestView | IssueRefused:
+        """End a guest's grants now; with `erase` nothing that names the person is kept."""
+        found = await self._desk.guest(guest) if is_guest_id(guest) else None
+        if found is None:
+            return _no_guest()
+        allowed = await self._permitted(actor, found.server, found.item, closing=True)
+        if isinstance(allowed, IssueRefused):
+            return _no_guest()
+        await self._desk.remove(found.guest, erase=erase)
+        action = Action.GUEST_ERASED if erase else Action.GUEST_REMOVED
+        await self._trail.append(
+            Event(self._clock(), actor.name, action, found.server, found.item, found.guest.link, found.guest.id)
+        )
+        return found
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    async def _permitted(
+        self, actor: Actor, server: str, item: str, *, kind: str | None = None, closing: bool = False
+    ) -> Item | IssueRefused:
+        """The item, if it is theirs. `closing`: what is known from before will do where the server is silent."""
+        if not actor.sees_server(server):
+            return IssueRefused(403, _NOT_PERMITTED)
+        kept = await self._desk.kept(server, item)
+        identity = kept.item if kept is not None else self._desk.identity(server, item)
+        if kept is not None and actor.may_always(server, identity):
+            return kept
+        asked = await self._desk.ask(server, item, kind=kind)
+        if isinstance(asked, IssueRefused):
+            theirs = kept is not None and actor.manages(server, kept.item, kept.owners)
+            if kept is not None and theirs and closing:
+                return kept
+            return asked if theirs or actor.may_always(server, identity) else IssueRefused(403, _NOT_PERMITTED)
+        if not actor.manages(server, asked.item, asked.owners):
+            return IssueRefused(403, _NOT_PERMITTED)
+        return asked
+
+    async def _to_change(self, actor: Actor, link: str, *, closing: bool) -> LinkView | IssueRefused:
+        found = await self._desk.get(link) if is_link_id(link) else _no_link()
+        if isinstance(found, IssueRefused):
+            return found
+        allowed = await self._permitted(actor, found.link.server, found.link.item, closing=closing)
+        if isinstance(allowed, IssueRefused):
+            # Whoever could see it in a list hears why not; to all others it does not exist.
+            return allowed if allowed.status >= 500 and self._seen_by(actor, found) else _no_link()
+        return found
+
+    async def _access_view(self, item: Item) -> AccessView | IssueRefused:
+        links = await self._desk.list(item.server, item.item)
+        if isinstance(links, IssueRefused):
+            return links
+        return AccessView(item, item.access is True, tuple(links), self._desk.allowed(item.server))
+
+    def _seen_by(self, actor: Actor, view: LinkView) -> bool:
+        owners = view.item.owners if view.item is not None else ()
+        return actor.manages(view.link.server, view.link.item, owners)
+
+    async def _did(self, actor: Actor, action: Action, item: Item) -> None:
+        await self._trail.append(Event(self._clock(), actor.name, action, item.server, item.item))
+
+    async def _did_to_link(
+        self, actor: Actor, action: Action, view: LinkView, detail: Mapping[str, str] | None = None
+    ) -> None:
+        link = view.link
+        await self._trail.append(
+            Event(self._clock(), actor.name, action, link.server, link.item, link.id, detail=detail or {})
+        )
+
+
+def _differences(before: LinkView, after: LinkView) -> dict[str, str]:
+    """Which fields differ, and what they are now."""
+    names = ("name", "clicks_limit", "expires_at", "enabled")
+    pairs = ((name, getattr(before.link, name), getattr(after.link, name)) for name in names)
+    return {name: "none" if new is None else str(new) for name, old, new in pairs if old != new}
+
+
+def _no_link() -> IssueRefused:
+    return IssueRefused(404, "no such link")
+
+
+def _no_guest() -> IssueRefused:
+    return IssueRefused(404, "no such guest")

@@ -1,0 +1,14 @@
+-- What the media server says of an item now: its title and whose it is.
+-- KEYS item
+-- ARGV schema, title or '', owners or ''
+-- Returns missing | newer | ok.
+if redis.call('EXISTS', KEYS[1]) == 0 then return {'missing'} end
+if tonumber(redis.call('HGET', KEYS[1], 'v')) > tonumber(ARGV[1]) then return {'newer'} end
+for at, name in ipairs({'title', 'owners'}) do
+  if ARGV[at + 1] ~= '' then
+    redis.call('HSET', KEYS[1], name, ARGV[at + 1])
+  else
+    redis.call('HDEL', KEYS[1], name)
+  end
+end
+return {'ok'}
