@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -21,27 +21,33 @@ from aiohttp import web
 from gateway.access.admit import Doorkeeper
 from gateway.access.authorize import Authorizer
 from gateway.access.grants import GrantTable
+from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
+from gateway.access.managers import Managers
+from gateway.access.managing import ManagerDesk
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.throttle import Guesses
+from gateway.api.door import ApiDoor
 from gateway.config import Config, Listen
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
 from gateway.guest.entry import EntryDoor
 from gateway.guest.leave import LeaveDoor
+from gateway.manage_dispatch import HostSwitch, ManageDispatcher, ManagePath
 from gateway.metrics import Metrics
 from gateway.ops import Ops
 from gateway.player.watch import WatchDoor
 from gateway.policy.load import load_policy
 from gateway.policy.model import Policy
 from gateway.proxy.door import ProxyDoor
+from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
 from gateway.store.opening import open_store
 from gateway.upstream.client import HttpUpstream
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
-from gateway.web.edge import EdgeServer, c_parser_loaded
+from gateway.web.edge import EdgeServer, Handler, c_parser_loaded
 from gateway.web.i18n import Catalogues
 from gateway.web.pages import Pages
 from gateway.web.session import SessionCookie
@@ -53,6 +59,7 @@ _log = logging.getLogger("gateway")
 
 PATIENCE = 30.0  # seconds that running answers get when the gateway stops
 BACKLOG = 1_024
+WRONG_TOKENS = 20  # a minute, from one address
 RESTART_SECONDS = 0.5
 STORE_SILENCE = 3.0  # seconds without a word from the store after which a worker is not ready
 
@@ -74,7 +81,8 @@ class Gateway:
     desk: LinkDesk
     grants: GrantTable
     dispatcher: Dispatcher
-    manage: NothingHere
+    manage: ManageDispatcher | NothingHere
+    index: LinkIndex
     proxy: ProxyDoor
     metrics: Metrics
     stopping: bool = False
@@ -138,19 +146,19 @@ async def open_gateway(config: Config, *, role: Literal["serve", "command"] = "s
         store = await stack.enter_async_context(open_store(config, role=role))
         gateway = _compose(config, servers, store, Pages(theme, config.prefixes, Catalogues.load(config.languages)))
         stack.callback(gateway.dispatcher.log.close)
-        running = asyncio.create_task(_kept_running(gateway.grants))
-        stack.push_async_callback(_ended, running)
+        for watch in (gateway.grants.run, gateway.index.run):
+            stack.push_async_callback(_ended, asyncio.create_task(_kept_running(watch)))
         yield gateway
 
 
-async def _kept_running(grants: GrantTable) -> None:
+async def _kept_running(watch: Callable[[], Awaitable[None]]) -> None:
     """A fault in there must neither go unseen nor leave the worker deaf: without it everything fails closed,
     but guests would be turned away for nothing."""
     while True:
         try:
-            await grants.run()
+            await watch()
         except Exception:
-            _log.exception("the watch over grants broke and is started again")
+            _log.exception("a watch over the store's changes broke and is started again")
         await asyncio.sleep(RESTART_SECONDS)
 
 
@@ -185,11 +193,13 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
     statics = StaticDoor(pages)
     gateway: Gateway
     ops = Ops(metrics, lambda: gateway.problems(), config.prefixes.own)
+    log = AccessLog(config.log, config.prefixes, client=client, metrics=metrics)
+    health = {f"{config.prefixes.own}/health/live": ops.live, f"{config.prefixes.own}/health/ready": ops.ready}
     dispatcher = Dispatcher(
         servers=servers,
         prefixes=config.prefixes,
         pages=pages,
-        log=AccessLog(config.log, config.prefixes, client=client, metrics=metrics),
+        log=log,
         entry=entry.handle,
         proxy=proxy.handle,
         own=(
@@ -198,10 +208,27 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),
         ),
-        health={f"{config.prefixes.own}/health/live": ops.live, f"{config.prefixes.own}/health/ready": ops.ready},
+        health=health,
     )
     desk = LinkDesk(store, servers, config.prefixes, clock=now)
-    gateway = Gateway(config, servers, desk, grants, dispatcher, NothingHere(pages), proxy, metrics)
+    index = LinkIndex(store, now)
+    manage: ManageDispatcher | NothingHere = NothingHere(pages)
+    if config.manage is not None:
+        managers = Managers(config.managers)
+        managing = ManagerDesk(desk, AuditTrail(store.store), now, index)
+        api = ApiDoor(managing, lambda: managers, Guesses(WRONG_TOKENS, now), config.prefixes)
+        manage = ManageDispatcher(
+            origin=config.manage.url,
+            prefixes=config.prefixes,
+            pages=pages,
+            log=log,
+            client=client,
+            api=api.handle,
+            failed=api.failed,
+            own=(ManagePath("/static", statics.static, below=True), ManagePath("/theme/logo", statics.logo)),
+            health=health,
+        )
+    gateway = Gateway(config, servers, desk, grants, dispatcher, manage, index, proxy, metrics)
     return gateway
 
 
@@ -254,7 +281,10 @@ async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float =
     trusted = TrustedProxies(gateway.config.trusted_proxies)
     crowd = Crowd(limits.connections, limits.connections_per_address)
     async with AsyncExitStack() as stack:
-        for handler, at in ((gateway.dispatcher, sockets.main), (gateway.manage, sockets.manage)):
+        guests: Handler = gateway.dispatcher
+        if sockets.manage is None and isinstance(gateway.manage, ManageDispatcher):
+            guests = HostSwitch(gateway.manage, gateway.dispatcher)
+        for handler, at in ((guests, sockets.main), (gateway.manage, sockets.manage)):
             if at is None:
                 continue
             runner = web.ServerRunner(

@@ -118,7 +118,7 @@ class Dispatcher:
         try:
             return await self._door(visit.target)(visit)
         except GatewayError as error:
-            if _begun(visit):
+            if begun(visit.request):
                 raise ConnectionResetError("failed in the middle of an answer") from error
             return refuse_failure(visit, error)
         except ConnectionError:
@@ -126,7 +126,7 @@ class Dispatcher:
         except Exception as error:
             # A fault of ours. The guest hears that something can't be checked; the log hears all of it.
             _log.error("request %s failed", visit.ref, exc_info=error)
-            if _begun(visit):
+            if begun(visit.request):
                 raise ConnectionResetError("failed in the middle of an answer") from error
             return refuse(visit, Reason.INTERNAL, detail=type(error).__name__)
 
@@ -143,9 +143,9 @@ class Dispatcher:
         return nothing
 
 
-def _begun(visit: Visit) -> bool:
+def begun(request: web.BaseRequest) -> bool:
     """Whether bytes of an answer have left already; a second one must not follow them."""
-    return visit.request.writer.output_size > 0
+    return request.writer.output_size > 0
 
 
 async def nothing(visit: Visit) -> web.StreamResponse:

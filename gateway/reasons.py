@@ -47,6 +47,12 @@ class Reason(Enum):
     QUERY_REFUSED = ("query_refused", 403, "denied")
     METHOD_REFUSED = ("method_refused", 403, "denied")
 
+    # Managing.
+    NOT_SIGNED_IN = ("not_signed_in", 401, "sign_in")
+    NOT_PERMITTED = ("not_permitted", 403, "not_permitted")
+    CHANGE_REFUSED = ("change_refused", 409, "change")
+    TOO_MANY_TRIES = ("too_many_tries", 429, "unchecked")
+
     # A form that has to be filled in again.
     FORM_INVALID = ("form_invalid", 422, "form")
     FORM_STALE = ("form_stale", 422, "form")

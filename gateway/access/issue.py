@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from gateway.access.index import LinkIndex
+from gateway.access.listing import LinkQuery, select
 from gateway.access.media import Resolve, is_open
 from gateway.access.servers import MediaServer, Servers
-from gateway.access.views import GuestView, IssueRefused, LinkView, link_json, rfc3339
+from gateway.access.views import GuestView, IssueRefused, LinkPage, LinkView, link_json, rfc3339
 from gateway.config import Prefixes
 from gateway.errors import UpstreamFailed
 from gateway.links.ids import ItemKey, is_link_id, new_link_id, new_token, slot_of
 from gateway.links.keys import Unsealable
 from gateway.links.records import Guest, Item, Link
-from gateway.links.rules import state
+from gateway.links.rules import State, state
 from gateway.links.text import MAX_LENGTH, clean
 from gateway.policy.model import Policy
 from gateway.store.links import PRESENT, Changed, LinkStore, Seen
@@ -149,6 +151,16 @@ class LinkDesk:
             return slots
         seen = await self._links.of_items(slots, now=self._clock())
         return [self._view(one) for one in seen if server is None or one.link.server == server]
+
+    async def find(self, query: LinkQuery, visible: Callable[[Seen], bool], index: LinkIndex | None) -> LinkPage:
+        """One page of many. Raises BadCursor."""
+        if index is not None:
+            links = await index.all()
+        else:
+            links = await self._links.of_items(await self._links.slots(), now=self._clock(), count=False)
+        found = select(links, query, visible=visible, state_of=self._state)
+        seen = await self._links.counted(found.seen, now=self._clock())
+        return LinkPage(tuple(map(self._view, seen)), found.next, found.total)
 
     async def get(self, link: str) -> LinkView | IssueRefused:
         seen = await self._links.get(link, since=self._clock() - PRESENT) if is_link_id(link) else None
@@ -351,15 +363,18 @@ class LinkDesk:
 
     def _view(self, seen: Seen) -> LinkView:
         link, server = seen.link, self._servers.named(seen.link.server)
-        server_open = server is not None and is_open(server, link.kind)
-        now_state = state(link, seen.item, server_open=server_open, now=self._clock())
         url = None
         if server is not None:
             try:
                 url = f"{server.config.public}{self._prefix}/{self._links.keys.unseal(link.sealed)}"
             except Unsealable:
                 url = None
-        return LinkView(link, seen.item, now_state, seen.viewers, url)
+        return LinkView(link, seen.item, self._state(seen), seen.viewers, url)
+
+    def _state(self, seen: Seen) -> State:
+        server = self._servers.named(seen.link.server)
+        server_open = server is not None and is_open(server, seen.link.kind)
+        return state(seen.link, seen.item, server_open=server_open, now=self._clock())
 
 
 def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:

@@ -11,14 +11,18 @@ Every change that was made is in the audit log before it is answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.access.index import LinkIndex
 from gateway.access.issue import GuestView, IssueRefused, LinkDesk, LinkView
+from gateway.access.listing import BadCursor, LinkQuery
 from gateway.access.permits import Actor
+from gateway.access.views import LinkPage
 from gateway.links.events import Action, Event
-from gateway.links.ids import is_guest_id, is_link_id
+from gateway.links.ids import ItemKey, is_guest_id, is_link_id
 from gateway.links.records import Item
-from gateway.store.audit import AuditTrail
+from gateway.store.audit import AuditTrail, is_event_id
+from gateway.store.links import Seen
 
 _NOT_PERMITTED = "this is not among what you may manage"
 # Changes that only take away: they must not need the media server.
@@ -44,13 +48,42 @@ class Recognised:
     kind: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which lines of the audit log; `cursor` is the id of the line before."""
+
+    server: str | None = None
+    item: str | None = None
+    link: str | None = None
+    guest: str | None = None
+    who: str | None = None
+    action: Action | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+    def fits(self, event: Event) -> bool:
+        wanted = (self.server, self.item, self.link, self.guest, self.who, self.action)
+        has = (event.server, event.item, event.link, event.guest, event.who, event.action)
+        return all(want is None or want == have for want, have in zip(wanted, has, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    events: tuple[Event, ...]
+    next: str | None
+
+
 class ManagerDesk:
     """`clock` in ms. Everything may raise StoreDown."""
 
-    def __init__(self, desk: LinkDesk, trail: AuditTrail, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, desk: LinkDesk, trail: AuditTrail, clock: Callable[[], int], index: LinkIndex | None = None
+    ) -> None:
+        """`index` spares the store where thousands of links are listed; commands go without."""
         self._desk = desk
         self._trail = trail
         self._clock = clock
+        self._index = index
 
     # --- items ----------------------------------------------------------------------------------
 
@@ -114,6 +147,15 @@ class ManagerDesk:
             return []
         found = await self._desk.list(server, item)
         return found if isinstance(found, IssueRefused) else [one for one in found if self._seen_by(actor, one)]
+
+    async def find(self, actor: Actor, query: LinkQuery) -> LinkPage | IssueRefused:
+        """One page of the links this manager may see."""
+        if query.server is not None and query.item is not None:
+            query = replace(query, item=self._desk.identity(query.server, query.item))
+        try:
+            return await self._desk.find(query, lambda seen: self._seen_by(actor, seen), self._index)
+        except BadCursor:
+            return IssueRefused(400, "that can't be listed", {"cursor": "is not one of this listing"})
 
     async def get(self, actor: Actor, link: str) -> LinkView | IssueRefused:
         found = await self._desk.get(link)
@@ -183,6 +225,28 @@ class ManagerDesk:
         )
         return found
 
+    # --- the record -----------------------------------------------------------------------------
+
+    async def audit(self, actor: Actor, query: AuditQuery) -> AuditPage | IssueRefused:
+        """What was done to items this manager may see, and what they did themselves; newest first."""
+        if query.cursor is not None and not is_event_id(query.cursor):
+            return IssueRefused(400, "that can't be listed", {"cursor": "is not one of this listing"})
+        may: dict[tuple[str, str], bool] = {}
+        found: list[Event] = []
+        async for event in self._trail.backwards(query.cursor):
+            if not query.fits(event):
+                continue
+            if event.who != actor.name and not await self._may_read(actor, event, may):
+                continue
+            if len(found) == query.limit:
+                return AuditPage(tuple(found), found[-1].id)
+            found.append(event)
+        return AuditPage(tuple(found), None)
+
+    async def exported(self, actor: Actor, what: Mapping[str, str]) -> None:
+        """Guests' names and addresses left the gateway as a file."""
+        await self._trail.append(Event(self._clock(), actor.name, Action.GUESTS_EXPORTED, detail=what))
+
     # --- steps ----------------------------------------------------------------------------------
 
     async def _permitted(
@@ -205,6 +269,15 @@ class ManagerDesk:
             return IssueRefused(403, _NOT_PERMITTED)
         return asked
 
+    async def _may_read(self, actor: Actor, event: Event, may: dict[tuple[str, str], bool]) -> bool:
+        if event.server is None or event.item is None:
+            return actor.may_always("*", "*")  # signing in and the like: whoever may do everything
+        place = (event.server, event.item)
+        if place not in may:
+            kept = await self._desk.kept(*place)
+            may[place] = actor.manages(*place, kept.owners if kept else ())
+        return may[place]
+
     async def _to_change(self, actor: Actor, link: str, *, closing: bool) -> LinkView | IssueRefused:
         found = await self._desk.get(link) if is_link_id(link) else _no_link()
         if isinstance(found, IssueRefused):
@@ -221,17 +294,21 @@ class ManagerDesk:
             return links
         return AccessView(item, item.access is True, tuple(links), self._desk.allowed(item.server))
 
-    def _seen_by(self, actor: Actor, view: LinkView) -> bool:
+    def _seen_by(self, actor: Actor, view: LinkView | Seen) -> bool:
         owners = view.item.owners if view.item is not None else ()
         return actor.manages(view.link.server, view.link.item, owners)
 
     async def _did(self, actor: Actor, action: Action, item: Item) -> None:
+        if self._index is not None:
+            self._index.changed(ItemKey(item.server, item.item).slot)
         await self._trail.append(Event(self._clock(), actor.name, action, item.server, item.item))
 
     async def _did_to_link(
         self, actor: Actor, action: Action, view: LinkView, detail: Mapping[str, str] | None = None
     ) -> None:
         link = view.link
+        if self._index is not None:
+            self._index.changed(link.id)
         await self._trail.append(
             Event(self._clock(), actor.name, action, link.server, link.item, link.id, detail=detail or {})
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.links.events import Event
 from gateway.links.records import Guest, Item, Link
 from gateway.links.rules import State
 
@@ -39,10 +40,23 @@ class LinkView:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPage:
+    """Some of many; `next` is the cursor of those after them, `total` counts all."""
+
+    links: tuple[LinkView, ...]
+    next: str | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class GuestView:
+    """`watched_s`: seconds in which something was watched, counted in slots of 30; `present`: just now."""
+
     guest: Guest
     server: str
     item: str
+    watched_s: int = 0
+    present: bool = False
 
 
 def link_json(view: LinkView) -> dict[str, Any]:
@@ -74,3 +88,40 @@ def rfc3339(moment: int | None) -> str | None:
     if moment is None:
         return None
     return datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+GUEST_COLUMNS = ("id", "link", "server", "item", "name", "email", "first_seen", "last_seen", "watched_s", "present")
+"""Of a table of guests, in the order a spreadsheet shows them."""
+
+
+def guest_json(view: GuestView) -> dict[str, Any]:
+    """A guest as the API and `--json` show it."""
+    guest = view.guest
+    return {
+        "id": guest.id,
+        "link": guest.link,
+        "server": view.server,
+        "item": view.item,
+        "name": guest.name,
+        "email": guest.email,
+        "fields": {},
+        "first_seen": rfc3339(guest.first_seen),
+        "last_seen": rfc3339(guest.last_seen),
+        "watched_s": view.watched_s,
+        "present": view.present,
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """A line of the audit log."""
+    return {
+        "id": event.id,
+        "at": rfc3339(event.at),
+        "who": event.who,
+        "action": str(event.action),
+        "server": event.server,
+        "item": event.item,
+        "link": event.link,
+        "guest": event.guest,
+        "detail": dict(event.detail),
+    }

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli.command import config_option, json_option, note, the_server
 from gateway.cli.desk import agreed, with_desk
-from gateway.cli.output import csv_text, moment, show_json, show_table
+from gateway.cli.output import moment, show_json, show_table
 
 if TYPE_CHECKING:
     from gateway.access.issue import GuestView, LinkDesk
@@ -84,6 +84,8 @@ def export(
     if as_json or form == "json":
         show_json(found)
     else:
+        from gateway.access.spreadsheet import csv_text
+
         click.echo(csv_text(COLUMNS, found), nl=False)
 
 

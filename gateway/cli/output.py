@@ -1,24 +1,20 @@
-"""Results: aligned tables for people, JSON and CSV for programs.
+"""Results: aligned tables for people, JSON for programs.
 
-Guests chose some of these texts. A table shows control characters as escapes; a CSV cell that a
-spreadsheet would take for a formula gets a leading apostrophe; JSON needs neither.
+Guests chose some of these texts: a table shows control characters as escapes. CSV is made by
+`access.spreadsheet`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import click
 
 from gateway.cli.command import safe
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_json(value: Any) -> None:
@@ -52,27 +48,6 @@ def width(text: str) -> int:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell + " " * (wide - width(cell)) for cell, wide in zip(cells, widths, strict=True)).rstrip()
-
-
-def csv_text(head: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """RFC 4180 with a head line."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(head)
-    for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in head])
-    return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def moment(rfc3339: str) -> str:

@@ -136,11 +136,15 @@ class LinkStore:
         found: set[str] = await self.store.run(lambda client: client.smembers(names.ITEMS))
         return sorted(found)
 
-    async def of_items(self, slots: Sequence[str], *, now: int) -> list[Seen]:
-        """The links of these items that are not deleted, oldest first within an item."""
+    async def of_items(self, slots: Sequence[str], *, now: int, count: bool = True) -> list[Seen]:
+        """The links of these items that are not deleted, oldest first within an item; `count`: with their viewers."""
         listed = await self._pipe_each(slots, lambda pipe, slot: pipe.zrange(names.links(slot), 0, -1))
         identifiers = [identifier for found in listed for identifier in found]
         seen = await self._in_parts(identifiers, self.many)
+        return await self.counted(seen, now=now) if count else seen
+
+    async def counted(self, seen: Sequence[Seen], *, now: int) -> list[Seen]:
+        """The same with how many of their guests are active just now."""
         counts = await self._pipe_each(
             [one.link.id for one in seen], lambda pipe, name: pipe.zcount(names.live(name), now - PRESENT, "+inf")
         )

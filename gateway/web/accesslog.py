@@ -26,10 +26,11 @@ from aiohttp import web
 from gateway.config import LogConfig, Prefixes
 from gateway.links.ids import TOKEN_LENGTH
 from gateway.metrics import Metrics
+from gateway.web.manage_visit import ManageVisit
+from gateway.web.visit import Visit
 
 if TYPE_CHECKING:
     from gateway.reasons import Reason
-    from gateway.web.visit import Visit
 
 _WAITING = 10_000  # lines that may wait for the disk
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # visible, without quote, equals sign and backslash
@@ -69,7 +70,7 @@ class AccessLog:
         self,
         request: web.BaseRequest,
         response: web.StreamResponse | None,
-        visit: Visit | None,
+        visit: Visit | ManageVisit | None,
         reason: Reason | None,
         ref: str,
         seconds: float,
@@ -98,10 +99,12 @@ class AccessLog:
         if detail:
             fields["detail"] = detail
         fields["ref"] = ref
-        if visit is not None:
+        if isinstance(visit, Visit):
             fields["server"] = visit.server.config.name
             if visit.grant:
                 fields["grant"] = visit.grant
+        elif visit is not None and visit.who:
+            fields["manager"] = visit.who
         if dropped := self._writer.put(self._spell(fields)):
             self._metrics.lost_lines(dropped)
 

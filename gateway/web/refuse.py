@@ -19,6 +19,7 @@ from gateway.reasons import Reason
 from gateway.web.pages import Pages, common_headers, plain_pages
 
 if TYPE_CHECKING:
+    from gateway.web.manage_visit import ManageVisit
     from gateway.web.visit import Visit
 
 RETRY_AFTER = 5  # seconds; how long a 503 asks to wait
@@ -28,7 +29,7 @@ _PASSING = frozenset({"not_started", "unchecked", "server_down", "server_slow", 
 
 
 def refuse(
-    visit: Visit,
+    visit: Visit | ManageVisit,
     reason: Reason,
     *,
     detail: str = "",

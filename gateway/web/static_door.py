@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.reasons import Reason
+from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import Pages, common_headers
 from gateway.web.refuse import refuse
 from gateway.web.statics import Static
@@ -26,7 +27,7 @@ _LONE_FILE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 class StaticDoor:
     pages: Pages
 
-    async def static(self, visit: Visit) -> web.StreamResponse:
+    async def static(self, visit: Visit | ManageVisit) -> web.StreamResponse:
         """`{own}/static/{version}/{name}`"""
         tail = visit.target.path.removeprefix(f"{self.pages.prefixes.own}/static/")
         version, _, name = tail.partition("/")
@@ -35,7 +36,7 @@ class StaticDoor:
             return refuse(visit, Reason.NOT_FOUND)
         return _answer(visit, file, _FOR_EVER if version == self.pages.statics.version else _ASK_AGAIN)
 
-    async def logo(self, visit: Visit) -> web.StreamResponse:
+    async def logo(self, visit: Visit | ManageVisit) -> web.StreamResponse:
         """`{own}/theme/logo?v={version}`"""
         logo = self.pages.theme.logo
         if logo is None:
@@ -44,7 +45,7 @@ class StaticDoor:
         return _answer(visit, file, _FOR_EVER if visit.target.query == f"v={logo.version}" else _ASK_AGAIN)
 
 
-def _answer(visit: Visit, file: Static, caching: str) -> web.StreamResponse:
+def _answer(visit: Visit | ManageVisit, file: Static, caching: str) -> web.StreamResponse:
     request = visit.request
     if request.method not in ("GET", "HEAD"):
         return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})

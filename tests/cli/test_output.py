@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway.access.spreadsheet import csv_text
 from gateway.cli import main
-from gateway.cli.output import csv_text, show_pairs, show_table, width
+from gateway.cli.output import show_pairs, show_table, width
 
 
 def test_columns_are_aligned_also_with_wide_letters(capsys: pytest.CaptureFixture[str]) -> None:

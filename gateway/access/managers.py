@@ -1,0 +1,74 @@
+"""The managers of config.yaml, found by what they show: a name with a password, or a token.
+
+Rule: a check returns the actor or None, and costs the same for names that exist and names that do not.
+Passwords are Argon2id and slow on purpose: they are checked in a thread, few at a time. Tokens are long
+and random, so one SHA-256 finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from gateway.access.permits import Actor
+from gateway.config import Manager
+
+_AT_ONCE = 2  # passwords being checked: each takes 64 MiB and a core for a tenth of a second
+_MAX_PASSWORD = 1_024  # bytes
+
+
+class Managers:
+    """Built anew when config.yaml changes. Needs a running loop for passwords."""
+
+    def __init__(self, managers: Sequence[Manager]) -> None:
+        self._named = {one.name: one for one in managers}
+        self._tokens = {one.token: one for one in managers if one.token is not None}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        # Checked against when there is no such name, so that time tells nothing. Of the usual cost.
+        known = next((one.password for one in managers if one.password is not None), None)
+        self._nobody = known or _some_hash()
+
+    def __bool__(self) -> bool:
+        return bool(self._named)
+
+    def named(self, name: str) -> Actor | None:
+        """The manager as config.yaml has him now; None when he has been taken out of it."""
+        found = self._named.get(name)
+        return None if found is None else actor_of(found)
+
+    def by_token(self, token: str) -> Actor | None:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        found = self._tokens.get(f"sha256:{digest}")
+        return None if found is None else actor_of(found)
+
+    async def by_password(self, name: str, password: str) -> Actor | None:
+        manager = self._named.get(name)
+        written = password.encode()
+        hashed = manager.password if manager is not None else None
+        async with self._turn:
+            good = await asyncio.to_thread(_fits, hashed or self._nobody, written[:_MAX_PASSWORD])
+        if manager is None or hashed is None or not good or len(written) > _MAX_PASSWORD:
+            return None
+        return actor_of(manager)
+
+
+def actor_of(manager: Manager) -> Actor:
+    return Actor(manager.name, manager.may, manager.ids)
+
+
+def _fits(hashed: str, password: bytes) -> bool:
+    try:
+        Argon2id.verify_phc_encoded(password, hashed)
+    except (InvalidKey, ValueError):
+        return False
+    return True
+
+
+def _some_hash() -> str:
+    kdf = Argon2id(salt=secrets.token_bytes(16), length=32, iterations=3, lanes=4, memory_cost=65_536)
+    return kdf.derive_phc_encoded(secrets.token_bytes(16))

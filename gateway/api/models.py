@@ -1,0 +1,184 @@
+"""What goes in and comes out of the API, as JSON Schema: the one description for checks and for OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.access.issue import MAX_CLICKS, MAX_DAYS
+from gateway.access.listing import MAX_PAGE, SORTS
+from gateway.links.events import Action
+from gateway.links.rules import State
+from gateway.links.text import MAX_LENGTH
+
+_LATER = {
+    name: {"not": {}, "description": "is not something that this version implements"}
+    for name in ("starts_at", "viewers", "pin", "emails")
+}
+_SERVER = {"type": "string", "minLength": 1, "maxLength": 40, "description": "A server's name in config.yaml."}
+_ITEM = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 2_000,
+    "description": "An item's id on its media server, or the address of its page.",
+}
+_KIND = {
+    "type": ["string", "null"],
+    "maxLength": 40,
+    "description": "Where the policy has several and the item does not tell.",
+}
+_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "description": "Who the link is for, or what."}
+_CLICKS = {
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "maximum": MAX_CLICKS,
+    "description": "How many guests it admits; null: any number.",
+}
+_DAYS = {
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "maximum": MAX_DAYS,
+    "description": "How long it is good, N x 24 h from now; null: for ever.",
+}
+_TIME = {"type": "string", "format": "date-time", "description": "RFC 3339, UTC."}
+_MAYBE_TIME = {"type": ["string", "null"], "format": "date-time"}
+_TEXT: dict[str, Any] = {"type": "string"}
+_MAYBE_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+
+def _object(properties: dict[str, Any], *, required: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    """Of an answer: everything is there."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+        **more,
+    }
+
+
+LINK_CREATE = _object(
+    {"server": _SERVER, "item": _ITEM, "kind": _KIND, "name": _NAME, "clicks": _CLICKS, "days": _DAYS, **_LATER},
+    required=["server", "item", "name"],
+)
+LINK_PATCH = _object(
+    {"name": _NAME, "clicks": _CLICKS, "days": _DAYS, "enabled": {"type": "boolean"}, **_LATER},
+    required=[],
+    minProperties=1,
+)
+ACCESS_PUT = _object(
+    {"server": _SERVER, "item": _ITEM, "kind": _KIND, "enabled": {"type": "boolean"}},
+    required=["server", "item", "enabled"],
+)
+
+LINK = _object(
+    {
+        "id": _TEXT,
+        "server": _TEXT,
+        "item": _TEXT,
+        "kind": _TEXT,
+        "title": _MAYBE_TEXT,
+        "name": _TEXT,
+        "url": {
+            "type": ["string", "null"],
+            "description": "null: its server has left config.yaml, or its key is gone.",
+        },
+        "state": {"type": "string", "enum": [str(state) for state in State]},
+        "clicks": _object({"limit": {"type": ["integer", "null"]}, "used": _COUNT}),
+        "created_at": _TIME,
+        "starts_at": _MAYBE_TIME,
+        "expires_at": _MAYBE_TIME,
+        "created_by": _TEXT,
+        "enabled": {"type": "boolean"},
+        "viewers": _object({"limit": {"type": ["integer", "null"]}, "now": _COUNT}),
+        "pin": {"type": "boolean"},
+        "version": {"type": "integer", "minimum": 1},
+    }
+)
+LINKS = _object(
+    {
+        "links": {"type": "array", "items": {"$ref": "#/components/schemas/Link"}},
+        "total": _COUNT,
+        "next": {"type": "string", "description": "The cursor of the next page; not there on the last one."},
+    },
+    required=["links", "total"],
+)
+ACCESS = _object(
+    {
+        "server": _TEXT,
+        "item": _TEXT,
+        "kind": _TEXT,
+        "title": _MAYBE_TEXT,
+        "enabled": {"type": "boolean"},
+        "links": {"type": "array", "items": {"$ref": "#/components/schemas/Link"}},
+        "links_allowed": _COUNT,
+    }
+)
+GUEST = _object(
+    {
+        "id": _TEXT,
+        "link": _TEXT,
+        "server": _TEXT,
+        "item": _TEXT,
+        "name": _TEXT,
+        "email": _TEXT,
+        "fields": {"type": "object"},
+        "first_seen": _TIME,
+        "last_seen": _TIME,
+        "watched_s": {**_COUNT, "description": "Seconds, in slots of 30 in which something was watched."},
+        "present": {"type": "boolean"},
+    }
+)
+GUESTS = _object({"guests": {"type": "array", "items": {"$ref": "#/components/schemas/Guest"}}})
+EVENT = _object(
+    {
+        "id": _TEXT,
+        "at": _TIME,
+        "who": _TEXT,
+        "action": {"type": "string", "enum": [str(action) for action in Action]},
+        "server": _MAYBE_TEXT,
+        "item": _MAYBE_TEXT,
+        "link": _MAYBE_TEXT,
+        "guest": _MAYBE_TEXT,
+        "detail": {"type": "object", "additionalProperties": _TEXT},
+    }
+)
+AUDIT = _object(
+    {"events": {"type": "array", "items": {"$ref": "#/components/schemas/Event"}}, "next": _TEXT}, required=["events"]
+)
+PROBLEM = _object(
+    {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "reference": {"type": "string", "description": "Stands in the gateway's log too."},
+        "errors": {"type": "object", "additionalProperties": _TEXT, "description": "Field to what is wrong with it."},
+    },
+    required=["type", "title", "status", "detail"],
+    description="RFC 9457",
+)
+
+SCHEMAS = {
+    "Link": LINK,
+    "Links": LINKS,
+    "Access": ACCESS,
+    "Guest": GUEST,
+    "Guests": GUESTS,
+    "Event": EVENT,
+    "Audit": AUDIT,
+    "LinkCreate": LINK_CREATE,
+    "LinkPatch": LINK_PATCH,
+    "AccessPut": ACCESS_PUT,
+    "Problem": PROBLEM,
+}
+
+# Query parameters, by name. All are texts on the wire; `read_query` makes values of them.
+LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}
+SORT = {"type": "string", "enum": [sign + name for name in SORTS for sign in ("", "-")], "default": "-created_at"}
+STATE = {"type": "string", "enum": [str(state) for state in State if state is not State.DELETED]}
+ACTION = {"type": "string", "enum": [str(action) for action in Action]}
+BOOLEAN = {"type": "boolean"}
+SHORT = {"type": "string", "minLength": 1, "maxLength": 200}
+SERVER = _SERVER
+ITEM = _ITEM
