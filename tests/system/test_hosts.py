@@ -110,10 +110,16 @@ async def test_health_is_told_on_any_host_and_the_numbers_on_none_of_the_guests(
         assert (await ask(port, f"GET {path}", host=f"tv.example.org:{port}")).status == 404, path
 
 
-@pytest.mark.parametrize("line", ["GET /", "GET /_gateway/manage", "POST /_gateway/api/v1/links", f"GET {STREAM}"])
-async def test_the_managing_address_has_nothing_yet(two: Two, line: str) -> None:
+@pytest.mark.parametrize("line", ["GET /", "GET /g/0123456789abcdefghijkl", f"GET {STREAM}", "POST /_gateway/leave"])
+async def test_the_managing_address_has_nothing_of_the_guests(two: Two, line: str) -> None:
     answer = await ask(two.manage, line)
     assert answer.status == 404
+    assert b"example.org" not in answer.body
+
+
+async def test_the_managing_address_says_nothing_without_a_sign_in(two: Two) -> None:
+    answer = await ask(two.manage, "POST /_gateway/api/v1/links")
+    assert answer.status == 401
     assert b"example.org" not in answer.body
 
 
