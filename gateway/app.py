@@ -47,7 +47,7 @@ from gateway.upstream.client import HttpUpstream
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
-from gateway.web.edge import EdgeServer, Handler, c_parser_loaded
+from gateway.web.edge import Deadlines, EdgeServer, Handler, c_parser_loaded
 from gateway.web.i18n import Catalogues
 from gateway.web.pages import Pages
 from gateway.web.session import SessionCookie
@@ -287,9 +287,15 @@ async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float =
         for handler, at in ((guests, sockets.main), (gateway.manage, sockets.manage)):
             if at is None:
                 continue
-            runner = web.ServerRunner(
-                EdgeServer(handler, crowd=crowd, spared=trusted.trusts, head=limits.head), shutdown_timeout=patience
+            edge = EdgeServer(
+                handler,
+                crowd=crowd,
+                spared=trusted.trusts,
+                head=limits.head,
+                deadlines=Deadlines(paused=limits.paused.total_seconds()),
+                refused=gateway.dispatcher.refused_at_edge,
             )
+            runner = web.ServerRunner(edge, shutdown_timeout=patience)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.SockSite(runner, at, backlog=BACKLOG).start()

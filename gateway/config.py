@@ -134,6 +134,7 @@ class Limits:
     connections: int = 4_096
     connections_per_address: int = 256
     guesses_per_address: int = 60  # unknown links a minute
+    paused: timedelta = timedelta(minutes=30)  # how long a guest may take nothing of a stream
 
 
 @dataclass(frozen=True, slots=True)

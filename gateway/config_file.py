@@ -13,7 +13,7 @@
     guests: {retention_days}
     session: {max_age, leave_after, store_grace, cookie}
     prefixes: {link, own}
-    limits: {form, head, connections, connections_per_address, guesses_per_address}
+    limits: {form, head, connections, connections_per_address, guesses_per_address, paused}
     theme: {name, notice, logo}
     languages: [en]
     log: {format: text|json, access: all|off|0…1}
@@ -138,6 +138,11 @@ class _Reader:
                 ),
                 guesses_per_address=limits.get(
                     "guesses_per_address", partial(texts.whole, least=1, most=1_000_000), usual.guesses_per_address
+                ),
+                paused=limits.get(
+                    "paused",
+                    partial(texts.duration_between, least=timedelta(seconds=20), most=timedelta(days=1)),
+                    usual.paused,
                 ),
             ),
         )

@@ -1,4 +1,5 @@
-"""The beginning of every request's story: version, one reading of the target, whose host, which door.
+"""The beginning of every request's story: one reading of the target, whose host, which door. What its
+head says about versions and lengths the edge has looked at before.
 
 Why before all doors and in one place: two readings of one request are how proxies are broken. Doors
 are chosen by the canonical path, and it is the canonical path that they judge and send.
@@ -14,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.http import HttpVersion10, HttpVersion11
 
 from gateway.access.servers import Servers
 from gateway.config import Prefixes
@@ -23,7 +23,7 @@ from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
-from gateway.web.edge import EdgeProtocol
+from gateway.web.edge import vouch
 from gateway.web.pages import SERVER, Pages
 from gateway.web.refuse import refuse, refuse_bare, refuse_failure
 from gateway.web.visit import Visit
@@ -69,8 +69,8 @@ class Dispatcher:
             if isinstance(opened, Visit):
                 visit = opened
                 response = await self._answer(visit)
-                if visit.grant and isinstance(request.protocol, EdgeProtocol):
-                    request.protocol.vouched()
+                if visit.grant:
+                    vouch(request)
             else:
                 response, reason = opened
         finally:
@@ -83,14 +83,16 @@ class Dispatcher:
                 response.force_close()
         return response
 
+    def refused_at_edge(self, request: web.BaseRequest, response: web.StreamResponse, fault: str) -> None:
+        """The line of a request that never came here."""
+        self.log.write(request, response, None, Reason.AMBIGUOUS_REQUEST, new_reference(), 0.0, detail=fault)
+
     async def _open(self, request: web.BaseRequest, ref: str) -> Visit | tuple[web.StreamResponse, Reason | None]:
         """The visit, or the answer for a request that never becomes one."""
 
         def bare(reason: Reason) -> tuple[web.StreamResponse, Reason]:
             return refuse_bare(request, reason, ref, pages=self.pages), reason
 
-        if request.version not in (HttpVersion10, HttpVersion11):
-            return bare(Reason.AMBIGUOUS_REQUEST)
         target = parse_target(request.raw_path)
         if isinstance(target, Ambiguity):
             return bare(Reason.AMBIGUOUS_TARGET)

@@ -25,6 +25,7 @@ from gateway.proxy.relay import Cut, held, sever
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks_upgrade, fault_of
 from gateway.reasons import Reason
 from gateway.web.body import drained
+from gateway.web.edge import vouch
 from gateway.web.refuse import refuse
 from gateway.web.same_origin import foreign
 
@@ -119,6 +120,7 @@ class ProxyDoor:
         """An allowed request: to the server and back, as long as the grant lives."""
         request = visit.request
         visit.grant = allowed.live.grant.id
+        vouch(request)
         keep = await drained(request, MAX_DRAINED) and "Upgrade" not in request.headers
         exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request), keep=keep)
         with self.metrics.stream(), held(allowed.live) as cut:
@@ -142,6 +144,7 @@ class ProxyDoor:
         """A websocket: the server's 101 first, then the guest's."""
         request, facing = visit.request, self._facing(visit.server)
         visit.grant = live.grant.id
+        vouch(request)
         target, headers = facing.request(visit.target, request.headers, self.client(request))
         with self.metrics.websocket(), held(live) as cut:
             self._talking.add(cut)

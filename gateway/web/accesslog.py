@@ -74,11 +74,14 @@ class AccessLog:
         reason: Reason | None,
         ref: str,
         seconds: float,
+        *,
+        detail: str = "",
     ) -> None:
-        """`reason` for requests that never became a visit; `response` None: the guest left before one."""
+        """`reason` and `detail` for requests that never became a visit; `response` None: the guest left
+        before one."""
         if visit is not None and visit.reason is not None:
             reason = visit.reason
-        detail = visit.detail if visit is not None else ""
+        detail = visit.detail if visit is not None else detail
         self._metrics.request(reason)
         # A random number decides only which lines are kept.
         usual = reason is None and detail in ("", LEFT)

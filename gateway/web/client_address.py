@@ -62,6 +62,14 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Trus
     return _spelling(found)
 
 
+def neighbourhood(address: str) -> str:
+    """What is counted as one address: of IPv6 the network of 64 bits that a household gets."""
+    found = _parse(address) if ":" in address else None
+    if not isinstance(found, IPv6Address):
+        return str(found) if found is not None else address
+    return str(IPv6Network((int(found) >> 64 << 64, 64)))
+
+
 def _spelling(peer: str | None) -> str:
     if peer is None:
         return ""

@@ -2,16 +2,19 @@
 
 Rule: connections that have shown a live session don't count against their address: a lecture hall
 behind one address is many guests. Of the others an address may hold so many; when one more comes, the
-oldest that has no request at work is closed for it, and likewise when the total is reached. Only when
-all of them are at work the new one is turned away.
+oldest that has no whole request at work is closed for it, and likewise when the total is reached. Only
+when all of them are at work the new one is turned away. Of IPv6 the first 64 bits count: whoever has one
+address there has all of them.
 
-Why close the oldest: whoever opens connections and sends nothing would else lock out everybody who
-shares the address.
+Why close the oldest: whoever opens connections and sends nothing, or sends it a byte at a time, would
+else lock out everybody who shares the address.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from gateway.web.client_address import neighbourhood
 
 
 class Connection(Protocol):
@@ -19,7 +22,7 @@ class Connection(Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether it has no request at work."""
+        """Whether it has no whole request at work: it is silent, or still sending one."""
 
     def give_way(self) -> None:
         """Close it for a newer one."""
@@ -43,12 +46,23 @@ class Crowd:
         if len(self._held) >= self._most and not self._make_room(list(self._held)):
             return False
         if address is not None:
+            address = neighbourhood(address)
             strangers = self._strangers.setdefault(address, {})
             if len(strangers) >= self._most_each and not self._make_room(list(strangers)):
                 return False
             self._strangers.setdefault(address, {})[connection] = None
         self._held[connection] = address
         return True
+
+    def replace(self, old: Connection, new: Connection) -> None:
+        """`new` takes the place of `old`, which is the same connection: its handshake is over."""
+        if old not in self._held:
+            return
+        address = self._held.pop(old)
+        self._held[new] = address
+        if address is not None:
+            self._strangers[address][new] = None
+            self._forget(old, address)
 
     def vouch(self, connection: Connection) -> None:
         """It has shown a live session."""
