@@ -85,7 +85,7 @@ class EdgeServer(web.Server):
     ) -> None:
         """`head`: bytes of a line or header. `spared`: peers that are not counted by address, since they
         speak for many (front proxies). `refused` hears of each head that was refused, and why."""
-        super().__init__(self._answer, handler_cancellation=True, request_factory=_request)
+        super().__init__(self._answer, handler_cancellation=True)
         self.crowd = Crowd(4_096, 4_096) if crowd is None else crowd
         self.spared = spared
         self.head = head
@@ -108,6 +108,28 @@ class EdgeServer(web.Server):
             logger=self.logger,
             access_log=None,  # our own line says more and costs less
         )
+
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        """aiohttp's own request, made so that nothing in it can break: what it derives from the target (which we
+        never ask for), what stands in for a head that could not be read, and a version that does not exist."""
+        edge = cast(EdgeProtocol, protocol)
+        if not isinstance(message.headers, CIMultiDictProxy):
+            edge.fault = None
+            message = message._replace(headers=_NONE)
+        else:
+            edge.fault = fault_of(message.version, message.headers, message.raw_headers)
+        if message.url.absolute:
+            message = message._replace(url=_ROOT)
+        if message.version not in (HttpVersion10, HttpVersion11):
+            message = message._replace(version=HttpVersion11)
+        return super()._make_request(message, payload, protocol, writer, task)
 
     def counted_as(self, transport: asyncio.BaseTransport) -> str | None:
         """The address that this connection counts against."""
@@ -303,28 +325,6 @@ def vouch(request: web.BaseRequest) -> None:
     """This request shows a live grant: its connection is a guest's."""
     if isinstance(request.protocol, EdgeProtocol):
         request.protocol.vouched()
-
-
-def _request(
-    message: RawRequestMessage,
-    payload: StreamReader,
-    protocol: RequestHandler,
-    writer: AbstractStreamWriter,
-    task: asyncio.Task[None],
-) -> web.BaseRequest:
-    """aiohttp's own request, made so that nothing in it can break: what it derives from the target (which we
-    never ask for), what stands in for a head that could not be read, and a version that does not exist."""
-    edge = cast(EdgeProtocol, protocol)
-    if not isinstance(message.headers, CIMultiDictProxy):
-        edge.fault = None
-        message = message._replace(headers=_NONE)
-    else:
-        edge.fault = fault_of(message.version, message.headers, message.raw_headers)
-    if message.url.absolute:
-        message = message._replace(url=_ROOT)
-    if message.version not in (HttpVersion10, HttpVersion11):
-        message = message._replace(version=HttpVersion11)
-    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
 def _plain(status: int) -> web.Response:
