@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -26,9 +26,13 @@ from gateway.access.issue import LinkDesk
 from gateway.access.managers import Managers
 from gateway.access.managing import ManagerDesk
 from gateway.access.servers import MediaServer, Servers
+from gateway.access.signing_in import SignIn
 from gateway.access.throttle import Guesses
+from gateway.admin.manage import ManageDoor
+from gateway.admin.session import Desk
+from gateway.admin.signing_in import SignInDoor
 from gateway.api.door import ApiDoor
-from gateway.config import Config, Listen
+from gateway.config import Config, Listen, Origin
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
 from gateway.guest.entry import EntryDoor
@@ -42,6 +46,7 @@ from gateway.policy.model import Policy
 from gateway.proxy.door import ProxyDoor
 from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
+from gateway.store.manager_sessions import ManagerSessions
 from gateway.store.opening import open_store
 from gateway.upstream.client import HttpUpstream
 from gateway.web.accesslog import AccessLog
@@ -214,22 +219,45 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
     index = LinkIndex(store, now)
     manage: ManageDispatcher | NothingHere = NothingHere(pages)
     if config.manage is not None:
-        managers = Managers(config.managers)
-        managing = ManagerDesk(desk, AuditTrail(store.store), now, index)
-        api = ApiDoor(managing, lambda: managers, Guesses(WRONG_TOKENS, now), config.prefixes)
-        manage = ManageDispatcher(
-            origin=config.manage.url,
-            prefixes=config.prefixes,
-            pages=pages,
-            log=log,
-            client=client,
-            api=api.handle,
-            failed=api.failed,
-            own=(ManagePath("/static", statics.static, below=True), ManagePath("/theme/logo", statics.logo)),
-            health=health,
-        )
+        manage = _compose_managing(config, config.manage.url, desk, index, store, pages, log, client, health)
     gateway = Gateway(config, servers, desk, grants, dispatcher, manage, index, proxy, metrics)
     return gateway
+
+
+def _compose_managing(
+    config: Config,
+    origin: Origin,
+    links: LinkDesk,
+    index: LinkIndex,
+    store: LinkStore,
+    pages: Pages,
+    log: AccessLog,
+    client: Callable[[web.BaseRequest], str],
+    health: Mapping[str, Handler],
+) -> ManageDispatcher:
+    """What is on the managing origin."""
+    managers, trail = Managers(config.managers), AuditTrail(store.store)
+    items = ManagerDesk(links, trail, now, index)
+    api = ApiDoor(items, lambda: managers, Guesses(WRONG_TOKENS, now), config.prefixes)
+    desk = Desk(SignIn(ManagerSessions(store.store), lambda: managers, trail, now), origin, config.prefixes)
+    sign_in, manage, statics = SignInDoor(desk), ManageDoor(desk, items), StaticDoor(pages)
+    return ManageDispatcher(
+        origin=origin,
+        prefixes=config.prefixes,
+        pages=pages,
+        log=log,
+        client=client,
+        api=api.handle,
+        failed=api.failed,
+        own=(
+            ManagePath("/manage", manage.handle),
+            ManagePath("/manage/sign-in", sign_in.handle),
+            ManagePath("/manage/sign-out", sign_in.sign_out),
+            ManagePath("/static", statics.static, below=True),
+            ManagePath("/theme/logo", statics.logo),
+        ),
+        health=health,
+    )
 
 
 # --- listening ------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
 from gateway.access.outcome import Denied
 from gateway.access.throttle import Guesses
 from gateway.config import Prefixes
-from gateway.guest.form import read_form
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
 from gateway.links.ids import is_token
 from gateway.metrics import Metrics
 from gateway.reasons import Reason
+from gateway.web.form import read_form
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse, wants_page
 from gateway.web.same_origin import foreign

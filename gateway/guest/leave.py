@@ -10,8 +10,8 @@ from aiohttp import web
 from gateway.access.admit import Doorkeeper
 from gateway.access.grants import GrantTable
 from gateway.access.outcome import Denied
-from gateway.guest.form import read_form
 from gateway.reasons import Reason
+from gateway.web.form import read_form
 from gateway.web.refuse import refuse
 from gateway.web.same_origin import foreign
 from gateway.web.session import SessionCookie

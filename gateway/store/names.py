@@ -3,6 +3,7 @@
     gw:meta                      schema version and the id of the key that sealed the tokens
     gw:items                     slots of all items that ever had a link or a switch (stale ones are harmless)
     gw:audit                     stream of what managers and guests did
+    gw:manager:<hash>            a manager's session, by a hash of the id in the cookie
     gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
     gw:{<slot>}:item             the item and its switch
     gw:{<slot>}:links            ids of its links by creation; deleted ones are in `:deleted` by deletion
@@ -25,6 +26,10 @@ META, ITEMS, CHANGES, AUDIT = "gw:meta", "gw:items", "gw:changes", "gw:audit"
 
 def token(fingerprint: str) -> str:
     return f"gw:token:{fingerprint}"
+
+
+def manager(digest: str) -> str:
+    return f"gw:manager:{digest}"
 
 
 def item(slot: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access.outcome import Denied
-from gateway.guest.form import parse_form, read_form
+from gateway.web.form import parse_form, read_form
 from gateway.web.refuse import refuse
 
 LIMIT = 1_000

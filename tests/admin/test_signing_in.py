@@ -1,0 +1,154 @@
+"""Managers sign in and out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.admin.conftest import ManagerBrowser, Managing, form_of
+from tests.running import ask
+
+HOME = "/_gateway/manage"
+
+
+async def test_without_a_sign_in_every_page_leads_to_it_and_back(managing: Managing) -> None:
+    browser = managing.browser()
+    answer = await browser.get(f"{HOME}?url=http%3A%2F%2Ftv%2Fmedia%2Fabc123")
+    assert answer.status == 303
+    to_sign_in = answer.headers["location"]
+    assert to_sign_in.startswith(f"{HOME}/sign-in?to=")
+    page = await browser.get(to_sign_in)
+    assert page.status == 200
+    wanted = page.body.decode().partition('name="to" value="')[2].partition('"')[0].replace("&amp;", "&")
+    answer = await browser.sign_in(to=wanted)
+    assert (answer.status, answer.headers["location"]) == (303, f"{HOME}?url=http%3A%2F%2Ftv%2Fmedia%2Fabc123")
+    page = await browser.get(HOME)
+    assert page.status == 200
+    assert b"alice" in page.body
+
+
+async def test_the_cookie_is_kept_from_scripts_and_the_pages_from_frames(managing: Managing) -> None:
+    browser = managing.browser()
+    answer = await browser.sign_in()
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
+    page = await browser.get(HOME)
+    for name, value in {
+        "cache-control": "no-store",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "x-frame-options": "DENY",
+        "referrer-policy": "same-origin",
+    }.items():
+        assert page.headers[name] == value
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("alice", "guess-of-it"), ("nobody", "correct horse battery"), ("", "")]
+)
+async def test_a_wrong_name_or_password_says_one_thing(managing: Managing, name: str, password: str) -> None:
+    browser = managing.browser()
+    answer = await browser.sign_in(name, password or " ")
+    assert answer.status == 401
+    assert b"Name or password are wrong" in answer.body
+    assert not browser.cookies
+    assert password.encode() not in answer.body or password == ""
+
+
+async def test_guessing_passwords_has_to_wait(managing: Managing) -> None:
+    browser = managing.browser()
+    statuses = [(await browser.sign_in("alice", f"guess{number}")).status for number in range(12)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    assert (await browser.sign_in()).status == 429  # also with the right one, for a moment
+
+
+async def test_each_sign_in_is_a_new_session_and_ends_the_one_before(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    old = dict(browser.cookies)
+    await browser.sign_in()
+    assert browser.cookies != old
+    assert (await ManagerBrowser(managing.port, old).get(HOME)).status == 303
+    assert (await browser.get(HOME)).status == 200
+
+
+async def test_signing_out_ends_the_session_whatever_cookie_is_kept(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    kept = dict(browser.cookies)
+    page = await browser.get(HOME)
+    assert (await browser.get(f"{HOME}/sign-out")).status == 405
+    assert (await browser.get(HOME)).status == 200
+    answer = await browser.post(f"{HOME}/sign-out", {"form": form_of(page)})
+    assert answer.status == 303
+    assert not browser.cookies
+    assert (await ManagerBrowser(managing.port, kept).get(HOME)).status == 303
+
+
+async def test_posts_from_elsewhere_and_without_the_forms_token_do_nothing(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    token = form_of(await browser.get(HOME))
+    own = f"Origin: http://127.0.0.1:{managing.port}\r\n"
+    for fields, headers in (
+        ({}, own),
+        ({"form": "x"}, own),
+        ({"form": token}, "Origin: https://evil.example\r\n"),
+        ({"form": token}, f"Origin: http://127.0.0.1:{managing.running.port}\r\n"),  # the guests' host
+        ({"form": token}, "Origin: null\r\n"),
+        ({"form": token}, own + "Sec-Fetch-Site: same-site\r\n"),
+    ):
+        answer = await browser.post(f"{HOME}/sign-out", fields, headers=headers)
+        assert answer.status == 403, (fields, headers)
+    assert (await browser.get(HOME)).status == 200
+    foreign = await managing.browser().post(
+        f"{HOME}/sign-in", {"name": "alice", "password": "x"}, headers="Origin: https://evil.example\r\n"
+    )
+    assert foreign.status == 403
+
+
+@pytest.mark.parametrize("dest", ["empty", "iframe", "image", "script", "object", "embed"])
+async def test_pages_are_answered_to_navigations_only(managing: Managing, dest: str) -> None:
+    browser = await managing.signed_in()
+    for path in (HOME, f"{HOME}/sign-in"):
+        answer = await browser.get(path, headers=f"Sec-Fetch-Dest: {dest}\r\n")
+        assert answer.status == 403
+        assert b"alice" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://evil.example/", "//evil.example", "/\\evil.example", "/_gateway/manage/../../x", "javascript:alert(1)",
+        "/_gateway/managed", "/g/x", "/_gateway/manage/sign-out", "/_gateway/manage\r\nSet-Cookie: x=1", "",
+        "/%5cevil.example", "/_gateway/manage/%2e%2e/x", "http:/evil", "\t/evil",
+    ],
+)  # fmt: skip
+async def test_a_sign_in_leads_to_our_own_pages_only(managing: Managing, to: str) -> None:
+    answer = await managing.browser().sign_in(to=to)
+    assert answer.headers["location"] == HOME
+
+
+async def test_several_cookies_count_only_where_one_is_live(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    other = await managing.signed_in("owen")
+    ((name, mine),) = browser.cookies.items()
+    theirs = other.cookies[name]
+    headers = "Accept: text/html\r\nSec-Fetch-Dest: document\r\n"
+
+    async def status(cookie: str) -> int:
+        return (await ask(managing.port, f"GET {HOME}", cookie=cookie, headers=headers)).status
+
+    assert await status(f"{name}={'x' * 32}; {name}={mine}") == 200
+    assert await status(f"{name}={theirs}; {name}={mine}") == 303
+    assert await status(f"{name}={mine[:-1]}") == 303
+    assert await status(f"{name}={mine}x") == 303
+
+
+async def test_the_record_says_who_signed_in_and_never_with_what(managing: Managing) -> None:
+    await managing.browser().sign_in("alice", "secret-guess")
+    await managing.signed_in()
+    trail = managing.running.gateway.desk._links.store
+    lines = await trail.run(lambda client: client.xrange("gw:audit"))
+    assert [fields["action"] for _, fields in lines] == ["sign_in_refused", "signed_in"]
+    assert "secret-guess" not in repr(lines)
+    dump = await trail.run(lambda client: client.keys("gw:manager:*"))
+    assert len(dump) == 1
