@@ -29,6 +29,7 @@ from gateway.access.servers import MediaServer, Servers
 from gateway.access.signing_in import SignIn
 from gateway.access.throttle import Guesses
 from gateway.admin.manage import ManageDoor
+from gateway.admin.poster import PosterDoor
 from gateway.admin.session import Desk
 from gateway.admin.signing_in import SignInDoor
 from gateway.api.door import ApiDoor
@@ -251,6 +252,7 @@ def _compose_managing(
         failed=api.failed,
         own=(
             ManagePath("/manage", manage.handle),
+            ManagePath("/manage/poster", PosterDoor(desk, items).handle),
             ManagePath("/manage/sign-in", sign_in.handle),
             ManagePath("/manage/sign-out", sign_in.sign_out),
             ManagePath("/static", statics.static, below=True),

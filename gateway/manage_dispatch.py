@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.http import HttpVersion10, HttpVersion11
 
 from gateway.config import Origin, Prefixes
 from gateway.dispatch import begun, new_reference
@@ -22,6 +21,7 @@ from gateway.policy.target import Ambiguity, parse_target
 from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
+from gateway.web.edge import vouch
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import SERVER, Pages
 from gateway.web.refuse import reason_of, refuse, refuse_bare
@@ -71,6 +71,8 @@ class ManageDispatcher:
             if isinstance(opened, ManageVisit):
                 visit = opened
                 response = await self._answer(visit)
+                if visit.who:
+                    vouch(request)
             else:
                 response, reason = opened
         finally:
@@ -85,8 +87,6 @@ class ManageDispatcher:
         def bare(reason: Reason) -> tuple[web.StreamResponse, Reason]:
             return refuse_bare(request, reason, ref, pages=self.pages), reason
 
-        if request.version not in (HttpVersion10, HttpVersion11):
-            return bare(Reason.AMBIGUOUS_REQUEST)
         target = parse_target(request.raw_path)
         if isinstance(target, Ambiguity):
             return bare(Reason.AMBIGUOUS_TARGET)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway.access.index import LinkIndex
 from gateway.access.listing import LinkQuery, select
 from gateway.access.media import Resolve, is_open
+from gateway.access.poster import Poster, fetch_poster, has_poster
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.views import GuestView, IssueRefused, LinkPage, LinkView, link_json, rfc3339
 from gateway.config import Prefixes
@@ -295,6 +296,14 @@ class LinkDesk:
         host = urlsplit(text.strip()).netloc.lower()
         named = [one for one in found if host and host in _netlocs(one[0])]
         return [(media.config.name, item, kind) for media, item, kind in named or found]
+
+    def has_poster(self, item: Item) -> bool:
+        media = self._servers.named(item.server)
+        return media is not None and has_poster(media, item.kind)
+
+    async def poster(self, item: Item) -> Poster | None:
+        media = self._servers.named(item.server)
+        return None if media is None else await fetch_poster(self._resolve, media, item)
 
     def identity(self, server: str, text: str) -> str:
         """The id in what was typed: an id, or the address of its page."""

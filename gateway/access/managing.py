@@ -17,6 +17,7 @@ from gateway.access.index import LinkIndex
 from gateway.access.issue import GuestView, IssueRefused, LinkDesk, LinkView
 from gateway.access.listing import BadCursor, LinkQuery
 from gateway.access.permits import Actor
+from gateway.access.poster import Poster
 from gateway.access.views import LinkPage
 from gateway.links.events import Action, Event
 from gateway.links.ids import ItemKey, is_guest_id, is_link_id
@@ -114,6 +115,14 @@ class ManagerDesk:
         if found.access is not enabled:
             await self._did(actor, Action.ACCESS_ENABLED if enabled else Action.ACCESS_DISABLED, done)
         return await self._access_view(done)
+
+    def has_poster(self, item: Item) -> bool:
+        return self._desk.has_poster(item)
+
+    async def poster(self, actor: Actor, server: str, item: str) -> Poster | None:
+        """The item's picture, if there is one and the item is theirs."""
+        found = await self._permitted(actor, server, item, closing=True)
+        return None if isinstance(found, IssueRefused) else await self._desk.poster(found)
 
     # --- links ----------------------------------------------------------------------------------
 
