@@ -59,6 +59,7 @@ from gateway.web.pages import Pages
 from gateway.web.session import SessionCookie
 from gateway.web.static_door import StaticDoor
 from gateway.web.theme import load_theme
+from gateway.web.tls import CertificateKeeper
 from gateway.yaml_source import Fault
 
 _log = logging.getLogger("gateway")
@@ -91,7 +92,13 @@ class Gateway:
     index: LinkIndex
     proxy: ProxyDoor
     metrics: Metrics
+    tls: CertificateKeeper | None = None
     stopping: bool = False
+
+    def reload(self) -> None:
+        """Look at the certificate now; it is followed without being asked as well."""
+        if self.tls is not None:
+            self.tls.reload()
 
     def problems(self) -> list[str]:
         """What keeps this process from serving guests."""
@@ -310,11 +317,18 @@ async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float =
     limits = gateway.config.limits
     trusted = TrustedProxies(gateway.config.trusted_proxies)
     crowd = Crowd(limits.connections, limits.connections_per_address)
+    manage = gateway.config.manage
     async with AsyncExitStack() as stack:
+        keeper = None
+        if gateway.config.tls is not None:
+            keeper = gateway.tls = CertificateKeeper(gateway.config.tls)
+            stack.push_async_callback(_ended, asyncio.create_task(keeper.run()))
         guests: Handler = gateway.dispatcher
         if sockets.manage is None and isinstance(gateway.manage, ManageDispatcher):
             guests = HostSwitch(gateway.manage, gateway.dispatcher)
-        for handler, at in ((guests, sockets.main), (gateway.manage, sockets.manage)):
+        # Managers may well come by loopback and plain HTTP while guests come by TLS.
+        own = manage is not None and manage.url.secure
+        for handler, at, secure in ((guests, sockets.main, True), (gateway.manage, sockets.manage, own)):
             if at is None:
                 continue
             edge = EdgeServer(
@@ -324,6 +338,7 @@ async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float =
                 head=limits.head,
                 deadlines=Deadlines(paused=limits.paused.total_seconds()),
                 refused=gateway.dispatcher.refused_at_edge,
+                tls=keeper.context if keeper is not None and secure else None,
             )
             runner = web.ServerRunner(edge, shutdown_timeout=patience)
             await runner.setup()

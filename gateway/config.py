@@ -55,6 +55,14 @@ class Manage:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Where the gateway's own certificate and its key lie, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Timeouts:
     """Deadlines towards one media server. None of them limits how long a film may run."""
 
@@ -149,6 +157,7 @@ class Config:
     store: str = field(repr=False)  # "embedded" or a URL (which may hold a password)
     secrets: tuple[bytes, ...] = field(repr=False)  # newest first; empty: made in data_dir
     trusted_proxies: tuple[str, ...] = ()
+    tls: Tls | None = None  # None: plain HTTP, a front proxy has the certificate
     admin_listen: Listen | None = None
     servers: tuple[ServerConfig, ...] = ()
     managers: tuple[Manager, ...] = ()
@@ -160,3 +169,9 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     limits: Limits = field(default_factory=Limits)
     warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise; `check` and `serve` say it
+
+    @property
+    def tls_hosts(self) -> tuple[str, ...]:
+        """The hosts that browsers ask for behind the gateway's own certificate."""
+        guests = [server.public.host for server in self.servers] or [self.public_url.host]
+        return (*guests, *([self.manage.url.host] if self.manage is not None and self.manage.url.secure else []))

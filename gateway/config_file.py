@@ -8,6 +8,7 @@
     store: embedded | redis:// | rediss:// | unix:// | redis+sentinel:// | redis+cluster://
     secrets: [file:PATH]              newest first; empty: made in data_dir
     trusted_proxies: [address or network]
+    tls: {certificate, key}           files; absent: plain HTTP
     servers: [{name, upstream, policy, guest_access, public_host, also_known_as, behind, timeouts}]
     managers: [{name, password, token, may, ids}]
     guests: {retention_days}
@@ -19,7 +20,7 @@
     log: {format: text|json, access: all|off|0…1}
 
 Rule: every mistake at once, each at its place. A key the language has but this version has not is a
-mistake that says so: who writes `tls:` relies on it. Paths are relative to the file.
+mistake that says so: who writes `forward_auth:` relies on it. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import config_texts as texts
+from gateway.certificate import load_certificate
 from gateway.config import (
     Config,
     Limits,
@@ -43,17 +45,18 @@ from gateway.config import (
     Prefixes,
     SessionConfig,
     Theme,
+    Tls,
 )
 from gateway.config_entries import read_managers, read_servers
-from gateway.errors import BadFile
+from gateway.errors import BadCertificate, BadFile
 from gateway.yaml_section import Section
 from gateway.yaml_source import Fault, Source, Way, read
 
 _KNOWN = (
     "listen", "public_url", "manage", "data_dir", "store", "secrets", "trusted_proxies", "admin_listen", "servers",
-    "managers", "guests", "session", "prefixes", "limits", "theme", "languages", "log", "sign_in",
+    "managers", "guests", "session", "prefixes", "limits", "theme", "languages", "log", "sign_in", "tls",
 )  # fmt: skip
-_LATER = ("tls", "forward_auth")
+_LATER = ("forward_auth",)
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _HERE = Origin("http", "127.0.0.1", 8080)  # stands in for an address that can't be read
 _LOCALES = Path(__file__).parent / "locales"
@@ -88,6 +91,17 @@ def examine_config(
     return config, source
 
 
+def examine_tls(config: Config, source: Source) -> None:
+    """Note what is wrong with the certificate and its key. Not part of reading the file: a command that only
+    makes a link needs neither, and may run for somebody who can't read them."""
+    if config.tls is None:
+        return
+    try:
+        load_certificate(config.tls)
+    except BadCertificate as error:
+        source.fault(("tls", error.which), f"tls.{error.which}: {error}")
+
+
 class _Reader:
     def __init__(self, source: Source, path: Path) -> None:
         self.source = source
@@ -118,6 +132,7 @@ class _Reader:
             store=self._store(),
             secrets=self._secrets(),
             trusted_proxies=top.each("trusted_proxies", texts.network),
+            tls=self._tls(public_url),
             admin_listen=top.get("admin_listen", texts.listen, None),
             servers=servers,
             managers=read_managers(top, servers, self.base),
@@ -147,6 +162,8 @@ class _Reader:
             ),
         )
         self._addresses(config)
+        if need_servers:
+            examine_tls(config, self.source)
         for server in servers:
             if server.public != public_url:
                 self._warn_http(server.public, ("servers", servers.index(server), "public_host"))
@@ -169,6 +186,16 @@ class _Reader:
         if found:
             self._warn_http(found.url, way)
         return found
+
+    def _tls(self, public_url: Origin) -> Tls | None:
+        section = self.top.section("tls", ("certificate", "key"))
+        if not section.data:
+            return None
+        certificate = section.need("certificate", texts.file_name, "")
+        key = section.need("key", texts.file_name, "")
+        if not public_url.secure and self.top.has("public_url"):
+            self.top.fault(("public_url",), "must begin with https://, since tls: is set")
+        return Tls(self.base / certificate, self.base / key) if certificate and key else None
 
     def _addresses(self, config: Config) -> None:
         """Managing has an origin of its own, and no two listeners share an address."""

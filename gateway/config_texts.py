@@ -59,6 +59,16 @@ def free_text(value: Any) -> str:
     return "" if value == "" else text(value)
 
 
+def file_name(value: Any) -> str:
+    """The path of a file; `file:` may stand before it, as it does with secrets."""
+    named = text(value).removeprefix("file:").strip()
+    if not named:
+        raise ValueError("must name a file")
+    if "\0" in named or "-----BEGIN" in named:
+        raise ValueError("must name a file, not hold what is in it")
+    return named
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")

@@ -3,6 +3,7 @@
     GatewayError
     ├── BadFile           config.yaml or a policy; carries every fault with its place
     ├── BadSecret         a key that is short, readable by others, missing, or not the store's
+    ├── BadCertificate    a certificate and key that can't be used together
     ├── StoreDown         Redis dead, hung or read-only: nobody is admitted, doors answer 503
     ├── StoreTooNew       a record written by a later version: refused, never guessed at
     └── UpstreamFailed    the media server did not answer as it should
@@ -36,6 +37,14 @@ class BadFile(GatewayError):
 
 class BadSecret(GatewayError):
     """A secret cannot be used; the message says which and what to do, never its value."""
+
+
+class BadCertificate(GatewayError):
+    """The gateway's own TLS can't be had from these files; `which` is the one at fault, certificate or key."""
+
+    def __init__(self, which: str, what: str) -> None:
+        super().__init__(what)
+        self.which = which
 
 
 class StoreDown(GatewayError):

@@ -72,12 +72,15 @@ async def _alone(config: Config, sockets: Sockets, say: Said) -> None:
     stop = _stop_event()
     async with open_gateway(config) as gateway, serve_gateway(gateway, sockets), serve_metrics(gateway, sockets):
         say(_ready_sentence(config, 1))
+        _on_hangup(gateway.reload)
         await stop.wait()
         gateway.stopping = True
 
 
 async def _supervise(config: Config, sockets: Sockets, workers: int, say: Said) -> None:
     stop = _stop_event()
+    processes: set[asyncio.subprocess.Process] = set()
+    _on_hangup(lambda: _pass_on(signal.SIGHUP, processes))
     metrics = config.data_dir / "metrics"
     async with open_store(config, role="serve"):
         # After the store: whoever holds its lock is the only one to use this folder.
@@ -88,7 +91,7 @@ async def _supervise(config: Config, sockets: Sockets, workers: int, say: Said) 
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(serve_metrics(None, sockets))
             async with asyncio.TaskGroup() as group:
-                crew = [group.create_task(_keep_one(config, sockets, stop, ready)) for _ in range(workers)]
+                crew = [group.create_task(_keep_one(config, sockets, stop, ready, processes)) for _ in range(workers)]
                 announce = group.create_task(_announce(ready, workers, config, say))
                 await stop.wait()
                 announce.cancel()
@@ -101,8 +104,15 @@ async def _announce(ready: asyncio.Semaphore, workers: int, config: Config, say:
     say(_ready_sentence(config, workers))
 
 
-async def _keep_one(config: Config, sockets: Sockets, stop: asyncio.Event, ready: asyncio.Semaphore) -> None:
-    """One place for a worker: start it, start it again when it dies, end it with the parent."""
+async def _keep_one(
+    config: Config,
+    sockets: Sockets,
+    stop: asyncio.Event,
+    ready: asyncio.Semaphore,
+    processes: set[asyncio.subprocess.Process],
+) -> None:
+    """One place for a worker: start it, start it again when it dies, end it with the parent. It stands in
+    `processes` while it serves."""
     while not stop.is_set():
         ours, theirs = os.pipe()
         handed = {**sockets.numbers(), "ready": theirs}
@@ -117,6 +127,7 @@ async def _keep_one(config: Config, sockets: Sockets, stop: asyncio.Event, ready
         )
         os.close(theirs)
         told = asyncio.create_task(_told_ready(ours, ready))
+        told.add_done_callback(lambda done, mine=process: processes.add(mine) if mine.returncode is None else None)  # type: ignore[misc]
         ended = asyncio.create_task(process.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -129,6 +140,7 @@ async def _keep_one(config: Config, sockets: Sockets, stop: asyncio.Event, ready
                 process.kill()
         code = await ended
         told.cancel()
+        processes.discard(process)
         if not stop.is_set():
             _log.error("worker %d ended with %d and is started again", process.pid, code)
             with contextlib.suppress(TimeoutError):
@@ -157,6 +169,16 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
+def _pass_on(number: int, processes: set[asyncio.subprocess.Process]) -> None:
+    for process in processes:
+        process.send_signal(number)
+
+
+def _on_hangup(call: Callable[[], object]) -> None:
+    """SIGHUP: look at the files now. Its default would end the process."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
+
+
 def _ready_sentence(config: Config, workers: int) -> str:
     names = ", ".join(f"{server.name} at {server.public}" for server in config.servers)
     by = "" if workers == 1 else f" with {workers} workers"
@@ -170,6 +192,7 @@ def _ready_sentence(config: Config, workers: int) -> str:
 async def _worker(config: Config, sockets: Sockets, ready: int) -> None:
     stop = _stop_event()
     async with open_gateway(config, role="command") as gateway, serve_gateway(gateway, sockets):
+        _on_hangup(gateway.reload)
         os.write(ready, b".")
         os.close(ready)
         await stop.wait()

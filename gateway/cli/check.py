@@ -70,7 +70,7 @@ def check(config_path: Path, as_json: bool) -> None:
 def examine(config_path: Path) -> Findings:
     """Everything there is to say about a configuration and the policies."""
     from gateway.config_entries import shipped_policies
-    from gateway.config_file import examine_config
+    from gateway.config_file import examine_config, examine_tls
     from gateway.errors import BadFile
     from gateway.policy.load import load_policy
 
@@ -93,11 +93,13 @@ def examine(config_path: Path) -> Findings:
         found.warnings += policy.warnings
     _note_shared_hosts(config, source, policies)
     _examine_theme(config, source)
+    examine_tls(config, source)
     found.errors = sorted(set(source.faults)) + problems
     found.warnings = [*config.warnings, *found.warnings]
     found.used = sum(path in paths for path in policies)
     found.shipped = len(policies) - found.used
     if not source.faults:
+        found.warnings += tls_warnings(config, source)
         found.remarks += _remarks(config)
     return found
 
@@ -124,6 +126,23 @@ def _note_shared_hosts(config: Config, source: Source, policies: dict[Path, Poli
                 f"servers[{index}].behind: the policy {server.policy} does not say protects_itself: true, so guests"
                 " need a host name of their own (behind: own_host)",
             )
+
+
+def tls_warnings(config: Config, source: Source) -> list[Fault]:
+    """What is wrong with a certificate that can be used all the same."""
+    from datetime import UTC, datetime
+
+    from gateway.certificate import load_certificate
+    from gateway.yaml_source import Fault
+
+    if config.tls is None:
+        return []
+    certificate = load_certificate(config.tls)
+    place = source.place(("tls", "certificate"))
+    return [
+        Fault(source.file, *place, f"tls.certificate: {config.tls.certificate} {remark}")
+        for remark in certificate.remarks(config.tls_hosts, datetime.now(UTC))
+    ]
 
 
 def _examine_theme(config: Config, source: Source) -> None:

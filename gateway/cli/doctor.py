@@ -114,6 +114,7 @@ def _look_at_program(report: Report) -> None:
 
 async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:
     from gateway.cli.check import counted, examine
+    from gateway.cli.doctor_tls import look_at_certificate
     from gateway.config_file import load_config
     from gateway.errors import BadFile
 
@@ -132,6 +133,7 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
     for remark in findings.remarks:
         report.add(NOTE, "config", remark)
     _look_at_secrets(report, config)
+    await look_at_certificate(report, config)
     await _look_at_store(report, config)
     for server in config.servers:
         await _look_at_server(report, server)

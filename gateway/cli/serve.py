@@ -19,12 +19,12 @@ def serve(workers: int, config_path: Path) -> None:
     Example:
       gateway serve --config config.yaml --workers 2
     """
-    from gateway.cli.check import refuse_shared_hosts
+    from gateway.cli.check import refuse_shared_hosts, tls_warnings
     from gateway.config_file import read_config
 
     config, source = read_config(config_path, need_servers=True)
     refuse_shared_hosts(config, source)
-    for warning in config.warnings:
+    for warning in (*config.warnings, *tls_warnings(config, source)):
         note(f"warning: {warning}")
 
     from gateway.workers import run  # after the checks: it brings the whole program with it

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -32,6 +33,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from gateway.web.crowd import Crowd
+from gateway.web.doorstep import Doorstep
 from gateway.web.framing import fault_of
 from gateway.web.pages import SERVER
 from gateway.web.turned_away import HEAD_TOO_LARGE, SURPLUS, TurnedAway
@@ -81,10 +83,12 @@ class EdgeServer(web.Server):
         head: int = MAX_HEAD,
         deadlines: Deadlines | None = None,
         refused: Refused = _say_nothing,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         logger: logging.Logger = _log,
     ) -> None:
         """`head`: bytes of a line or header. `spared`: peers that are not counted by address, since they
-        speak for many (front proxies). `refused` hears of each head that was refused, and why."""
+        speak for many (front proxies). `refused` hears of each head that was refused, and why. `tls`: the
+        certificate for a connection that begins now; None: they speak plain HTTP."""
         super().__init__(self._answer, handler_cancellation=True)
         self.crowd = Crowd(4_096, 4_096) if crowd is None else crowd
         self.spared = spared
@@ -93,9 +97,21 @@ class EdgeServer(web.Server):
         self.refused = refused
         self.logger = logger
         self.turned_away: set[TurnedAway] = set()
+        self.doorsteps: set[Doorstep] = set()
+        self._tls = tls
         self._handler = handler
 
     def __call__(self) -> RequestHandler:
+        if self._tls is None:
+            return self.protocol()
+        return cast(RequestHandler, Doorstep(self, self._tls))  # the listener asks no more than a protocol
+
+    def pre_shutdown(self) -> None:
+        for one in tuple(self.doorsteps):
+            one.give_way()
+        super().pre_shutdown()
+
+    def protocol(self) -> EdgeProtocol:
         return EdgeProtocol(
             self,
             loop=asyncio.get_running_loop(),

@@ -32,17 +32,21 @@ class TurnedAway(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
 
+    def wait_for(self) -> bool:
+        """Keep a place until `take` can be called; False: there are too many."""
+        if len(self._company) >= AT_ONCE:
+            return False
+        self._company.add(self)
+        return True
+
     def take(self, transport: asyncio.BaseTransport, answer: bytes = SURPLUS) -> None:
         """Answer on this transport and close it soon."""
         mine = self._transport = cast(asyncio.Transport, transport)
         mine.set_protocol(self)
         mine.write(answer)
-        if len(self._company) >= AT_ONCE:
+        if self not in self._company and not self.wait_for():
             mine.close()
-            self._end = asyncio.get_running_loop().call_later(LINGER_SECONDS, mine.abort)
-            return
-        self._company.add(self)
-        if mine.can_write_eof():
+        elif mine.can_write_eof():
             mine.write_eof()
         self._end = asyncio.get_running_loop().call_later(LINGER_SECONDS, mine.abort)
 

@@ -108,7 +108,11 @@ WRONG = {
     # unknown, and of a later version
     "lisen: x": "3:1: lisen: unknown key (did you mean listen?)",
     "session: {maxage: 1h}": "3:11: session.maxage: unknown key (did you mean max_age?)",
-    "tls: {certificate: x}": "3:1: tls: this version does not implement it",
+    "tls: {certificate: x}": "3:6: tls.key: is missing",
+    "tls: {certificate: 'file:', key: x}": "3:20: tls.certificate: must name a file",
+    "tls: {certificate: x, key: '-----BEGIN PRIVATE KEY-----'}": "3:28: tls.key: must name a file, not hold what is"
+    " in it",
+    "tls: {certificate: x, key: y, hsts: 1d}": "3:31: tls.hsts: unknown key (known: certificate, key)",
     "sign_in: oidc": "3:10: sign_in: this version does not implement another way than password",
     "session: {embed_origins: [https://lms.example.org]}": "3:11: session.embed_origins: this version does not"
     " implement it",
