@@ -28,8 +28,10 @@ from gateway.access.managing import ManagerDesk
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.signing_in import SignIn
 from gateway.access.throttle import Guesses
+from gateway.admin.links import LinksDoor
 from gateway.admin.manage import ManageDoor
 from gateway.admin.poster import PosterDoor
+from gateway.admin.record import RecordDoor
 from gateway.admin.session import Desk
 from gateway.admin.signing_in import SignInDoor
 from gateway.api.door import ApiDoor
@@ -259,6 +261,8 @@ def _compose_managing(
         failed=api.failed,
         own=(
             ManagePath("/manage", manage.handle),
+            ManagePath("/manage/links", LinksDoor(desk, items).handle),
+            ManagePath("/manage/record", RecordDoor(desk, items).handle),
             ManagePath("/manage/poster", PosterDoor(desk, items).handle),
             ManagePath("/manage/sign-in", sign_in.handle),
             ManagePath("/manage/sign-out", sign_in.sign_out),

@@ -22,12 +22,11 @@ from gateway.access.managing import AccessView, ManagerDesk
 from gateway.access.signing_in import SignedIn
 from gateway.access.views import LinkView, rfc3339
 from gateway.admin import typed
-from gateway.admin.pages import manage_page
+from gateway.admin.pages import SCRIPTS, manage_page
 from gateway.admin.session import Desk, see_other
 from gateway.reasons import Reason
 from gateway.web.manage_visit import ManageVisit
 
-SCRIPTS = {"script-src": "'self'"}
 _VIEWS = frozenset({"new", "edit", "delete", "qr"})
 _DONE = frozenset({"created", "saved", "deleted", "enabled", "disabled", "access_on", "access_off"})
 

@@ -10,6 +10,9 @@ from aiohttp import web
 from gateway.access.signing_in import SignedIn
 from gateway.web.manage_visit import ManageVisit
 
+SCRIPTS = {"script-src": "'self'"}
+"""For pages that gain something from manage.js."""
+
 # A form's post must say where it comes from, and with `no-referrer` browsers write `Origin: null`. No
 # address of these pages holds a secret.
 _HEADERS = {"Referrer-Policy": "same-origin"}

@@ -29,6 +29,7 @@ from gateway.web.same_origin import foreign
 _ID = re.compile(rf"[A-Za-z0-9_-]{{{ID_LENGTH}}}")
 _MOST = 4  # cookies of our name that are looked up
 FORM_LIMIT = 64 * 1024  # bytes
+FORM_FIELDS = 256  # a page of links, each with a box to tick
 
 Page = Callable[[ManageVisit, SignedIn], Awaitable[web.StreamResponse]]
 Change = Callable[[ManageVisit, SignedIn, Mapping[str, str]], Awaitable[web.StreamResponse]]
@@ -90,7 +91,7 @@ class Desk:
         sign = foreign(visit.request.headers, self.origin)
         if sign is not None:
             return refuse(visit, Reason.CROSS_SITE, detail=sign)
-        fields = await read_form(visit.request, FORM_LIMIT)
+        fields = await read_form(visit.request, FORM_LIMIT, fields=FORM_FIELDS)
         if isinstance(fields, Denied):
             return refuse(visit, fields.reason, detail=fields.detail)
         if not hmac.compare_digest(fields.get("form", "").encode(), signed_in.form.encode()):

@@ -22,7 +22,9 @@ MAX_FIELDS = 32
 _TYPE = "application/x-www-form-urlencoded"
 
 
-async def read_form(request: web.BaseRequest, limit: int, deadline: float = DEADLINE) -> Mapping[str, str] | Denied:
+async def read_form(
+    request: web.BaseRequest, limit: int, deadline: float = DEADLINE, *, fields: int = MAX_FIELDS
+) -> Mapping[str, str] | Denied:
     """The fields of the posted form. `limit` is in bytes; an absent body is an empty form."""
     if not request.body_exists:
         return {}
@@ -41,7 +43,7 @@ async def read_form(request: web.BaseRequest, limit: int, deadline: float = DEAD
         return Denied(Reason.BODY_REFUSED, f"broken body: {type(error).__name__}")
     if body is None:
         return Denied(Reason.FORM_TOO_LARGE, f"more than {limit} bytes")
-    return parse_form(body)
+    return parse_form(body, fields)
 
 
 def _head_trouble(request: web.BaseRequest) -> Denied | None:
@@ -72,7 +74,7 @@ async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
     return bytes(body)
 
 
-def parse_form(body: bytes) -> Mapping[str, str] | Denied:
+def parse_form(body: bytes, most: int = MAX_FIELDS) -> Mapping[str, str] | Denied:
     """The fields of a urlencoded body, all of it valid UTF-8 and no name given twice."""
     try:
         pairs = parse_qsl(
@@ -80,12 +82,12 @@ def parse_form(body: bytes) -> Mapping[str, str] | Denied:
             keep_blank_values=True,
             encoding="utf-8",
             errors="strict",
-            max_num_fields=MAX_FIELDS,
+            max_num_fields=most,
         )
     except UnicodeDecodeError:
         return Denied(Reason.BODY_REFUSED, "not in UTF-8")
     except ValueError:
-        return Denied(Reason.BODY_REFUSED, f"more than {MAX_FIELDS} fields")
+        return Denied(Reason.BODY_REFUSED, f"more than {most} fields")
     fields = dict(pairs)
     if len(fields) != len(pairs):
         return Denied(Reason.BODY_REFUSED, "a field given twice")

@@ -57,7 +57,9 @@ async def test_a_wrong_name_or_password_says_one_thing(managing: Managing, name:
 
 async def test_guessing_passwords_has_to_wait(managing: Managing) -> None:
     browser = managing.browser()
-    statuses = [(await browser.sign_in("alice", f"guess{number}")).status for number in range(12)]
+    statuses = []
+    while 429 not in statuses and len(statuses) < 40:
+        statuses.append((await browser.sign_in("alice", f"guess{len(statuses)}")).status)
     assert statuses[0] == 401
     assert statuses[-1] == 429
     assert (await browser.sign_in()).status == 429  # also with the right one, for a moment
