@@ -18,6 +18,7 @@ import pytest
 # Name of the part -> what it may be called. Debian keeps servers in /usr/sbin, off most people's PATH.
 PARTS = {
     "nginx": ("nginx",),
+    "caddy": ("caddy",),
     "ffmpeg": ("ffmpeg",),
     "ffprobe": ("ffprobe",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
