@@ -35,7 +35,8 @@ from yarl import URL
 from gateway.web.crowd import Crowd
 from gateway.web.doorstep import Doorstep
 from gateway.web.framing import fault_of
-from gateway.web.pages import SERVER
+from gateway.web.large_head import FORGET_COOKIES, ROOM, cookies_too_long
+from gateway.web.pages import common_headers
 from gateway.web.turned_away import HEAD_TOO_LARGE, SURPLUS, TurnedAway
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class EdgeServer(web.Server):
 
 class EdgeProtocol(RequestHandler):
     __slots__ = (
+        "_beginning",
         "_body",
         "_body_handle",
         "_close_handle",
@@ -189,6 +191,7 @@ class EdgeProtocol(RequestHandler):
         super().__init__(manager, **options)
         self._edge = manager
         self._welcome = False
+        self._beginning = b""  # of the head that is arriving
         self._head_bytes = 0
         self._head_handle: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None  # of the request at work
@@ -260,17 +263,23 @@ class EdgeProtocol(RequestHandler):
     # --- what comes -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._waiter is not None:
+            # Before the parser has thrown it away.
+            self._beginning += data[: max(0, self._edge.head + ROOM - len(self._beginning))]
+            if len(self._beginning) > self._edge.head and cookies_too_long(self._beginning, self._edge.head):
+                self._refuse_head(FORGET_COOKIES)
+                return
         heads = self._request_count
         super().data_received(data)
         if self._request_count != heads:
-            self._head_bytes = 0
+            self._head_bytes, self._beginning = 0, b""
             if self._head_handle is not None:
                 self._head_handle.cancel()
                 self._head_handle = None
         elif self._waiter is not None and data:
             self._head_bytes += len(data)
             if self._head_bytes > HEADS * self._edge.head:
-                self._refuse_head()
+                self._refuse_head(HEAD_TOO_LARGE)
             elif self._head_handle is None:
                 # Between two requests, and the next one's head has begun.
                 self._expect_head(self._edge.deadlines.head)
@@ -278,11 +287,11 @@ class EdgeProtocol(RequestHandler):
     def _expect_head(self, seconds: float) -> None:
         self._head_handle = self._loop.call_later(seconds, self._late)
 
-    def _refuse_head(self) -> None:
+    def _refuse_head(self, answer: bytes) -> None:
         transport, self.transport = self.transport, None
         if transport is not None:
             self.connection_lost(None)
-            TurnedAway(self._edge.turned_away).take(transport, HEAD_TOO_LARGE)
+            TurnedAway(self._edge.turned_away).take(transport, answer)
 
     def request_begins(self, body: StreamReader) -> None:
         self._known = False
@@ -347,7 +356,7 @@ def _plain(status: int) -> web.Response:
     response = web.Response(
         status=status,
         text=f"{status} {HTTPStatus(status).phrase}\n",
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": SERVER},
+        headers=common_headers(),
     )
     response.force_close()
     return response

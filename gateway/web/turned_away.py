@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+# Also in place of the entry page: no window that knows it and no history may tell its address.
+KEPT_APART = b"Cross-Origin-Opener-Policy: same-origin\r\nReferrer-Policy: no-referrer\r\n"
 SURPLUS = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n"
-    b"Cache-Control: no-store\r\nServer: gateway\r\nConnection: close\r\n\r\n"
+    b"Cache-Control: no-store\r\nServer: gateway\r\n" + KEPT_APART + b"Connection: close\r\n\r\n"
 )
 HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
-    b"Cache-Control: no-store\r\nServer: gateway\r\nConnection: close\r\n\r\n"
+    b"Cache-Control: no-store\r\nServer: gateway\r\n" + KEPT_APART + b"Connection: close\r\n\r\n"
 )
 AT_ONCE = 64
 LINGER_SECONDS = 1.0

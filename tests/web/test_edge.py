@@ -96,6 +96,45 @@ async def test_refused_heads_and_broken_handlers_say_nothing(port: int, head: by
     writer.close()
 
 
+HUGE = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: " + b"x" * 20_000 + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("piece", [500, 4_000, 1 << 20])
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n"])
+async def test_cookies_that_do_not_fit_are_forgotten(port: int, piece: int, before: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    if before:
+        writer.write(before)
+        await reader.readuntil(b"hello")
+    for at in range(0, len(HUGE), piece):
+        writer.write(HUGE[at : at + piece])
+        await asyncio.sleep(0.005)
+    answer = await asyncio.wait_for(reader.read(), 3)
+    writer.close()
+    assert answer.split(b" ")[1] == b"431"
+    assert b'\r\nClear-Site-Data: "cookies"\r\n' in answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HUGE.replace(b"GET / ", b"GET /" + b"a" * 9_000 + b" "),
+        HUGE.replace(b"Cookie", b"Cookie: a=b\r\nReferer"),
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n" + HUGE,
+    ],
+)
+async def test_nobody_loses_cookies_for_another_fault(port: int, head: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    answer = await asyncio.wait_for(reader.read(), 3)
+    writer.close()
+    assert answer.split(b" ")[1] == b"400"
+    assert b"Clear-Site-Data" not in answer
+    # Such an answer may stand in the entry page's place, with windows around it that know the browser's history.
+    assert b"\r\nCross-Origin-Opener-Policy: same-origin\r\n" in answer
+    assert b"\r\nReferrer-Policy: no-referrer\r\n" in answer
+
+
 def test_the_c_parser_is_there() -> None:
     assert c_parser_loaded()
 
