@@ -65,8 +65,19 @@ _KEPT_BACK = frozenset(
         "report-to",
         "reporting-endpoints",
         "nel",
+        "expect-ct",
+        "accept-ch",  # kept for the origin, as are those that follow
+        "critical-ch",
+        "use-as-dictionary",
+        "set-login",
+        "secure-session-registration",
+        "sec-session-registration",
+        "observe-browsing-topics",
         "www-authenticate",  # a password box for the media server on our host
         "authentication-info",
+        # With the value that our pages have, windows the server's scripts have opened could look into ours.
+        "cross-origin-opener-policy",
+        "cross-origin-opener-policy-report-only",
         # Words about the server.
         "server",
         "via",

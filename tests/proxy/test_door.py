@@ -26,8 +26,6 @@ class TestRefusedBeforeTheServer:
             ("POST /v/abc/x.ts", IN, b"", 403, "method_refused"),
             ("TRACE /v/abc/x.ts", IN, b"", 403, "method_refused"),
             ("GET /v/abc/x.ts?a=1", IN, b"", 403, "query_refused"),
-            ("GET /v/abc/sw.js", IN + "Service-Worker: script\r\n", b"", 403, "service_worker"),
-            ("GET /v/abc/sw.js", IN + "Sec-Fetch-Dest: serviceworker\r\n", b"", 403, "service_worker"),
             ("GET /v/abc/x.ts", IN + "Content-Length: 3\r\n", b"abc", 400, "body_refused"),
             ("HEAD /v/abc/x.ts", IN + "Content-Length: 3\r\n", b"abc", 400, "body_refused"),
             ("GET /v/abc/x.ts", IN + "Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400, "body_refused"),
@@ -252,7 +250,9 @@ class TestAnswers:
             "Strict-Transport-Security: max-age=1\r\nReport-To: x\r\nNEL: x\r\nX-Accel-Redirect: /etc\r\nX-Accel-Buffering: no\r\n"
             "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\nVia: 1.1 x\r\nX-Powered-By: PHP\r\n"
             "Keep-Alive: timeout=5\r\nX-Named: 1\r\nConnection: keep-alive, X-Named\r\nWWW-Authenticate: Basic\r\n"
-            "CDN-Cache-Control: max-age=9\r\nSurrogate-Control: x\r\n"
+            "CDN-Cache-Control: max-age=9\r\nSurrogate-Control: x\r\nReporting-Endpoints: x\r\nAccept-CH: UA-Model\r\n"
+            'Use-As-Dictionary: match="/*"\r\nSet-Login: logged-in\r\nSecure-Session-Registration: (x)\r\n'
+            "Cross-Origin-Opener-Policy: same-origin\r\n"
         )
 
         async def script(call: Call) -> None:
