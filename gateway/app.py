@@ -38,7 +38,9 @@ from gateway.api.door import ApiDoor
 from gateway.config import Config, Listen, Origin
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.errors import BadFile, GatewayError
+from gateway.guest.back import BackDoor
 from gateway.guest.entry import EntryDoor
+from gateway.guest.form_cookie import form_cookie_name
 from gateway.guest.leave import LeaveDoor
 from gateway.manage_dispatch import HostSwitch, ManageDispatcher, ManagePath
 from gateway.metrics import Metrics
@@ -220,9 +222,11 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
         own=(
             OwnPath("/watch", watch.handle, below=True),
             OwnPath("/leave", leave.handle),
+            OwnPath("/back", BackDoor(grants, sessions, way_back).handle),
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),
         ),
+        cookies=(sessions.name, form_cookie_name(config.public_url)),
         health=health,
     )
     desk = LinkDesk(store, servers, config.prefixes, clock=now)

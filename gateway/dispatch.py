@@ -11,7 +11,7 @@ import base64
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -24,8 +24,10 @@ from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
 from gateway.web.edge import vouch
+from gateway.web.navigation import for_service_worker
 from gateway.web.pages import SERVER, Pages
 from gateway.web.refuse import refuse, refuse_bare, refuse_failure
+from gateway.web.twins import forget_twins, twins
 from gateway.web.visit import Visit
 
 _log = logging.getLogger("gateway")
@@ -46,7 +48,8 @@ class OwnPath:
 class Dispatcher:
     """`entry` takes `{link}/{token}`, `own` what is below `{own}`, `proxy` all else.
 
-    `health` (path to handler) answers before the Host is looked at: who probes a worker asks by address.
+    `cookies`: the names of ours. `health` (path to handler) answers before the Host is looked at: who probes
+    a worker asks by address.
     """
 
     servers: Servers
@@ -56,6 +59,7 @@ class Dispatcher:
     entry: Handler
     proxy: Handler
     own: Sequence[OwnPath]
+    cookies: Collection[str]
     health: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]]
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -81,6 +85,8 @@ class Dispatcher:
             if "Upgrade" in request.headers or request.method == "CONNECT":
                 # What follows a switch that was not made is nobody's request.
                 response.force_close()
+            if visit is not None and (planted := twins(request, self.cookies)):
+                forget_twins(response, planted, visit.server.config.public.host, visit.target.path)
         return response
 
     def refused_at_edge(self, request: web.BaseRequest, response: web.StreamResponse, fault: str) -> None:
@@ -117,6 +123,8 @@ class Dispatcher:
             response = refuse(visit, Reason.BODY_REFUSED)
             response.force_close()
             return response
+        if for_service_worker(visit.request.headers):
+            return refuse(visit, Reason.SERVICE_WORKER)
         try:
             return await self._door(visit.target)(visit)
         except GatewayError as error:

@@ -42,6 +42,7 @@ class Reason(Enum):
     GRANT_ENDED = ("grant_ended", 403, "access_ended")
     COOKIES_NEEDED = ("cookies_needed", 403, "cookies")
     CROSS_SITE = ("cross_site", 403, "denied")
+    NOT_OPENED = ("not_opened", 403, "denied")
     SERVICE_WORKER = ("service_worker", 403, "denied")
     NO_RULE = ("no_rule", 403, "denied")
     QUERY_REFUSED = ("query_refused", 403, "denied")

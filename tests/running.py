@@ -57,16 +57,23 @@ class Running:
 
 @asynccontextmanager
 async def running_gateway(
-    folder: Path, policy: str, upstream: int, *, port: int = 0, extra: str = "", server_extra: str = ""
+    folder: Path,
+    policy: str,
+    upstream: int,
+    *,
+    port: int = 0,
+    extra: str = "",
+    server_extra: str = "",
+    public: str = "",
 ) -> AsyncIterator[Running]:
-    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port."""
+    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port; `public` the guests' origin."""
     port = port or free_port()
     named = policy
     if "\n" in policy:
         (folder / "policy.yaml").write_text(policy)
         named = "./policy.yaml"
     (folder / "config.yaml").write_text(
-        f"listen: 127.0.0.1:{port}\npublic_url: http://127.0.0.1:{port}\ndata_dir: data\n"
+        f"listen: 127.0.0.1:{port}\npublic_url: {public or f'http://127.0.0.1:{port}'}\ndata_dir: data\n"
         f"servers:\n  - name: tv\n    upstream: http://127.0.0.1:{upstream}\n    policy: {named}\n{server_extra}{extra}"
     )
     config = load_config(folder / "config.yaml", need_servers=True)

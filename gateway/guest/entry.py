@@ -20,6 +20,7 @@ from gateway.links.ids import is_token
 from gateway.metrics import Metrics
 from gateway.reasons import Reason
 from gateway.web.form import read_form
+from gateway.web.navigation import ahead_of_time, not_opened
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse, wants_page
 from gateway.web.same_origin import foreign
@@ -44,6 +45,10 @@ class EntryDoor:
     client: Callable[[web.BaseRequest], str]
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
+        # Before the token is looked at: to scripts a good link and a bad one look the same.
+        unopened = not_opened(visit.request.headers)
+        if unopened is not None:
+            return refuse(visit, Reason.NOT_OPENED, detail=unopened)
         address = self.client(visit.request)
         wait = self.guesses.wait(address)
         if wait:
@@ -68,6 +73,10 @@ class EntryDoor:
     async def _show(self, visit: Visit, token: str) -> web.StreamResponse:
         grant_ids = self.sessions.grant_ids(visit.request)
         if grant_ids:
+            early = ahead_of_time(visit.request.headers)
+            if early is not None:
+                # Nobody comes back yet. The browser throws this away, and asks again when it matters.
+                return refuse(visit, Reason.NOT_OPENED, detail=early)
             # Before the link is looked at: for those who are in, a used-up link is still good.
             known = await self.doorkeeper.come_back(token, visit.server, grant_ids)
             if isinstance(known, Denied):
@@ -130,6 +139,8 @@ class EntryDoor:
             visit.request,
             "entry.html",
             status=denied.reason.status if denied else 200,
+            # Our one script and nothing else: on this host 'self' would be the media server's as well.
+            policy={"script-src": f"{public}{visit.pages.static('entry.js')}"},
             site=visit.server.policy.title,
             title=entrance.link.title or entrance.item.title,
             form=self.doorkeeper.new_form(token, cookie, self.clock()),

@@ -20,8 +20,9 @@ _ALPHABET = string.digits + string.ascii_letters
 
 
 def form_cookie_name(public: Origin) -> str:
-    """`__Host-` keeps other hosts of the same domain from planting one; browsers take it on https only."""
-    return "__Host-gateway-form" if public.secure else "gateway-form"
+    """`__Host-` keeps other hosts of the same domain from planting one; browsers take it on https only. Those
+    that know `__Host-Http-` keep scripts of this host from it too."""
+    return "__Host-Http-gateway-form" if public.secure else "gateway-form"
 
 
 def sent_form_cookie(request: web.BaseRequest, public: Origin) -> str | None:

@@ -20,7 +20,7 @@ from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
 from gateway.proxy.exchange import Exchange, failed
 from gateway.proxy.facing import Facing
-from gateway.proxy.headers import has_body, lists, refused_for
+from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Cut, held, sever
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks_upgrade, fault_of
 from gateway.reasons import Reason
@@ -94,8 +94,6 @@ class ProxyDoor:
         request, headers = visit.request, visit.request.headers
         if request.version not in (HttpVersion10, HttpVersion11):
             return refuse(visit, Reason.AMBIGUOUS_REQUEST, detail="HTTP version")
-        if lists(headers, "Service-Worker", "script") or lists(headers, "Sec-Fetch-Dest", "serviceworker"):
-            return refuse(visit, Reason.SERVICE_WORKER)
         upgrade = asks_upgrade(headers)
         if (request.method in ("GET", "HEAD") or upgrade) and has_body(headers):
             return refuse(visit, Reason.BODY_REFUSED)

@@ -108,12 +108,72 @@ async def test_the_page_asks_for_a_name_and_an_address(entry, keeper):
     assert re.search(r'<input id="email" name="email" type="email"', page)
     assert '<input type="hidden" name="form" value="signed1">' in page
     assert "This link works until 18 November 2026, 11:06 UTC." in page
-    assert "<script" not in page
     for name in ("name", "email", "not_my_device"):
         assert f'<label for="{name}">' in page
     cookie = answer.headers["Set-Cookie"]
     assert re.fullmatch(r"gateway-form=[0-9A-Za-z]{22}; Path=/; HttpOnly; SameSite=Lax", cookie)
     assert cookie.startswith(f"gateway-form={keeper.forms[0]};")
+
+
+async def test_one_script_of_ours_may_run_and_none_of_the_media_servers_host(entry):
+    answer, page = await get(entry)
+    (script,) = re.findall(r"<script[^>]*>", page)
+    address = re.search('src="(/_gateway/static/[0-9a-f]+/entry.js)"', script)
+    assert address
+    policy = answer.headers["Content-Security-Policy"]
+    assert f"script-src http://127.0.0.1:{entry.port}{address[1]}" in policy.split("; ")
+    assert 'data-back="/_gateway/back"' in page
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Mode": "no-cors"},
+    ],
+    ids=str,
+)
+async def test_what_nobody_opened_gets_neither_form_nor_admission_nor_a_word_about_the_token(
+    entry, keeper, headers, method
+):
+    keeper.admitted = keeper.returned = admitted()
+    for looked in (entrance(), Denied(Reason.LINK_UNKNOWN)):
+        keeper.looked = looked
+        answer, page = await get(entry, {**PAGE, "Cookie": "gateway=known", **headers}, method=method)
+        assert (answer.status, entry.visits[-1].reason) == (403, Reason.NOT_OPENED)
+        assert "<form" not in page
+        assert "Set-Cookie" not in answer.headers
+    assert keeper.posts == keeper.forms == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Sec-Purpose": "prefetch;anonymous-client-ip"},
+        {"Purpose": "prefetch"},
+        {"X-Moz": "prefetch"},
+        {"X-Purpose": "preview"},
+    ],
+    ids=str,
+)
+async def test_ahead_of_time_a_stranger_sees_the_form_and_nobody_comes_back(entry, keeper, headers):
+    keeper.returned = admitted()
+    assert (await get(entry, {**PAGE, **headers}))[0].status == 200
+    answer, _ = await get(entry, {**PAGE, **headers, "Cookie": "gateway=known"})
+    assert (answer.status, entry.visits[-1].reason) == (403, Reason.NOT_OPENED)
+    assert "Set-Cookie" not in answer.headers
+    assert (await get(entry, {**PAGE, "Cookie": "gateway=known"}))[0].status == 303
+
+
+async def test_a_browser_that_opens_a_link_is_answered(entry):
+    opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Sec-Fetch-User": "?1"}
+    assert (await get(entry, {**PAGE, **opened}))[0].status == 200
 
 
 async def test_a_link_without_an_end_names_none(entry):
@@ -138,7 +198,7 @@ async def test_head_is_get_without_a_body(entry, keeper):
 async def test_titles_are_escaped(entry, keeper):
     keeper.looked = entrance(title="<script>alert(1)</script>")
     page = (await get(entry))[1]
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 

@@ -39,14 +39,14 @@ def test_only_one_well_formed_value_counts(headers, found):
 
 
 def test_on_https_the_name_keeps_other_hosts_out():
-    assert sent(SECURE, f"__Host-gateway-form={VALUE}") == VALUE
+    assert sent(SECURE, f"__Host-Http-gateway-form={VALUE}") == VALUE
     assert sent(SECURE, f"gateway-form={VALUE}") is None
 
 
 def test_it_ends_with_the_browser_and_scripts_cannot_read_it():
     for public, line in (
         (PLAIN, f"gateway-form={VALUE}; Path=/; HttpOnly; SameSite=Lax"),
-        (SECURE, f"__Host-gateway-form={VALUE}; Path=/; HttpOnly; SameSite=Lax; Secure"),
+        (SECURE, f"__Host-Http-gateway-form={VALUE}; Path=/; HttpOnly; SameSite=Lax; Secure"),
     ):
         response = web.Response()
         set_form_cookie(response, VALUE, public)
