@@ -66,7 +66,7 @@ async def running_gateway(
     server_extra: str = "",
     public: str = "",
 ) -> AsyncIterator[Running]:
-    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port; `public` the guests' origin."""
+    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port; `public` what guests see."""
     port = port or free_port()
     named = policy
     if "\n" in policy:
