@@ -95,7 +95,7 @@ class Scope:
         if target.pairs:
             name = smuggled_name(target, self._pinned)
             if name is not None:
-                return Decision(None, Reason.AMBIGUOUS_TARGET, "a pinned name inside a query value")
+                return Decision(None, Reason.AMBIGUOUS_TARGET, "a name with a meaning inside a query value")
         matched = self._automaton.match(target.text)
         if not matched:
             return Decision(None, Reason.NO_RULE)

@@ -130,7 +130,7 @@ def _parse_query(raw: str) -> tuple[str, tuple[Pair, ...]] | Ambiguity:
                 return found
             decoded.append(found)
         name, value = decoded
-        if name[1].strip().lower() == "_method":
+        if _overrides_method(name[1]):
             return Ambiguity("a method override")
         spellings.append(name[0] + equals + value[0])
         pairs.append((name[1], value[1] if equals else None))
@@ -191,7 +191,8 @@ def _segment_trouble(text: str) -> str | None:
 
 
 def _is_dots(text: str) -> bool:
-    return text.rstrip() in (".", "..")
+    # White space before one dot is a name like any other; before two it is what some servers trim.
+    return text.rstrip() in (".", "..") or text.strip() == ".."
 
 
 def _has_control(text: str) -> bool:
@@ -237,9 +238,15 @@ def fold_name(name: str) -> str:
     return plain.strip(" +").partition("[")[0].lower().replace("_", "").replace(".", "").replace("-", "")
 
 
+def _overrides_method(name: str) -> bool:
+    """Whether some server takes this query name for `_method`; PHP writes `_` for other marks at its beginning."""
+    plain = (unicodedata.normalize("NFKC", name) if not name.isascii() else name).strip(" +").lower()
+    return plain[:1] in ("_", ".", "-", "[") and plain[1:].partition("[")[0].strip() == "method"
+
+
 def smuggled_name(target: Target, pinned: Iterable[str]) -> str | None:
-    """A pinned name (see `fold_name`) that hides inside a value: a server which reads a value as a
-    query of its own would find it there. None when there is none."""
+    """A pinned name (see `fold_name`) or a method override that hides inside a value: a server which reads
+    a value as a query of its own would find it there. None when there is none."""
     names = None
     for _, value in target.pairs:
         if value is None or not any(mark in value for mark in "%&;?#="):
@@ -254,6 +261,6 @@ def smuggled_name(target: Target, pinned: Iterable[str]) -> str | None:
         for index, piece in enumerate(whole.split("\0")):
             name, equals, _ = piece.partition("=")
             # The first piece without `=` is the value itself, not a name.
-            if (equals or index) and fold_name(name) in names:
+            if (equals or index) and (fold_name(name) in names or _overrides_method(name)):
                 return name
     return None

@@ -73,12 +73,17 @@ REFUSED = [
     "/%E2%80%A5/x",
     "/%EF%BC%852e%EF%BC%852e/x",  # a full-width percent sign
     "/..%EF%BC%9Bx/y",  # a full-width semicolon behind dots
+    "/%20.%EF%BC%8E/x",  # white space, and a full-width dot
     "/a b",
     "/a\x00",
     "/é",
     "/x?a;b",
     "/x?_method=DELETE",
     "/x?%5Fmethod=DELETE",
+    "/x?.method=DELETE",  # PHP turns the dot into _
+    "/x?[method=DELETE",
+    "/x?_method[]=DELETE",
+    "/x?%EF%BC%BFmethod=DELETE",
     "/x?a=%0a",
     "/x?a=%",
     "/x?a=%ff",
@@ -151,6 +156,8 @@ def test_deep_encodings_are_judged_at_once(raw: str) -> None:
         ("x=a%3Bi_d=1", True),
         ("x=id%3Dother", True),
         ("x=a%26id[]%3D1", True),
+        ("x=1%26_method=DELETE", True),
+        ("x=1%26method=DELETE", False),
         ("sort=id", False),
         ("x=http://host/path?page=2", False),
         ("x=idea%26idle%3D1", False),
