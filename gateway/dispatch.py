@@ -82,8 +82,8 @@ class Dispatcher:
             self.log.write(request, response, visit, reason, ref, time.perf_counter() - started)
         if not response.prepared:
             response.headers.setdefault("Server", SERVER)
-            if "Upgrade" in request.headers or request.method == "CONNECT":
-                # What follows a switch that was not made is nobody's request.
+            if response.status == 400 or "Upgrade" in request.headers or request.method == "CONNECT":
+                # What follows an unclear request, or a switch that was not made, is nobody's request.
                 response.force_close()
             if visit is not None and (planted := twins(request, self.cookies)):
                 forget_twins(response, planted, visit.server.config.public.host, visit.target.path)
