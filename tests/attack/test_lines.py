@@ -1,100 +1,84 @@
-"""Raw request lines against a gateway with a live grant, judged by what the upstream received.
+"""Raw requests against a gateway with a live grant, judged by what the upstream received.
 
-Nothing that arrives may, under any reading, be outside the one item; every legitimate oddity arrives.
+Nothing that arrives may, under any reading, be outside the one item; what is hostile is refused with the status that
+says why; every legitimate oddity arrives in its one spelling.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from tests.attack.lines import HOSTILE, LEGITIMATE, POLICY, A, B
-from tests.attack.recording import Recorder, query_values, readings
-from tests.running import Running, ask, enter, running_gateway
+from tests.attack.heads import HEADS, Head
+from tests.attack.legitimate import LEGITIMATE
+from tests.attack.policy import A
+from tests.attack.stage import Stage
+from tests.attack.tally import report
+from tests.attack.targets import AMBIGUOUS, NOT_THEIRS, UNREADABLE
+
+CLIENT_FAULTS = tuple(range(400, 500))
 
 
-@pytest.fixture
-async def recorder() -> AsyncIterator[Recorder]:
-    recorder = Recorder()
-    await recorder.start()
-    yield recorder
-    await recorder.stop()
+def heads(lines: list[str], *statuses: int) -> list[Head]:
+    return [Head(line, status=statuses) for line in lines]
 
 
-@pytest.fixture
-async def gateway(tmp_path: Path, recorder: Recorder) -> AsyncIterator[Running]:
-    async with running_gateway(tmp_path, POLICY, recorder.port) as running:
-        yield running
+HOSTILE: dict[str, list[Head]] = {
+    **{name: heads(lines, 400) for name, lines in AMBIGUOUS.items()},
+    **{name: heads(lines, 403) for name, lines in NOT_THEIRS.items()},
+    **{name: heads(lines, 0, *CLIENT_FAULTS) for name, lines in UNREADABLE.items()},
+    **HEADS,
+}
 
 
-@pytest.fixture
-async def cookie(gateway: Running, recorder: Recorder) -> str:
-    link = await gateway.make_link(A)
-    cookie, answer = await enter(gateway.port, link)
-    assert answer.status == 303, answer
-    recorder.take()
-    return cookie
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_outside_the_item_is_reached(stage: Stage, name: str) -> None:
+    faults = []
+    for head in HOSTILE[name]:
+        status, received = stage.ask(head)
+        wrong = [why for why in map(stage.outside, received) if why]
+        if wrong:
+            faults.append(f"passed ({wrong[0]}): {head} -> {received}")
+        elif head.status and (received or status not in head.status):
+            faults.append(f"{status} instead of {head.status}: {head} -> {received}")
+        elif not received and status not in CLIENT_FAULTS:
+            faults.append(f"{status}, nothing received: {head}")
+    assert faults == [], f"{len(faults)} faults:\n" + "\n".join(fault[:600] for fault in faults[:20])
+    assert stage.other.connections == 0
 
 
-def in_scope(head: bytes) -> bool:
-    """Whether every reading of what the upstream received stays with the item."""
-    line = head.partition(b"\r\n")[0].decode("latin-1")
-    method, target, version = line.split(" ", 2)
-    path, _, query = target.partition("?")
-    if method not in ("GET", "HEAD") or version != "HTTP/1.1" or not path.startswith("/"):
-        return False
-    if "#" in target or any(value != A for value in query_values(query, "id")) or any(query_values(query, "method")):
-        return False
-    if path == "/api/items":
-        return f"id={A}" in query
-    return all(
-        reading.startswith((f"/media/{A}", f"/hls/{A}/", f"/seg/{A}-", f"/any/{A}/", f"/deep/{A}/", f"/live/{A}/"))
-        and B not in reading
-        for reading in readings(path)
-    )
+def test_there_are_enough_of_them() -> None:
+    lines = [head for group in HOSTILE.values() for head in group]
+    assert len(set(lines)) == len(lines), "none counts twice"
+    assert len(lines) >= 500
+    assert len(HOSTILE) >= 20
+    assert len({line for line, _ in LEGITIMATE}) >= 100
+    report("hostile requests", {name: len(group) for name, group in HOSTILE.items()})
+    report("legitimate requests", {"all": len(LEGITIMATE)})
 
 
-async def test_nothing_outside_the_item_is_reached(gateway: Running, recorder: Recorder, cookie: str) -> None:
-    counts: Counter[str] = Counter()
-    for name, lines in HOSTILE.items():
-        for line in lines:
-            answer = await ask(gateway.port, line, cookie=cookie)
-            heads = recorder.take()
-            assert all(in_scope(head) for head in heads), (name, line, heads)
-            assert heads or 400 <= answer.status < 500, (name, line, answer)
-            assert b"upstream" not in answer.body.lower(), line
-            counts[name] += 1
-    print(f"\nhostile lines: {counts.total()} in {len(counts)} classes")
-    for name, count in counts.items():
-        print(f"  {count:3}  {name}")
+def test_every_legitimate_line_arrives_as_it_was_judged(stage: Stage) -> None:
+    faults = []
+    for line, sent in LEGITIMATE:
+        status, received = stage.ask(Head(line, "Range: bytes=0-1\r\n"))
+        lines = [head.partition(b"\r\n")[0].decode("latin-1") for head in received]
+        if status != 200 or lines != [f"{sent} HTTP/1.1"] or stage.outside(received[0]):
+            faults.append(f"{line}: {status} {lines}")
+    assert faults == []
 
 
-async def test_every_legitimate_line_arrives_as_it_was_judged(
-    gateway: Running, recorder: Recorder, cookie: str
-) -> None:
-    assert len(LEGITIMATE) >= 60
-    for line in LEGITIMATE:
-        answer = await ask(gateway.port, line, cookie=cookie, headers="Range: bytes=0-1\r\n")
-        heads = recorder.take()
-        assert answer.status == 200, (line, answer)
-        assert len(heads) == 1
-        sent = heads[0].partition(b"\r\n")[0].decode("latin-1")
-        method, target = line.split(" ")
-        wanted = target.replace("%61", "a").replace("%31", "1").replace("%7E", "~").replace("-%2541", "-%2541")
-        assert sent == f"{method} {wanted.removesuffix('?')} HTTP/1.1"
+def test_without_a_session_nothing_is_reached(stage: Stage) -> None:
+    lines = [head.line for group in HOSTILE.values() for head in group] + [line for line, _ in LEGITIMATE]
+    for line in dict.fromkeys(lines):
+        status, received = stage.ask(Head(line, cookie=""))
+        assert status == 0 or 400 <= status < 500, (line, status)
+        assert received == [], line
 
 
-async def test_hostile_lines_without_a_session_reach_nothing(gateway: Running, recorder: Recorder) -> None:
-    lines = [line for lines in HOSTILE.values() for line in lines] + LEGITIMATE
-
-    async def one(line: str) -> None:
-        answer = await ask(gateway.port, line)
-        assert 400 <= answer.status < 500, (line, answer)
-
-    for start in range(0, len(lines), 16):
-        await asyncio.gather(*(one(line) for line in lines[start : start + 16]))
-    assert recorder.take() == []
+def test_another_guest_reaches_his_item_and_not_this_one(stage: Stage) -> None:
+    """The stage is fair: what is refused here is refused for the item, not for something else."""
+    mine = Head(f"GET /hls/{A}/seg1.ts")
+    assert stage.ask(mine)[0] == 200
+    theirs = Head(mine.line, cookie="Cookie: {strange}\r\n")
+    assert stage.ask(theirs) == (403, [])
+    status, received = stage.ask(Head(mine.line.replace(A, "xyz789"), cookie="Cookie: {strange}\r\n"))
+    assert (status, len(received)) == (200, 1)
