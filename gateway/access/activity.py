@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from gateway.access.live import LiveGrant
 from gateway.errors import StoreDown
-from gateway.store.guests import GuestStore
+from gateway.links.attendance import offset
+from gateway.store.guests import Active, GuestStore
 
 _PAUSE = 0.25  # seconds before a store that failed is told again
 
@@ -27,7 +28,7 @@ class ActivityNotes:
 
     def stir(self, live: LiveGrant) -> None:
         self._active.add(live)
-        if live.last_seen - live.noted >= self._every:
+        if live.unsaid or live.last_seen - live.noted >= self._every:
             self._now.set()
 
     async def run(self, over: Callable[[Iterable[str], str], None]) -> None:
@@ -41,13 +42,19 @@ class ActivityNotes:
                 pass
             self._now.clear()
             active, self._active = self._active, set()
-            seen = {(live.grant.id, live.grant.link): live.last_seen for live in active}
+            told = [(live, frozenset(live.unsaid), live.last_seen) for live in active]
             try:
-                ended = await self._guests.touch(seen)
+                ended = await self._guests.touch([_active(*one) for one in told])
             except StoreDown:
                 self._active |= active
                 await asyncio.sleep(_PAUSE)
                 continue
-            for live in active:
-                live.noted = max(live.noted, seen[live.grant.id, live.grant.link])
+            for live, slots, last_seen in told:
+                live.unsaid -= slots
+                live.noted = max(live.noted, last_seen)
             over(ended, "ended elsewhere")
+
+
+def _active(live: LiveGrant, slots: frozenset[int], last_seen: int) -> Active:
+    offsets = (offset(slot, live.guest.first_seen) for slot in sorted(slots))
+    return Active(live.grant.id, live.grant.link, last_seen, tuple(one for one in offsets if one is not None))

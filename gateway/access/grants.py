@@ -294,7 +294,7 @@ class GrantTable:
             if not self._trusted(live.server):
                 live.cut_open()
             if live.open:
-                live.touch()
+                live.tick()
             elif closed.get(live.grant.link):
                 if idle_over(last_seen=live.last_seen, leave_after=self._leave_after, now=now):
                     left.append(live.grant.id)

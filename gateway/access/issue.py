@@ -19,6 +19,7 @@ from gateway.access.servers import MediaServer, Servers
 from gateway.access.views import GuestView, IssueRefused, LinkPage, LinkView, link_json, rfc3339
 from gateway.config import Prefixes
 from gateway.errors import UpstreamFailed
+from gateway.links.attendance import watched_seconds
 from gateway.links.ids import ItemKey, is_link_id, new_link_id, new_token, slot_of
 from gateway.links.keys import Unsealable
 from gateway.links.records import Guest, Item, Link
@@ -268,8 +269,12 @@ class LinkDesk:
             of = await self._links.item(slot)
             if of is None or (server is not None and of.server != server):
                 continue
-            guests = await self._links.guests.of_item(slot)
-            found += [GuestView(guest, of.server, of.item) for guest in guests if link in (None, guest.link)]
+            visitors = [one for one in await self._links.guests.of_item(slot) if link in (None, one.guest.link)]
+            counted = await self._links.guests.attendance(visitors, since=self._clock() - PRESENT)
+            found += [
+                GuestView(visitor.guest, of.server, of.item, watched_seconds(slots), present)
+                for visitor, (slots, present) in zip(visitors, counted, strict=True)
+            ]
         return found
 
     async def guest(self, guest: str) -> GuestView | None:

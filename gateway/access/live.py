@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gateway.access.servers import MediaServer
+from gateway.links.attendance import slot_at
 from gateway.links.records import Grant, Guest
 from gateway.policy.decide import Scope
 
@@ -16,7 +17,10 @@ _log = logging.getLogger("gateway")
 class LiveGrant:
     """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
 
-    __slots__ = ("_clock", "_open", "_stir", "ended", "grant", "guest", "last_seen", "noted", "scope", "server")
+    __slots__ = (
+        "_clock", "_open", "_slot", "_stir", "_talks", "ended", "grant", "guest", "last_seen", "noted", "scope",
+        "server", "unsaid",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -36,6 +40,10 @@ class LiveGrant:
         self._clock = clock
         self._stir = stir
         self._open: dict[object, Callable[[], None]] = {}
+        # Half minutes in which something was watched, of which the store has not been told.
+        self.unsaid: set[int] = set()
+        self._slot = -1
+        self._talks = 0
 
     def touch(self) -> None:
         """A request of this grant, or something of it that is still open."""
@@ -43,6 +51,31 @@ class LiveGrant:
         if now > self.last_seen:
             self.last_seen = now
             self._stir(self)
+
+    def watch(self) -> None:
+        """Something of the media is on its way to the guest at this moment. For each piece of a stream, so it
+        must cost next to nothing."""
+        slot = slot_at(self._clock())
+        if slot != self._slot:
+            self._slot = slot
+            self.unsaid.add(slot)
+            self._stir(self)
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """A websocket is open, and counts as watching as long as it is."""
+        self._talks += 1
+        try:
+            self.watch()
+            yield
+        finally:
+            self._talks -= 1
+
+    def tick(self) -> None:
+        """Called now and then while something is open."""
+        self.touch()
+        if self._talks:
+            self.watch()
 
     @contextmanager
     def holding(self, cut: Callable[[], None]) -> Iterator[None]:

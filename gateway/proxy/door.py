@@ -119,6 +119,8 @@ class ProxyDoor:
         request = visit.request
         visit.grant = allowed.live.grant.id
         vouch(request)
+        if not allowed.decision.page:
+            allowed.live.watch()
         keep = await drained(request, MAX_DRAINED) and "Upgrade" not in request.headers
         exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request), keep=keep)
         with self.metrics.stream(), held(allowed.live) as cut:
@@ -144,7 +146,7 @@ class ProxyDoor:
         visit.grant = live.grant.id
         vouch(request)
         target, headers = facing.request(visit.target, request.headers, self.client(request))
-        with self.metrics.websocket(), held(live) as cut:
+        with self.metrics.websocket(), live.talking(), held(live) as cut:
             self._talking.add(cut)
             try:
                 async with facing.upstream.websocket(target, headers) as upstream:

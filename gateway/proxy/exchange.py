@@ -108,8 +108,13 @@ class Exchange:
                 return await self._searched(answer, headers)
             flow = FlowingText(self._facing.finder)
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
-        self._visit.detail = await relay(self._request, answer, response, self._metrics, flow)
+        self._visit.detail = await relay(self._request, answer, response, self._metrics, self._watched, flow)
         return response
+
+    def _watched(self) -> None:
+        """A page is looked at, not watched."""
+        if not self._allowed.decision.page:
+            self._allowed.live.watch()
 
     async def _searched(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
         body = await answer.read(MAX_TEXT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -90,12 +90,14 @@ async def relay(
     answer: Answer,
     response: web.StreamResponse,
     metrics: Metrics,
+    watched: Callable[[], None],
     flow: FlowingText | None = None,
 ) -> str:
     """Send the answer's body. "" when all went through, else what happened, for the log.
 
-    `flow` searches a text that has no end; when a credential turns up the rest is not sent. Raises
-    UpstreamFailed when not a byte has left yet, so that somebody can answer properly.
+    `watched` hears of each piece that the guest has taken. `flow` searches a text that has no end; when a
+    credential turns up the rest is not sent. Raises UpstreamFailed when not a byte has left yet, so that
+    somebody can answer properly.
     """
     chunks = answer.chunks()
     first = b""
@@ -106,6 +108,7 @@ async def relay(
         if first:
             await response.write(first)
             metrics.sent(len(first))
+            watched()
         elif writer is not None:
             writer.send_headers()
         if request.method != "HEAD":
@@ -114,6 +117,7 @@ async def relay(
                 if data:
                     await response.write(data)
                     metrics.sent(len(data))
+                    watched()
             if flow is not None and (rest := flow.finish()):
                 await response.write(rest)
         await response.write_eof()

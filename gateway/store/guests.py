@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,17 @@ class Visitor:
 
     guest: Guest
     grant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What a grant did lately: its last activity (ms) and, as offsets from the guest's first, the half minutes in
+    which something was watched."""
+
+    grant: str
+    link: str
+    last_seen: int
+    watched: tuple[int, ...] = ()
 
 
 class GuestStore:
@@ -161,33 +172,57 @@ class GuestStore:
         """Take the words that name a person out of the record; that somebody was here stays."""
         await self._store.script("erase_guest", [names.guest(guest)], [])
 
-    async def touch(self, seen: Mapping[tuple[str, str], int]) -> set[str]:
-        """Note last activities (ms) of grants, each given with its link. Returns those that are over."""
-        by_slot: dict[str, list[tuple[str, str, int]]] = {}
-        for (grant, link), last in seen.items():
-            by_slot.setdefault(slot_of(grant), []).append((grant, link, last))
+    async def touch(self, seen: Sequence[Active]) -> set[str]:
+        """Note what grants did last, and when their guests watched. Returns those that are over."""
+        by_slot: dict[str, list[Active]] = {}
+        for one in seen:
+            by_slot.setdefault(slot_of(one.grant), []).append(one)
         over: set[str] = set()
         for entries in by_slot.values():
             for at in range(0, len(entries), _PART):
                 part = entries[at : at + _PART]
-                keys = [
-                    key for grant, link, _ in part for key in (names.grant(grant), names.guest(grant), names.live(link))
-                ]
-                words = [word for grant, _, last in part for word in (grant, last)]
+                keys: list[str] = []
+                words: list[str | int] = []
+                for one in part:
+                    keys += [
+                        names.grant(one.grant),
+                        names.guest(one.grant),
+                        names.live(one.link),
+                        names.watched(one.grant),
+                    ]
+                    words += [one.grant, one.last_seen, len(one.watched), *one.watched]
                 over |= set(await self._store.script("touch", keys, [self._retention, *words]))
         return over
+
+    async def attendance(self, visitors: Sequence[Visitor], *, since: int) -> list[tuple[int, bool]]:
+        """Of each the half minutes watched, and whether their grant was active from `since` (ms) on."""
+        found: list[tuple[int, bool]] = []
+        for at in range(0, len(visitors), _PART):
+            part = visitors[at : at + _PART]
+
+            def ask(pipe: Any, part: Sequence[Visitor] = part) -> None:
+                for one in part:
+                    pipe.bitcount(names.watched(one.guest.id))
+                    pipe.zscore(names.live(one.guest.link), one.grant or "")
+
+            answers = await self._store.pipeline(ask)
+            found += [
+                (int(count), last is not None and float(last) >= since)
+                for count, last in zip(answers[::2], answers[1::2], strict=True)
+            ]
+        return found
 
     async def renew(self, grant: str, variables: Variables) -> None:
         await self._store.script("renew", [names.grant(grant)], [grant, variables_text(variables)])
 
-    async def of_item(self, slot: str) -> list[Guest]:
+    async def of_item(self, slot: str) -> list[Visitor]:
         """All guests of an item by first admission; names of records that have expired are swept out."""
         ids: list[str] = await self._store.run(lambda client: client.zrange(names.guests(slot), 0, -1))
-        found: list[Guest] = []
+        found: list[Visitor] = []
         for at in range(0, len(ids), _PART):
             part = ids[at : at + _PART]
             there = await self.visitors(part)
-            found += [visitor.guest for visitor in there.values()]
+            found += there.values()
             expired = [one for one in part if one not in there]
             if expired:
                 await self._store.run(lambda client, expired=expired: client.zrem(names.guests(slot), *expired))  # type: ignore[misc]

@@ -11,6 +11,7 @@
     gw:{<slot>}:form:<key>       what a form's one-time id has admitted
     gw:{<slot>}:guests           ids of its guests by first admission
     gw:{<slot>}:guest:<id>
+    gw:{<slot>}:watched:<id>     a bit for each half minute since a guest's admission in which they watched
     gw:{<slot>}:grant:<id>
     gw:{<slot>}:live:<link id>   grants of this link that have not ended, by last activity
 
@@ -59,6 +60,11 @@ def guests(slot: str) -> str:
 def guest(identifier: str) -> str:
     """Of a guest, or of a grant's guest."""
     return f"gw:{{{slot_of(identifier)}}}:guest:{guest_of(identifier)}"
+
+
+def watched(identifier: str) -> str:
+    """Of a guest, or of a grant's guest."""
+    return f"gw:{{{slot_of(identifier)}}}:watched:{guest_of(identifier)}"
 
 
 def grant(identifier: str) -> str:

@@ -55,6 +55,14 @@ class FakeLive:
     scope: Any
     cuts: list[Callable[[], None]] = field(default_factory=list)
     held: int = 0
+    watched: int = 0
+
+    def watch(self) -> None:
+        self.watched += 1
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        yield
 
     @contextmanager
     def holding(self, cut: Callable[[], None]) -> Iterator[None]:
