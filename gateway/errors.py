@@ -4,8 +4,9 @@
     ├── BadFile           config.yaml or a policy; carries every fault with its place
     ├── BadSecret         a key that is short, readable by others, missing, or not the store's
     ├── BadCertificate    a certificate and key that can't be used together
-    ├── StoreDown         Redis dead, hung or read-only: nobody is admitted, doors answer 503
-    ├── StoreTooNew       a record written by a later version: refused, never guessed at
+    ├── BadBackup         a backup that is cut, damaged or of a later version: nothing of it is restored
+    ├── StoreDown         Redis dead, hung, full, read-only or emptied: nobody is admitted, doors answer 503
+    │   └── StoreTooNew   a record written by a later version: refused, never guessed at
     └── UpstreamFailed    the media server did not answer as it should
         ├── UpstreamDown  no connection, or it broke before the answer's head: 502
         └── UpstreamSlow  connected, but no answer within the deadline: 504
@@ -47,11 +48,15 @@ class BadCertificate(GatewayError):
         self.which = which
 
 
+class BadBackup(GatewayError):
+    """A file that can't be restored, as it is or by this version; the message says why."""
+
+
 class StoreDown(GatewayError):
-    """The store did not answer within its deadline, or refused to write."""
+    """The store did not answer within its deadline, refused to write, or has lost its data."""
 
 
-class StoreTooNew(GatewayError):
+class StoreTooNew(StoreDown):
     """A record carries a schema version that this program does not know."""
 
 

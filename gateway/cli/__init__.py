@@ -9,6 +9,7 @@ Why imports inside the commands: `--help` and `secret` should not wait for aioht
 from __future__ import annotations
 
 from gateway.cli.access import access
+from gateway.cli.backup import backup, restore
 from gateway.cli.check import check
 from gateway.cli.command import Root
 from gateway.cli.demo import demo
@@ -30,6 +31,21 @@ main = Root(
     gateway demo                     a working guest link in one command
     gateway init --help              a config.yaml for your own server
     """,
-    commands=[demo, serve, init, check, explain, access, link, guests, secret, password, token, doctor],
+    commands=[
+        demo,
+        serve,
+        init,
+        check,
+        explain,
+        access,
+        link,
+        guests,
+        secret,
+        password,
+        token,
+        doctor,
+        backup,
+        restore,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

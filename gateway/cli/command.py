@@ -52,7 +52,7 @@ class Root(click.Group):
             ctx.exit(self._say(error))
 
     def _say(self, error: Exception) -> int:
-        from gateway.errors import BadFile, BadSecret, GatewayError, StoreDown, UpstreamFailed
+        from gateway.errors import BadBackup, BadFile, BadSecret, GatewayError, StoreDown, UpstreamFailed
 
         if isinstance(error, BadFile):
             show_faults(error.faults)
@@ -64,7 +64,7 @@ class Root(click.Group):
             import traceback
 
             traceback.print_exc()
-        if isinstance(error, BadSecret):
+        if isinstance(error, (BadSecret, BadBackup)):
             fail(str(error))
             return BAD_FILE
         if isinstance(error, StoreDown):

@@ -37,6 +37,7 @@ class Keys:
     _finding: tuple[bytes, ...] = field(repr=False)
     _sealing: tuple[AESGCM, ...] = field(repr=False)
     _forms: tuple[bytes, ...] = field(repr=False)
+    _backups: tuple[bytes, ...] = field(repr=False)
 
     @classmethod
     def derive(cls, secrets: Sequence[bytes]) -> Keys:
@@ -51,6 +52,7 @@ class Keys:
             _finding=tuple(_derived(secret, b"fingerprint") for secret in secrets),
             _sealing=tuple(AESGCM(_derived(secret, b"seal")) for secret in secrets),
             _forms=tuple(_derived(secret, b"form") for secret in secrets),
+            _backups=tuple(_derived(secret, b"backup") for secret in secrets),
         )
 
     @property
@@ -87,6 +89,13 @@ class Keys:
 
     def check_form(self, message: bytes, signature: bytes) -> bool:
         return any(hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], signature) for key in self._forms)
+
+    def sign_backup(self, digest: bytes) -> bytes:
+        """Shows that a backup came from whoever holds the secret: a link that is restored opens an item."""
+        return hmac.digest(self._backups[0], digest, "sha256")
+
+    def check_backup(self, digest: bytes, signature: bytes) -> bool:
+        return any(hmac.compare_digest(hmac.digest(key, digest, "sha256"), signature) for key in self._backups)
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:

@@ -63,7 +63,7 @@ class LinkStore:
         self.store = store
         self.keys = keys
         self.guests = GuestStore(store, retention=retention)
-        self._retention = retention
+        self.retention = retention
 
     async def prepare(self) -> None:
         """Check schema and key, and re-key after a rotation. Raises StoreTooNew, BadSecret, StoreDown."""
@@ -160,7 +160,7 @@ class LinkStore:
         found = await self.store.script(
             "create_link",
             [names.item(slot), names.links(slot), names.link(link.id), names.deleted(slot)],
-            [SCHEMA, now, allowed, link.id, now - self._retention, *flat(item_hash(item)), *flat(link_hash(link))],
+            [SCHEMA, now, allowed, link.id, now - self.retention, *flat(item_hash(item)), *flat(link_hash(link))],
         )
         outcome, now_item = found[0], read_item(unflat(found[1]))
         if outcome in ("ok", "exists"):  # exists: the answer to our first try was lost
@@ -188,7 +188,7 @@ class LinkStore:
         found = await self.store.script(
             "delete_link",
             [names.link(identifier), names.links(slot), names.deleted(slot)],
-            [SCHEMA, now, identifier, "" if version is None else version, self._retention],
+            [SCHEMA, now, identifier, "" if version is None else version, self.retention],
         )
         done = self._changed(found[0], found[1])
         if done.outcome == "ok" and done.link is not None:
@@ -196,7 +196,7 @@ class LinkStore:
             with contextlib.suppress(Unsealable):
                 for fingerprint in self.keys.fingerprints(self.keys.unseal(done.link.sealed)):
                     name = names.token(fingerprint)
-                    await self.store.run(lambda client, name=name: client.pexpire(name, self._retention))  # type: ignore[misc]
+                    await self.store.run(lambda client, name=name: client.pexpire(name, self.retention))  # type: ignore[misc]
         return done
 
     async def set_access(self, item: Item, enabled: bool) -> Item:

@@ -1,7 +1,8 @@
 """Records as they lie in the store, and back: one hash of texts each, a missing field is None.
 
 Rule: every record says in `v` by which schema it was written. A newer one is refused, never guessed
-at; fields we do not know are left as they are, since scripts set fields by name.
+at; an older one is brought up to ours (`store.upgrade`); fields we do not know are left as they are,
+since scripts set fields by name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from gateway.errors import StoreDown, StoreTooNew
 from gateway.links.records import SCHEMA, Grant, Guest, Item, Link, Variables
+from gateway.store.upgrade import upgraded
 
 Hash = Mapping[str, str]
 R = TypeVar("R")
@@ -58,7 +60,7 @@ def read_item(found: Hash) -> Item | None:
     return _read(
         found,
         "an item",
-        lambda: Item(
+        lambda found: Item(
             server=found["server"],
             item=found["item"],
             kind=found["kind"],
@@ -78,7 +80,7 @@ def read_link(found: Hash) -> Link | None:
     return _read(
         found,
         "a link",
-        lambda: Link(
+        lambda found: Link(
             id=found["id"],
             server=found["server"],
             item=found["item"],
@@ -106,7 +108,7 @@ def read_guest(found: Hash) -> Guest | None:
     return _read(
         found,
         "a guest",
-        lambda: Guest(
+        lambda found: Guest(
             id=found["id"],
             link=found["link"],
             name=found.get("name", ""),
@@ -132,7 +134,7 @@ def read_grant(found: Hash) -> Grant | None:
     return _read(
         found,
         "a grant",
-        lambda: Grant(
+        lambda found: Grant(
             id=found["id"],
             link=found["link"],
             guest=found["guest"],
@@ -153,13 +155,13 @@ def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-def _read(found: Hash, what: str, make: Callable[[], R]) -> R | None:
+def _read(found: Hash, what: str, make: Callable[[Hash], R]) -> R | None:
     """None for a record that is not there. Raises StoreTooNew, StoreDown for one that makes no sense."""
     if not found:
         return None
     check_version(found, what)
     try:
-        return make()
+        return make(upgraded(what.rpartition(" ")[2], found))
     except (KeyError, ValueError, AttributeError, TypeError) as error:
         raise StoreDown(f"{what} in the store can't be read: {error}") from error
 

@@ -24,7 +24,7 @@ def own_secret(data_dir: Path) -> bytes:
     path = data_dir / NAME
     try:
         if not path.exists():
-            _make(path)
+            _make(path, base64.b64encode(secrets.token_bytes(32)))
         with path.open("rb") as opened:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             content = opened.read(65_536).strip()
@@ -39,14 +39,33 @@ def own_secret(data_dir: Path) -> bytes:
     return content
 
 
-def _make(path: Path) -> None:
+def has_secret(data_dir: Path) -> bool:
+    return (data_dir / NAME).exists()
+
+
+def install_secret(data_dir: Path, secret: bytes) -> None:
+    """Make the secret of a backup this deployment's own. Raises BadSecret where there is another."""
+    try:
+        _make(data_dir / NAME, secret)
+    except OSError as error:
+        raise BadSecret(f"{data_dir / NAME} can't be made: {error.strerror or error}") from error
+    if own_secret(data_dir) != secret:
+        raise BadSecret(f"{data_dir} has a secret of its own by now")
+
+
+def remove_secret(data_dir: Path) -> None:
+    """Take back what was just installed."""
+    (data_dir / NAME).unlink(missing_ok=True)
+
+
+def _make(path: Path, secret: bytes) -> None:
     """Whole or not at all, also when two processes start at once: the first one's secret stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as opened:
-            opened.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
+            opened.write(secret + b"\n")
             opened.flush()
             os.fsync(opened.fileno())
         with contextlib.suppress(FileExistsError):

@@ -40,6 +40,7 @@ def test_these_are_the_commands() -> None:
     assert ALL == [
         "demo", "serve", "init", "check", "explain", "access", "link create", "link list", "link edit", "link enable",
         "link disable", "link delete", "guests list", "guests export", "secret", "password", "token create", "doctor",
+        "backup", "restore",
     ]  # fmt: skip
 
 

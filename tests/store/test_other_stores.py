@@ -16,6 +16,7 @@ from gateway.access.admit import Admitted
 from gateway.access.authorize import Allowed
 from gateway.access.outcome import Denied
 from gateway.reasons import Reason
+from gateway.store.backup import Wish, look, restore, saved_items
 from gateway.store.client import Store
 from gateway.store.embedded import find_binary
 from tests.access.world import make_world, until
@@ -105,5 +106,14 @@ async def test_a_links_whole_life(url: str) -> None:
     guests = await world.desk.guests("tv", "film1")
     assert isinstance(guests, list)
     assert len(guests) == 2
+    await world.desk.enable(view.link.id)
+    saved = [one async for one in saved_items(world.desk._links)]
+    assert len(saved) == 2
     await world.desk.delete(view.link.id)
+    for wish in (Wish(), Wish(replace=True, revive=True)):
+        looked = await look(world.desk._links, saved, wish, now=world.clock())
+        await restore(world.desk._links, looked, wish, now=world.clock())
+        found = await world.desk._links.find(token)
+        assert found is not None
+        assert (found.link.deleted_at is None) is wish.revive
     await store.close()
