@@ -28,6 +28,7 @@ from gateway.access.managing import ManagerDesk
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.signing_in import SignIn
 from gateway.access.throttle import Guesses
+from gateway.admin.guests import GuestsDoor
 from gateway.admin.links import LinksDoor
 from gateway.admin.manage import ManageDoor
 from gateway.admin.poster import PosterDoor
@@ -254,6 +255,7 @@ def _compose_managing(
     items = ManagerDesk(links, trail, now, index)
     api = ApiDoor(items, lambda: managers, Guesses(WRONG_TOKENS, now), config.prefixes)
     desk = Desk(SignIn(ManagerSessions(store.store), lambda: managers, trail, now), origin, config.prefixes)
+    guests = GuestsDoor(desk, items)
     sign_in, manage, statics = SignInDoor(desk), ManageDoor(desk, items), StaticDoor(pages)
     return ManageDispatcher(
         origin=origin,
@@ -267,6 +269,9 @@ def _compose_managing(
             ManagePath("/manage", manage.handle),
             ManagePath("/manage/links", LinksDoor(desk, items).handle),
             ManagePath("/manage/record", RecordDoor(desk, items).handle),
+            ManagePath("/manage/guests", guests.handle),
+            ManagePath("/manage/guests/export", guests.export),
+            ManagePath("/manage/guests/live", guests.live),
             ManagePath("/manage/poster", PosterDoor(desk, items).handle),
             ManagePath("/manage/sign-in", sign_in.handle),
             ManagePath("/manage/sign-out", sign_in.sign_out),

@@ -290,6 +290,11 @@ class LinkDesk:
         if erase:
             await self._links.guests.erase(guest.id)
 
+    async def forget(self) -> bool:
+        """After an erasure: that no file of the store holds what was erased. False where the store's operator has
+        to see to it."""
+        return await self._links.store.rewrite()
+
     # --- what pages need to know ------------------------------------------------------------------
 
     def recognise(self, text: str) -> Places:

@@ -22,6 +22,7 @@ from gateway.access.views import LinkPage
 from gateway.links.events import Action, Event
 from gateway.links.ids import ItemKey, is_guest_id, is_link_id
 from gateway.links.records import Item
+from gateway.links.text import clean_address
 from gateway.store.audit import AuditTrail, is_event_id
 from gateway.store.links import Seen
 
@@ -232,7 +233,36 @@ class ManagerDesk:
         await self._trail.append(
             Event(self._clock(), actor.name, action, found.server, found.item, found.guest.link, found.guest.id)
         )
+        if erase:
+            await self._desk.forget()
         return found
+
+    async def erase(self, actor: Actor, email: str) -> int | IssueRefused:
+        """Erase a person by address, in all items this manager may see; how many guests that were."""
+        address = clean_address(email)
+        if address is None:
+            return IssueRefused(400, "that is not an e-mail address", {"email": "is not an e-mail address"})
+        guests = await self.guests(actor)
+        if isinstance(guests, IssueRefused):
+            return guests
+        wanted = address.casefold()
+        theirs = [one for one in guests if one.guest.email.casefold() == wanted]
+        for one in theirs:
+            await self._desk.remove(one.guest, erase=True)
+            await self._trail.append(
+                Event(
+                    self._clock(),
+                    actor.name,
+                    Action.GUEST_ERASED,
+                    one.server,
+                    one.item,
+                    one.guest.link,
+                    one.guest.id,
+                )
+            )
+        if theirs:
+            await self._desk.forget()
+        return len(theirs)
 
     # --- the record -----------------------------------------------------------------------------
 

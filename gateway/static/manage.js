@@ -52,3 +52,30 @@ for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.quer
 for (const field of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("input.url"))) {
   field.addEventListener("focus", () => field.select());
 }
+
+/** Numbers of the guests' room, anew every few seconds while somebody looks. */
+const room = /** @type {HTMLElement | null} */ (document.querySelector("[data-live]"));
+const PAUSE = 5000;
+
+/** @param {HTMLElement} live */
+async function refresh(live) {
+  if (document.hidden) return;
+  const answer = await fetch(live.dataset.live ?? "", { headers: { Accept: "application/json" }, redirect: "error" });
+  if (!answer.ok) return;
+  const numbers = await answer.json();
+  const now = live.querySelector("[data-live-present]");
+  if (now) now.textContent = (now.textContent ?? "").replace(/[\d,.\s]*\d/, String(numbers.present));
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (live.querySelectorAll("[data-guest]"))) {
+    const one = numbers.guests[row.dataset.guest ?? ""];
+    if (!one) continue;
+    const here = /** @type {HTMLElement | null} */ (row.querySelector("[data-here]"));
+    const watched = row.querySelector("[data-watched]");
+    if (here) here.hidden = !one.present;
+    if (watched) watched.textContent = String(one.watched);
+  }
+}
+
+if (room) {
+  const again = () => refresh(room).catch(() => undefined).finally(() => setTimeout(again, PAUSE));
+  setTimeout(again, PAUSE);
+}

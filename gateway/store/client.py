@@ -23,7 +23,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from gateway.errors import StoreDown
 from gateway.store.embedded import client_name
@@ -74,6 +74,21 @@ class Store:
                 return answers
 
         return await self.run(send)
+
+    async def rewrite(self) -> bool:
+        """Have the append-only file written anew, so that what was deleted is in no file either. False where the
+        server does not let us, or keeps no such file. Raises StoreDown."""
+        try:
+            if isinstance(self.client, RedisCluster):
+                nodes = self.client.get_primaries()
+                await self.run(lambda client: client.execute_command("BGREWRITEAOF", target_nodes=nodes))
+            else:
+                await self.run(lambda client: client.bgrewriteaof())
+        except StoreDown as error:
+            if isinstance(error.__cause__, ResponseError):
+                return "in progress" in str(error)  # then the next one comes of itself
+            raise
+        return True
 
     def listener(self) -> Redis:
         """A client of its own for the change channel: no deadline for an answer, which may never come.

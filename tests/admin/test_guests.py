@@ -1,0 +1,101 @@
+"""Who is here, who came: the guests' room."""
+
+from __future__ import annotations
+
+import json
+
+from tests.admin.conftest import Managing, form_of
+from tests.admin.test_manage import text
+from tests.running import ask, enter
+
+ROOM = "/_gateway/manage/guests"
+
+
+async def link(managing: Managing, item: str = "abc123") -> str:
+    return await managing.running.make_link(item)
+
+
+async def test_guests_are_shown_with_what_they_watched(managing: Managing) -> None:
+    url = await link(managing)
+    cookie, _ = await enter(managing.running.port, url, name="Ada <b>Lovelace</b>")
+    assert (await ask(managing.running.port, "GET /hls/abc123/seg1.ts", cookie=cookie)).status == 200
+    browser = await managing.signed_in()
+    page = await browser.get(ROOM)
+    assert "Ada &lt;b&gt;Lovelace" in page.body.decode()
+    assert "ada@example.org" in text(page)
+    assert "Watching now: 1" in text(page)
+    numbers = json.loads(
+        (
+            await browser.get(
+                f"{ROOM}/live?server=tv&item=abc123", headers="Sec-Fetch-Dest: empty\r\nSec-Fetch-Site: same-origin\r\n"
+            )
+        ).body
+    )
+    assert (numbers["present"], numbers["total"]) == (1, 1)
+    assert "1 guest " in text(await browser.get(f"{ROOM}?q=lovelace"))
+    assert "0 guests" in text(await browser.get(f"{ROOM}?q=nobody"))
+
+
+async def test_a_removed_guest_is_out_at_once(managing: Managing) -> None:
+    cookie, _ = await enter(managing.running.port, await link(managing))
+    browser = await managing.signed_in()
+    guest = (await browser.get(ROOM)).body.decode().partition('data-guest="')[2].partition('"')[0]
+    asked = await browser.get(f"{ROOM}?view=remove&guest={guest}")
+    assert "Everything they have open ends now" in text(asked)
+    done = await browser.post(ROOM, {"form": form_of(asked), "act": "remove", "guest": guest})
+    assert "The guest has been removed." in text(await browser.get(done.headers["location"]))
+    assert (await ask(managing.running.port, "GET /hls/abc123/seg1.ts", cookie=cookie)).status == 403
+    again = await browser.post(ROOM, {"form": form_of(asked), "act": "remove", "guest": "0" * 22})
+    assert again.status == 404
+
+
+async def test_files_are_safe_for_spreadsheets_and_recorded(managing: Managing) -> None:
+    await enter(managing.running.port, await link(managing), name="=cmd()|'x'!A1")
+    browser = await managing.signed_in()
+    table = await browser.get(f"{ROOM}/export?format=csv")
+    assert table.headers["content-disposition"] == 'attachment; filename="guests.csv"'
+    assert "'=cmd()" in table.body.decode("utf-8-sig")
+    rows = json.loads((await browser.get(f"{ROOM}/export?format=json")).body)
+    assert rows[0]["name"] == "=cmd()|'x'!A1"
+    record = text(await browser.get("/_gateway/manage/record"))
+    assert record.count("guests exported") >= 2
+    assert "ada@example.org" not in record
+
+
+async def test_a_person_is_erased_by_address(managing: Managing) -> None:
+    for item in ("abc123", "other1"):
+        await enter(managing.running.port, await link(managing, item), name="Eve", email="Eve@example.org")
+    await enter(managing.running.port, await link(managing), name="Ada", email="ada@example.org")
+    browser = await managing.signed_in()
+    page = await browser.get(ROOM)
+    wrong = await browser.post(ROOM, {"form": form_of(page), "act": "erase_person", "email": "nonsense"})
+    assert wrong.status == 400
+    done = await browser.post(ROOM, {"form": form_of(page), "act": "erase_person", "email": "eve@EXAMPLE.org"})
+    shown = text(await browser.get(done.headers["location"]))
+    assert "2 guests have been erased" in shown
+    assert "Eve" not in shown
+    assert "Ada" in shown
+
+
+async def test_owners_see_their_own_guests_only(managing: Managing) -> None:
+    managing.library.owners["other1"] = "owen-there"
+    await enter(managing.running.port, await link(managing), name="Secret Guest", email="secret@example.org")
+    await enter(managing.running.port, await link(managing, "other1"), name="My Guest", email="mine@example.org")
+    browser = await managing.signed_in("owen")
+    shown = text(await browser.get(ROOM))
+    assert "My Guest" in shown
+    assert "Secret" not in shown
+    assert b"secret" not in (await browser.get(f"{ROOM}/export?format=json")).body.lower()
+    numbers = json.loads((await browser.get(f"{ROOM}/live")).body)
+    assert numbers["total"] == 1
+    page = await browser.get(ROOM)
+    await browser.post(ROOM, {"form": form_of(page), "act": "erase_person", "email": "secret@example.org"})
+    assert "Secret Guest" in text(await (await managing.signed_in()).get(ROOM))
+
+
+async def test_numbers_are_for_our_own_pages(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    for site in ("cross-site", "same-site", "none"):
+        answer = await browser.get(f"{ROOM}/live", headers=f"Sec-Fetch-Dest: empty\r\nSec-Fetch-Site: {site}\r\n")
+        assert answer.status == 403
+    assert (await managing.browser().get(f"{ROOM}/live")).status == 401
