@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.lines import HOSTILE, LEGITIMATE, POLICY, A
-from tests.attack.recording import Recorder
-from tests.attack.test_lines import in_scope
+from tests.attack.legitimate import LEGITIMATE
+from tests.attack.policy import POLICY, A
+from tests.attack.recording import Recorder, foreign_target
+from tests.attack.targets import AMBIGUOUS, NOT_THEIRS
 from tests.deploy.conftest import Stand, standing
 from tests.deploy.fronts import TlsClient, Visitor
 
@@ -25,7 +26,7 @@ async def behind() -> AsyncIterator[Recorder]:
     recorder = Recorder()
     await recorder.start()
     yield recorder
-    await recorder.stop()
+    recorder.stop()
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def beside() -> AsyncIterator[Recorder]:
     recorder = Recorder()
     await recorder.start()
     yield recorder
-    await recorder.stop()
+    recorder.stop()
 
 
 @pytest.fixture
@@ -46,6 +47,15 @@ async def stand(
         tmp_path, certificate, program, arrangement, policy, upstream=behind.port, media=beside.port
     ) as one:
         yield one
+
+
+# Of each class some: the whole of it goes to the gateway itself in tests/attack, here each line costs a handshake.
+HOSTILE = {name: lines[::2] for name, lines in {**AMBIGUOUS, **NOT_THEIRS}.items()}
+
+
+def in_scope(head: bytes) -> bool:
+    method, target, version = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    return version == "HTTP/1.1" and foreign_target(method, target) is None
 
 
 async def say(visitor: Visitor, line: str, headers: str = "") -> int:
@@ -66,6 +76,7 @@ async def test_nothing_outside_the_item_is_reached(stand: Stand, behind: Recorde
     reached = lines = 0
     for name, kind in HOSTILE.items():
         for line in kind:
+            line = line.replace("{host}", guest.front.host).replace("{other}", f"127.0.0.1:{beside.port}")
             status = await say(guest, line)
             heads = behind.take()
             assert all(in_scope(head) for head in heads), (name, line, heads)
@@ -80,13 +91,11 @@ async def test_plain_names_arrive(stand: Stand, behind: Recorder) -> None:
     """What a browser sends as it is; a front proxy may spell other bytes anew, which the gateway then judges."""
     guest = await stand.guest(A)
     behind.take()
-    for line in LEGITIMATE:
-        path = line.partition(" ")[2]
-        if set(path) & set('|^[]{}`"<>'):
+    for line, sent_on in LEGITIMATE:
+        method, path = line.split(" ")
+        if set(path) & set('|^[]{}`"<>') or method == "POST" or len(path) > 2_000:
             continue
         status = await say(guest, line, "Range: bytes=0-1\r\n")
         assert status == 200, line
         [head] = behind.take()
-        sent = head.split(b" ")[1].decode()
-        wanted = path.replace("%61", "a").replace("%31", "1").replace("%7E", "~").removesuffix("?")
-        assert sent == wanted, line
+        assert head.startswith(f"{sent_on} HTTP/1.1\r\n".encode()), line
