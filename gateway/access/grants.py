@@ -28,7 +28,7 @@ from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import OverIds, Standing, Watched
 from gateway.config import SessionConfig
-from gateway.errors import GatewayError, StoreDown
+from gateway.errors import GatewayError, StoreDown, StoreTooNew
 from gateway.links.ids import slot_of
 from gateway.links.records import Grant, Guest, Item, Link, Variables
 from gateway.links.rules import grant_over, idle_over
@@ -267,12 +267,13 @@ class GrantTable:
                     self._behind_since = None
             except GatewayError as error:
                 # A record we can't read (StoreTooNew) is not known to be good: behind until it is.
-                if not isinstance(error, StoreDown):
+                down = isinstance(error, StoreDown) and not isinstance(error, StoreTooNew)
+                if not down:
                     _log.error("changes can't be followed: %s", error)
                 self._stale_links |= links
                 self._stale_grants |= grants
                 self._work.set()
-                await asyncio.sleep(_PAUSE if isinstance(error, StoreDown) else 20 * _PAUSE)
+                await asyncio.sleep(_PAUSE if down else 20 * _PAUSE)
 
     async def _keep_clocks(self) -> None:
         while True:
@@ -301,7 +302,11 @@ class GrantTable:
             elif now - live.last_seen > _FORGET and live.noted == live.last_seen:
                 self._drop(live)
         for identifier, (link, reason) in tuple(self._endings.items()):
-            await self._links.guests.end(identifier, link, reason, now=now)
+            try:
+                await self._links.guests.end(identifier, link, reason, now=now)
+            except StoreTooNew as error:
+                # It is over here; the later version that has written it says what it is elsewhere.
+                _log.error("the end of grant %s can't be written: %s", identifier, error)
             self._endings.pop(identifier, None)
         await self._read_all(left)
 

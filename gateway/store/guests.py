@@ -12,6 +12,7 @@ from gateway.links.records import SCHEMA, Grant, Guest, Item, Link, Variables
 from gateway.store import names
 from gateway.store.client import Store
 from gateway.store.records import (
+    check_version,
     flat,
     grant_hash,
     guest_hash,
@@ -68,8 +69,10 @@ class GuestStore:
     async def used_form(self, link_id: str, form: str) -> tuple[str, str] | None:
         """Digest of name and address, and the grant, of what this form id has admitted."""
         name = names.form(slot_of(link_id), form)
-        found: list[str | None] = await self._store.run(lambda client: client.hmget(name, ["digest", "grant"]))
-        digest, grant = found
+        found: list[str | None] = await self._store.run(lambda client: client.hmget(name, ["digest", "grant", "v"]))
+        digest, grant, version = found
+        if version is not None:  # a form remembered without one is older than all
+            check_version({"v": version}, "a form")
         return None if digest is None or grant is None else (digest, grant)
 
     async def admit(
@@ -159,18 +162,19 @@ class GuestStore:
         found = await self._store.script(
             "end_grant",
             [names.grant(grant), names.live(link)],
-            [now, grant, reason, "" if unless_after is None else unless_after],
+            [now, grant, reason, "" if unless_after is None else unless_after, SCHEMA],
         )
+        _check(found)
         return int(found[1]) if found[0] == "busy" else None
 
     async def leave(self, guest: Guest, grants: Sequence[str], reason: str, *, now: int) -> None:
         """The guest goes for good, with all grants named (of this guest)."""
         keys = [names.guest(guest.id), names.live(guest.link), *map(names.grant, grants)]
-        await self._store.script("leave", keys, [now, reason, *grants])
+        _check(await self._store.script("leave", keys, [SCHEMA, now, reason, *grants]))
 
     async def erase(self, guest: str) -> None:
         """Take the words that name a person out of the record; that somebody was here stays."""
-        await self._store.script("erase_guest", [names.guest(guest)], [])
+        _check(await self._store.script("erase_guest", [names.guest(guest)], [SCHEMA]))
 
     async def touch(self, seen: Sequence[Active]) -> set[str]:
         """Note what grants did last, and when their guests watched. Returns those that are over."""
@@ -191,7 +195,7 @@ class GuestStore:
                         names.watched(one.grant),
                     ]
                     words += [one.grant, one.last_seen, len(one.watched), *one.watched]
-                over |= set(await self._store.script("touch", keys, [self._retention, *words]))
+                over |= set(await self._store.script("touch", keys, [SCHEMA, self._retention, *words]))
         return over
 
     async def attendance(self, visitors: Sequence[Visitor], *, since: int) -> list[tuple[int, bool]]:
@@ -213,7 +217,7 @@ class GuestStore:
         return found
 
     async def renew(self, grant: str, variables: Variables) -> None:
-        await self._store.script("renew", [names.grant(grant)], [grant, variables_text(variables)])
+        _check(await self._store.script("renew", [names.grant(grant)], [SCHEMA, grant, variables_text(variables)]))
 
     async def of_item(self, slot: str) -> list[Visitor]:
         """All guests of an item by first admission; names of records that have expired are swept out."""
@@ -230,8 +234,12 @@ class GuestStore:
 
 
 def _admission(found: list[Any]) -> Admission:
-    if found[0] == "newer":
-        raise StoreTooNew("a link or item was written by a later version of this program")
+    _check(found)
     if found[0] == "refused":
         return Admission("refused", None, read_link(unflat(found[2])), read_item(unflat(found[1])))
     return Admission(found[0])
+
+
+def _check(found: list[Any]) -> None:
+    if found[0] == "newer":
+        raise StoreTooNew("what is kept of a guest or their link was written by a later version of this program")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.errors import BadSecret, StoreTooNew
-from gateway.links.ids import ItemKey, slot_of
+from gateway.links.ids import ItemKey, is_link_id, slot_of
 from gateway.links.keys import Keys, Unsealable
 from gateway.links.records import SCHEMA, Item, Link
 from gateway.store import names
@@ -78,6 +78,9 @@ class LinkStore:
 
         found = await self.store.run(ask)
         check_version(found, "the store")
+        if int(found["v"]) < SCHEMA:
+            # From now on older versions say at their start that they can't read it all.
+            self._changed((await self.store.script("raise_schema", [names.META], [SCHEMA]))[0], None)
         if found["key"] == self.keys.id:
             return
         if found["key"] not in self.keys.ids:
@@ -94,6 +97,8 @@ class LinkStore:
             name = names.token(fingerprint)
             found: str | None = await self.store.run(lambda client, name=name: client.get(name))  # type: ignore[misc]
             if found is not None:
+                if not is_link_id(found):
+                    raise StoreTooNew("what a token leads to was not written by this version")
                 return found
         return None
 

@@ -120,7 +120,7 @@ async def test_a_store_that_cannot_write_is_down(hurt: Store) -> None:
 
 async def test_scripts_survive_a_store_that_forgot_them(store: Store) -> None:
     for _ in range(2):
-        assert (await store.script("renew", ["gw:{s}:grant:x"], ["x", "{}"]))[0] == "missing"
+        assert (await store.script("renew", ["gw:{s}:grant:x"], [1, "x", "{}"]))[0] == "missing"
         await store.run(lambda client: client.script_flush())
 
 

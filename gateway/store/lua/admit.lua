@@ -6,7 +6,7 @@
 -- Returns admitted | again, grant id | stale | newer | missing | refused, item's hash, link's hash.
 local schema, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then return {'missing'} end
-for _, key in ipairs({KEYS[1], KEYS[2]}) do
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3]}) do
   if tonumber(redis.call('HGET', key, 'v') or '0') > schema then return {'newer'} end
 end
 
@@ -32,7 +32,7 @@ local function write(key, life)
   redis.call('PEXPIRE', key, life)
 end
 redis.call('HINCRBY', KEYS[2], 'clicks_used', 1)
-redis.call('HSET', KEYS[3], 'digest', ARGV[4], 'grant', ARGV[9])
+redis.call('HSET', KEYS[3], 'v', ARGV[1], 'digest', ARGV[4], 'grant', ARGV[9])
 redis.call('PEXPIRE', KEYS[3], ARGV[5])
 write(KEYS[4], ARGV[6])
 redis.call('HSET', KEYS[4], 'grant', ARGV[9])

@@ -1,8 +1,9 @@
 -- End a grant, for good: an ended one is never made alive again.
 -- KEYS grant, live
--- ARGV now, grant id, reason, last activity (ms) after which it is not to be ended, or ''
--- Returns ok | ended (before) | busy, last activity | missing.
+-- ARGV now, grant id, reason, last activity (ms) after which it is not to be ended, or '', schema
+-- Returns newer | ok | ended (before) | busy, last activity | missing.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'missing'} end
+if tonumber(redis.call('HGET', KEYS[1], 'v')) > tonumber(ARGV[5]) then return {'newer'} end
 local seen = redis.call('HMGET', KEYS[1], 'ended_at', 'last_seen')
 if seen[1] then return {'ended'} end
 if ARGV[4] ~= '' and tonumber(seen[2]) > tonumber(ARGV[4]) then return {'busy', seen[2]} end

@@ -6,7 +6,7 @@
 --         | refused, item's hash, link's hash.
 local schema, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then return {'missing'} end
-for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3]}) do
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4]}) do
   if tonumber(redis.call('HGET', key, 'v') or '0') > schema then return {'newer'} end
 end
 local link = redis.call('HMGET', KEYS[2], 'enabled', 'deleted_at', 'expires_at')
