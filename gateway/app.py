@@ -143,10 +143,11 @@ async def open_servers(config: Config) -> AsyncIterator[Servers]:
 
 
 @asynccontextmanager
-async def open_desk(config: Config) -> AsyncIterator[LinkDesk]:
+async def open_desk(config: Config) -> AsyncIterator[ManagerDesk]:
     """Links without a gateway around them: what the commands use, also while one runs."""
     async with open_servers(config) as servers, open_store(config, role="command") as store:
-        yield LinkDesk(store, servers, config.prefixes, clock=now)
+        links = LinkDesk(store, servers, config.prefixes, clock=now)
+        yield ManagerDesk(links, AuditTrail(store.store), now)
 
 
 @asynccontextmanager
@@ -197,7 +198,7 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
         store.keys.session_fernets, config.session.cookie, secure=config.public_url.secure, clock=now
     )
     grants = GrantTable(store, servers, config.session, clock=now)
-    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now)
+    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now, trail=AuditTrail(store.store))
 
     def way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
         mine = grants.certain(grant_ids, server=server.config.name)

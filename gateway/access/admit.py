@@ -19,12 +19,14 @@ from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer
 from gateway.config import Prefixes, SessionConfig
 from gateway.errors import StoreDown
+from gateway.links.events import Action, Event
 from gateway.links.forms import FormTrouble, check_form, new_form
 from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
 from gateway.links.records import Grant, Guest, Item, Link
 from gateway.links.rules import State, refusal, state
 from gateway.links.text import clean, clean_address
 from gateway.reasons import Reason
+from gateway.store.audit import AuditTrail
 from gateway.store.guests import Visitor
 from gateway.store.links import LinkStore, Seen
 from gateway.upstream.resolve import Resolved, resolve_item
@@ -83,9 +85,12 @@ class Doorkeeper:
         clock: Callable[[], int],
         *,
         resolve: Resolve = resolve_item,
+        trail: AuditTrail | None = None,
     ) -> None:
+        """`trail`: where admissions and departures are noted."""
         self._links = links
         self._grants = grants
+        self._trail = trail
         self._max_age = session.max_age // timedelta(milliseconds=1)
         self._own = prefixes.own
         self._clock = clock
@@ -158,6 +163,7 @@ class Doorkeeper:
         )
         if done.outcome == "admitted":
             live = self._grants.adopt(grant, guest, link, seen.item, server)
+            await self._note(Action.GUEST_ADMITTED, live)
             return await self._admitted(live, (*_without(grant_ids, guest.id), grant.id))
         if done.outcome == "again" and done.grant is not None:
             return await self._again(seen, server, (digest, done.grant), digest, grant_ids)
@@ -202,10 +208,26 @@ class Doorkeeper:
                 if visitor.grant is not None:
                     ended.add(visitor.grant)
                 await self._links.guests.leave(visitor.guest, sorted(ended), "left", now=self._clock())
+                await self._note_leaving(visitor.guest)
             self._grants.ended_elsewhere(ended, "left")
         return tuple(one for one in grant_ids if guest_of(one) not in guests)
 
     # --- steps ----------------------------------------------------------------------------------
+
+    async def _note(self, action: Action, live: LiveGrant) -> None:
+        """Nobody is kept out because the log can't be written."""
+        if self._trail is not None:
+            grant = live.grant
+            await self._trail.note(
+                Event(self._clock(), "guest", action, grant.server, grant.item, grant.link, grant.guest)
+            )
+
+    async def _note_leaving(self, guest: Guest) -> None:
+        item = await self._links.item(slot_of(guest.id)) if self._trail is not None else None
+        if self._trail is not None and item is not None:
+            await self._trail.note(
+                Event(self._clock(), "guest", Action.GUEST_LEFT, item.server, item.item, guest.link, guest.id)
+            )
 
     async def _at(self, token: str, server: MediaServer) -> Seen | Denied:
         """The link, if it is one of this host: elsewhere it does not exist."""

@@ -9,6 +9,7 @@ Why imports inside the commands: `--help` and `secret` should not wait for aioht
 from __future__ import annotations
 
 from gateway.cli.access import access
+from gateway.cli.audit import audit
 from gateway.cli.backup import backup, restore
 from gateway.cli.check import check
 from gateway.cli.command import Root
@@ -40,6 +41,7 @@ main = Root(
         access,
         link,
         guests,
+        audit,
         secret,
         password,
         token,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.command import config_option, json_option, the_server
-from gateway.cli.desk import agreed, with_desk
+from gateway.cli.desk import agreed, me, with_desk
 from gateway.cli.output import show_json, show_pairs
 
 if TYPE_CHECKING:
-    from gateway.access.issue import LinkDesk
-    from gateway.links.records import Item
+    from gateway.access.managing import AccessView, ManagerDesk
 
 
 @click.command(short_help="Turn guest access of an item on or off.")
@@ -35,11 +34,11 @@ def access(switch: str, server: str | None, item: str, kind: str | None, config_
     config = load_config(config_path)
     name = the_server(config, server).name
 
-    async def act(desk: LinkDesk) -> Item:
-        return agreed(await desk.set_access(name, item, switch == "on", kind=kind))
+    async def act(desk: ManagerDesk) -> AccessView:
+        return agreed(await desk.set_access(me(), name, item, switch == "on", kind=kind))
 
-    found = with_desk(config, act)
-    enabled = found.access is True
+    view = with_desk(config, act)
+    found, enabled = view.item, view.enabled
     if as_json:
         show_json({"server": found.server, "item": found.item, "enabled": enabled})
     else:

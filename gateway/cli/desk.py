@@ -10,16 +10,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.cli.command import Refused, bad_usage
+from gateway.cli.command import Refused, actor, bad_usage
 
 if TYPE_CHECKING:
-    from gateway.access.issue import IssueRefused, LinkDesk
+    from gateway.access.issue import IssueRefused
+    from gateway.access.managing import ManagerDesk
+    from gateway.access.permits import Actor
     from gateway.config import Config
 
 T = TypeVar("T")
 
 
-def with_desk(config: Config, act: Callable[[LinkDesk], Awaitable[T]]) -> T:
+def with_desk(config: Config, act: Callable[[ManagerDesk], Awaitable[T]]) -> T:
     """Open everything, do one thing, close everything. Raises BadFile, BadSecret, StoreDown, Refused."""
     from gateway.app import open_desk
 
@@ -28,6 +30,13 @@ def with_desk(config: Config, act: Callable[[LinkDesk], Awaitable[T]]) -> T:
             return await act(desk)
 
     return asyncio.run(open_and_act())
+
+
+def me() -> Actor:
+    """Whoever runs this command may do everything, and stands in the record as who they are here."""
+    from gateway.access.permits import everything
+
+    return everything(actor())
 
 
 def agreed(answer: T | IssueRefused) -> T:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway.cli.command import config_option, json_option, note, the_server
-from gateway.cli.desk import agreed, with_desk
+from gateway.cli.command import bad_usage, config_option, json_option, note, the_server
+from gateway.cli.desk import agreed, me, with_desk
 from gateway.cli.output import moment, show_json, show_table
 
 if TYPE_CHECKING:
-    from gateway.access.issue import GuestView, LinkDesk
+    from gateway.access.issue import GuestView
+    from gateway.access.managing import ManagerDesk
 
-COLUMNS = ("id", "link", "link_name", "server", "item", "name", "email", "first_seen", "last_seen")
+COLUMNS = (
+    "id", "link", "link_name", "server", "item", "name", "email", "first_seen", "last_seen", "watched_s", "present",
+)  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,7 +54,7 @@ def list_(server: str | None, item: str | None, link_id: str | None, config_path
         note("no guests")
     else:
         show_table(
-            ["name", "e-mail", "link", "item", "first seen", "last seen"],
+            ["name", "e-mail", "link", "item", "first seen", "last seen", "minutes", "id"],
             [
                 (
                     one["name"],
@@ -59,7 +62,9 @@ def list_(server: str | None, item: str | None, link_id: str | None, config_path
                     one["link_name"],
                     f"{one['server']}:{one['item']}",
                     moment(one["first_seen"]),
-                    moment(one["last_seen"]),
+                    f"{moment(one['last_seen'])}{' (here now)' if one['present'] else ''}",
+                    one["watched_s"] // 60,
+                    one["id"],
                 )
                 for one in found
             ],
@@ -80,7 +85,7 @@ def export(
     Example:
       gateway guests export --link LINK > guests.csv
     """
-    found = _guests(config_path, server, item, link_id)
+    found = _guests(config_path, server, item, link_id, exported="json" if as_json else form)
     if as_json or form == "json":
         show_json(found)
     else:
@@ -89,7 +94,61 @@ def export(
         click.echo(csv_text(COLUMNS, found), nl=False)
 
 
-def _guests(config_path: Path, server: str | None, item: str | None, link_id: str | None) -> list[dict[str, Any]]:
+@guests.command("remove")
+@click.argument("guest_id", metavar="GUEST")
+@config_option
+def remove(guest_id: str, config_path: Path) -> None:
+    """End everything a guest has open, now. Name and address stay; `guests erase` deletes them.
+
+    \b
+    Example:
+      gateway guests remove GUEST
+    """
+    from gateway.config_file import load_config
+
+    async def act(desk: ManagerDesk) -> GuestView:
+        return agreed(await desk.remove(me(), guest_id))
+
+    with_desk(load_config(config_path), act)
+    note(f"removed {guest_id}")
+
+
+@guests.command("erase")
+@click.option("--email", default=None, metavar="ADDRESS", help="Everybody who came under this address.")
+@click.option("--guest", "guest_id", default=None, metavar="GUEST", help="One guest, by id.")
+@config_option
+@json_option
+def erase(email: str | None, guest_id: str | None, config_path: Path, as_json: bool) -> None:
+    """Delete a person's name and address everywhere, and end what they have open. This can't be undone.
+
+    The store's file is written anew at once. Backups made before are yours to see to.
+
+    \b
+    Example:
+      gateway guests erase --email ada@example.org
+    """
+    from gateway.config_file import load_config
+
+    if (email is None) == (guest_id is None):
+        bad_usage("one of --email and --guest is needed")
+
+    async def act(desk: ManagerDesk) -> int:
+        if email is not None:
+            return agreed(await desk.erase(me(), email))
+        assert guest_id is not None
+        agreed(await desk.remove(me(), guest_id, erase=True))
+        return 1
+
+    count = with_desk(load_config(config_path), act)
+    if as_json:
+        show_json({"erased": count})
+    else:
+        note(f"erased {count} guest{'s' * (count != 1)}")
+
+
+def _guests(
+    config_path: Path, server: str | None, item: str | None, link_id: str | None, *, exported: str = ""
+) -> list[dict[str, Any]]:
     from gateway.access.issue import IssueRefused
     from gateway.config_file import load_config
 
@@ -97,11 +156,13 @@ def _guests(config_path: Path, server: str | None, item: str | None, link_id: st
     if server is not None or item is not None:
         server = the_server(config, server).name
 
-    async def act(desk: LinkDesk) -> list[dict[str, Any]]:
-        found: list[GuestView] = agreed(await desk.guests(server, item, link_id))
+    async def act(desk: ManagerDesk) -> list[dict[str, Any]]:
+        found: list[GuestView] = agreed(await desk.guests(me(), server, item, link_id))
+        if exported:
+            await desk.exported(me(), {"guests": str(len(found)), "format": exported})
         names: dict[str, str] = {}
         for of in sorted({view.guest.link for view in found}):
-            answer = await desk.get(of)
+            answer = await desk.get(me(), of)
             if not isinstance(answer, IssueRefused):
                 names[of] = answer.link.name
         came = sorted(found, key=lambda view: (view.guest.first_seen, view.guest.id))
@@ -111,19 +172,12 @@ def _guests(config_path: Path, server: str | None, item: str | None, link_id: st
 
 
 def _as_json(view: GuestView, link_name: str | None) -> dict[str, Any]:
-    """A guest of the API, with the words a person looks for beside the ids."""
-    from gateway.access.issue import rfc3339
+    """A guest of the API, with the link's name beside its id."""
+    from gateway.access.views import guest_json
 
-    guest = view.guest
-    return {
-        "id": guest.id,
-        "link": guest.link,
-        "link_name": link_name,
-        "server": view.server,
-        "item": view.item,
-        "name": guest.name,
-        "email": guest.email,
-        "fields": {},
-        "first_seen": rfc3339(guest.first_seen),
-        "last_seen": rfc3339(guest.last_seen),
-    }
+    found: dict[str, Any] = {}
+    for name, value in guest_json(view).items():
+        found[name] = value
+        if name == "link":
+            found["link_name"] = link_name
+    return found

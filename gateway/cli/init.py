@@ -16,7 +16,7 @@ import click
 
 from gateway.cli.command import Refused, bad_usage, config_option, note, shown_path
 from gateway.cli.output import show_pairs
-from gateway.cli.secrets import hash_password, new_token
+from gateway.cli.secrets import new_token
 
 if TYPE_CHECKING:
     from gateway.config import Origin
@@ -63,6 +63,7 @@ def init(upstream: str, policy: str, public_url: str, name: str, manager: str | 
       gateway init --upstream http://127.0.0.1:8096 --policy hls --public-url https://guest.example.org
     """
     from gateway import config_entries, config_texts
+    from gateway.access.passwords import hash_password
     from gateway.config_file import load_config
 
     public = _read("--public-url", config_texts.origin, public_url)
@@ -96,6 +97,8 @@ def init(upstream: str, policy: str, public_url: str, name: str, manager: str | 
         note(f"warning: {warning}")
     where = "" if str(config_path) == "config.yaml" else f" --config {shown_path(config_path)}"
     note(f"next: gateway serve{where}, then gateway link create{where} --item ID --name NAME")
+    if config.manage is not None:
+        note(f"or in a browser on this machine: {config.manage.url}{config.prefixes.own}/manage")
 
 
 def _read(option: str, parse: Callable[[Any], Any], value: str) -> Any:

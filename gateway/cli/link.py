@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import actor, bad_usage, config_option, json_option, note, the_server
-from gateway.cli.desk import agreed, with_desk
+from gateway.cli.command import bad_usage, config_option, json_option, note, the_server
+from gateway.cli.desk import agreed, me, with_desk
 from gateway.cli.output import moment, show_json, show_pairs, show_table
 
 if TYPE_CHECKING:
-    from gateway.access.issue import IssueRefused, LinkDesk, LinkView
+    from gateway.access.issue import IssueRefused, LinkView
+    from gateway.access.managing import ManagerDesk
     from gateway.config import Config
 
     Answer = Awaitable[LinkView | IssueRefused]
@@ -69,7 +70,7 @@ def create(
     chosen = the_server(config, server).name
     made = _one(
         config,
-        lambda desk: desk.create(chosen, item, name=name, by=actor(), kind=kind, clicks=clicks, days=days),
+        lambda desk: desk.create(me(), chosen, item, {"name": name, "clicks": clicks, "days": days}, kind=kind),
     )
     _show(made, as_json)
 
@@ -97,8 +98,8 @@ def list_(server: str | None, item: str | None, state: str | None, config_path: 
     if server is not None or item is not None:
         server = the_server(config, server).name
 
-    async def act(desk: LinkDesk) -> list[dict[str, Any]]:
-        return [link_json(view) for view in agreed(await desk.list(server, item))]
+    async def act(desk: ManagerDesk) -> list[dict[str, Any]]:
+        return [link_json(view) for view in agreed(await desk.links(me(), server, item))]
 
     links = [one for one in with_desk(config, act) if state in (None, one["state"])]
     if as_json:
@@ -137,7 +138,7 @@ def edit(link_id: str, name: str | None, clicks: Any, days: Any, config_path: Pa
     if not changes:
         bad_usage("nothing to change: --name, --clicks or --days")
 
-    _change(config_path, lambda desk: desk.edit(link_id, changes), as_json)
+    _change(config_path, lambda desk: desk.edit(me(), link_id, changes), as_json)
 
 
 @link.command("enable")
@@ -151,7 +152,7 @@ def enable(link_id: str, config_path: Path, as_json: bool) -> None:
     Example:
       gateway link enable LINK
     """
-    _change(config_path, lambda desk: desk.enable(link_id), as_json)
+    _change(config_path, lambda desk: desk.edit(me(), link_id, {"enabled": True}), as_json)
 
 
 @link.command("disable")
@@ -165,7 +166,7 @@ def disable(link_id: str, config_path: Path, as_json: bool) -> None:
     Example:
       gateway link disable LINK
     """
-    _change(config_path, lambda desk: desk.disable(link_id), as_json)
+    _change(config_path, lambda desk: desk.edit(me(), link_id, {"enabled": False}), as_json)
 
 
 @link.command("delete")
@@ -179,20 +180,20 @@ def delete(link_id: str, config_path: Path, as_json: bool) -> None:
     Example:
       gateway link delete LINK
     """
-    _change(config_path, lambda desk: desk.delete(link_id), as_json)
+    _change(config_path, lambda desk: desk.delete(me(), link_id), as_json)
 
 
-def _change(config_path: Path, act: Callable[[LinkDesk], Answer], as_json: bool) -> None:
+def _change(config_path: Path, act: Callable[[ManagerDesk], Answer], as_json: bool) -> None:
     from gateway.config_file import load_config
 
     _show(_one(load_config(config_path), act), as_json)
 
 
-def _one(config: Config, act: Callable[[LinkDesk], Answer]) -> dict[str, Any]:
+def _one(config: Config, act: Callable[[ManagerDesk], Answer]) -> dict[str, Any]:
     """What `act` made of one link."""
     from gateway.access.issue import link_json
 
-    async def ask(desk: LinkDesk) -> LinkView:
+    async def ask(desk: ManagerDesk) -> LinkView:
         return agreed(await act(desk))
 
     return link_json(with_desk(config, ask))

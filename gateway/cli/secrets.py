@@ -29,16 +29,6 @@ def new_token() -> tuple[str, str]:
     return token, f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
-def hash_password(password: str) -> str:
-    """Argon2id with the parameters RFC 9106 recommends where memory is scarce (64 MiB, 3 passes)."""
-    import os
-
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-    kdf = Argon2id(salt=os.urandom(16), length=32, iterations=3, lanes=4, memory_cost=65_536)
-    return str(kdf.derive_phc_encoded(password.encode()))
-
-
 @click.command(short_help="Make a secret for config.yaml.")
 @unused_config_option
 def secret() -> None:
@@ -67,6 +57,8 @@ def password(from_stdin: bool) -> None:
         chosen = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     if not MIN_PASSWORD <= len(chosen) <= _MAX_PASSWORD:
         raise Refused(f"a password has {MIN_PASSWORD} to {_MAX_PASSWORD} characters")
+    from gateway.access.passwords import hash_password
+
     click.echo(hash_password(chosen))
 
 

@@ -7,6 +7,7 @@ not above it.
 
 from __future__ import annotations
 
+import secrets
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.access.issue import IssueRefused, LinkDesk
+from gateway.access.passwords import hash_password
 from gateway.demo.guest import DemoFailed, Tried, try_out
 from gateway.demo.server import PRIVATE, SHARED, serving
 
-PORT, MEDIA_PORT = 8080, 8090  # where they are free
+PORT, MEDIA_PORT = 8080, 8090  # where they are free; managing is on the port after the first
 _HOST = "127.0.0.1"
 _TRIES = 50
 
@@ -27,6 +29,7 @@ _CONFIG = """\
 # Written by `gateway demo`, and gone when it ends.
 listen: {host}:{port}
 public_url: http://{host}:{port}
+manage: {{listen: {host}:{manage_port}, url: http://{host}:{manage_port}}}
 data_dir: data
 store: embedded
 log: {{access: off}}
@@ -36,6 +39,11 @@ servers:
   - name: demo
     upstream: http://{host}:{media_port}
     policy: hls
+
+managers:
+  - name: demo
+    password: "{password_hash}"
+    may: ["demo:*"]
 """
 
 
@@ -52,12 +60,15 @@ class Demo:
     url: str  # … and the guest link itself
     direct: Tried  # the other item, asked for on the media server's own port
     through: Tried  # the same through the gateway, as a guest who has been admitted
+    manage: str  # where the item's owner manages guest access …
+    password: str  # … signing in as demo with this
     remarks: tuple[str, ...]  # what is not as usual: other ports
 
     def facts(self) -> dict[str, object]:
         """For programs."""
         return {
             "link": self.url,
+            "manage": {"url": self.manage, "name": "demo", "password": self.password},
             "config": str(self.config),
             "other_item": {
                 "direct": {"url": self.direct.url, "status": self.direct.status},
@@ -78,7 +89,11 @@ The same media server holds a second one, "{PRIVATE}", which the link is not for
     {self.direct.status}  {self.direct.url}  on the server's own port
     {self.through.status}  {self.through.url}  through the gateway, for an admitted guest
 
-In another terminal:
+Its owner manages the link, and sees who came, at
+
+    {self.manage}
+
+signing in as demo with the password {self.password} . In another terminal:
 
     {program} link list --config {self.config}
     {program} link disable {self.link} --config {self.config}
@@ -97,7 +112,18 @@ async def run_demo(opener: Opener, *, port: int = PORT, media_port: int = MEDIA_
         async with serving(media_port):
             port = _free(port, remarks)
             config = Path(folder) / "config.yaml"
-            config.write_text(_CONFIG.format(host=_HOST, port=port, media_port=media_port))
+            manage_port = _free(port + 1, remarks, other=media_port)
+            password = secrets.token_urlsafe(9)
+            config.write_text(
+                _CONFIG.format(
+                    host=_HOST,
+                    port=port,
+                    manage_port=manage_port,
+                    media_port=media_port,
+                    password_hash=hash_password(password),
+                )
+            )
+            config.chmod(0o600)
             async with opener(config) as desk:
                 link, url = await _make(desk, "A first guest link")
                 # By a link of its own, so that nobody has come by the one that is shown.
@@ -106,7 +132,8 @@ async def run_demo(opener: Opener, *, port: int = PORT, media_port: int = MEDIA_
                 item, other = f"/hls/{SHARED}/master.m3u8", f"/hls/{PRIVATE}/master.m3u8"
                 direct, through = await try_out(trial_url, public + item, media + other, public + other)
                 await desk.delete(trial)
-                yield Demo(config, link, url, direct, through, tuple(remarks))
+                manage = f"http://{_HOST}:{manage_port}/_gateway/manage?server=demo&item={SHARED}"
+                yield Demo(config, link, url, direct, through, manage, password, tuple(remarks))
 
 
 async def _make(desk: LinkDesk, name: str) -> tuple[str, str]:
@@ -120,7 +147,7 @@ async def _make(desk: LinkDesk, name: str) -> tuple[str, str]:
 def _free(wanted: int, remarks: list[str], other: int = 0) -> int:
     """`wanted` or the next port that nobody uses; another one is worth a remark."""
     for port in range(wanted, min(wanted + _TRIES, 65_536)):
-        if port == other:
+        if port and port == other:
             continue
         with socket.socket() as tried:
             # As servers do it: a port whose last connections are still closing is free.
@@ -129,7 +156,7 @@ def _free(wanted: int, remarks: list[str], other: int = 0) -> int:
                 tried.bind((_HOST, port))
             except OSError:
                 continue
-            if port != wanted:
+            if port != wanted and wanted:
                 remarks.append(f"port {wanted} is in use, taking {port}")
             return int(tried.getsockname()[1])
     raise OSError(f"no free port from {wanted} on")

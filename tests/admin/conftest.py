@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
-from gateway.cli.secrets import hash_password
+from gateway.access.passwords import hash_password
 from tests.api.conftest import POLICY, Library
 from tests.running import Answer, Running, ask, free_port, running_gateway
 

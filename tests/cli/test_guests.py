@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import POLICY
-from tests.running import Running, enter, free_port, running_gateway
+from tests.running import Running, ask, enter, free_port, running_gateway
 
 NAME = '=HYPERLINK("http://x")'
 
@@ -71,3 +71,82 @@ async def test_what_is_unknown_is_refused(running: Running) -> None:
     assert (code, out, "no such link" in err) == (1, "", True)
     code, out, err = await program(running, "guests", "export", "--server", "tb")
     assert (code, out, "no server tb" in err) == (2, "", True)
+
+
+async def test_a_guest_is_removed_and_a_person_erased(running: Running) -> None:
+    link = await running.make_link("abc")
+    cookie, _ = await enter(running.port, link, name="Eve Erased", email="eve@example.org")
+    await enter(running.port, link, name="Ada", email="ada@example.org")
+    guests = json.loads((await program(running, "guests", "list", "--json"))[1])
+    code, out, err = await program(running, "guests", "remove", guests[1]["id"])
+    assert (code, out, err) == (0, "", f"removed {guests[1]['id']}\n")
+    assert json.loads((await program(running, "guests", "erase", "--email", "EVE@example.org", "--json"))[1]) == {
+        "erased": 1
+    }
+    assert (await ask(running.port, "GET /hls/abc/seg1.ts", cookie=cookie)).status == 403
+    _, listed, _ = await program(running, "guests", "list")
+    assert "Eve" not in listed
+    assert "Ada" in listed
+    assert (await program(running, "guests", "erase"))[0] == 2
+    assert (await program(running, "guests", "erase", "--email", "nonsense"))[0] == 2
+    assert (await program(running, "guests", "remove", "0" * 22))[0] == 1
+
+
+async def test_an_erased_person_leaves_no_trace_in_any_file(
+    running: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Dump, rewritten append-only file, exports, log: nothing holds the name or the address."""
+    name, email = "Marguerite Duras", "marguerite.duras@example.org"
+    link = await running.make_link("abc")
+    await enter(running.port, link, name=name, email=email)
+    data = running.config.data_dir
+    await asyncio.sleep(1.2)  # appendfsync everysec
+    assert trace(data, name, email)
+    assert (await program(running, "guests", "erase", "--email", email))[0] == 0
+    for _ in range(100):
+        if not trace(data, name, email):
+            break
+        await asyncio.sleep(0.1)
+    assert not trace(data, name, email)
+    store = running.gateway.desk._links.store
+    await store.run(lambda client: client.save())
+    assert not trace(data, name, email)
+    for command in (("guests", "export"), ("guests", "list", "--json"), ("audit", "--json")):
+        _, out, _ = await program(running, *command)
+        assert "Duras" not in out
+        assert "duras" not in out
+    said = capfd.readouterr()
+    assert "duras" not in (said.out + said.err).lower()
+
+
+def trace(folder: Path, *words: str) -> list[str]:
+    """Files below this folder that hold one of these words."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and any(word.encode() in path.read_bytes() for word in words):
+            found.append(path.name)
+    return found
+
+
+async def test_the_record_tells_who_did_what(running: Running) -> None:
+    code, out, err = await program(running, "link", "create", "--item", "abc", "--name", "Friends", "--json")
+    assert code == 0, err
+    link = json.loads(out)
+    await program(running, "link", "edit", link["id"], "--clicks", "3")
+    await enter(running.port, link["url"])
+    await program(running, "guests", "export")
+    await program(running, "link", "delete", link["id"])
+    code, out, _ = await program(running, "audit", "--json")
+    events = json.loads(out)
+    assert [(one["action"], one["who"].partition(":")[0]) for one in reversed(events)] == [
+        ("link_created", "cli"), ("link_changed", "cli"), ("guest_admitted", "guest"), ("guests_exported", "cli"),
+        ("link_deleted", "cli"),
+    ]  # fmt: skip
+    assert link["url"].rpartition("/")[2] not in out
+    assert "ada@example.org" not in out
+    _, out, _ = await program(running, "audit", "--link", link["id"], "--action", "link_changed")
+    assert "clicks_limit=3" in out
+    _, out, _ = await program(running, "audit", "--format", "csv", "--limit", "1")
+    assert [row["action"] for row in csv.DictReader(io.StringIO(out, newline=""))] == ["link_deleted"]
+    code, _, err = await program(running, "audit", "--action", "link_crated")
+    assert (code, "did you mean link_created" in err) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import aiohttp
 import pytest
 
 from gateway.demo.run import _free
+from tests.admin.conftest import ManagerBrowser
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,7 +113,18 @@ def test_people_get_words(tmp_path: Path) -> None:
     assert "/g/" in text
     assert "    200  http://127.0.0.1" in text
     assert "    403  http://127.0.0.1" in text
-    assert "manage" not in text + rest, "managing has no address yet"
+    assert re.search(r"http://127\.0\.0\.1:\d+/_gateway/manage\?server=demo&item=aurora\n", text)
+    assert re.search(r"signing in as demo with the password \S+ ", text)
+    assert not rest.strip()
+
+
+async def test_its_owner_signs_in_and_sees_the_item(demo: subprocess.Popen[str]) -> None:
+    shown = facts(demo)["manage"]
+    browser = ManagerBrowser(int(shown["url"].split(":")[2].partition("/")[0]))
+    assert (await browser.sign_in(shown["name"], shown["password"])).status == 303
+    page = await browser.get(shown["url"].partition("127.0.0.1:")[2].partition("/")[2].join(("/", "")))
+    assert page.status == 200
+    assert b"A first guest link" in page.body
 
 
 def test_a_port_in_use_is_passed_over_and_said() -> None:
