@@ -84,8 +84,6 @@ def parse_target(raw: str) -> Target | Ambiguity:
 
 
 def _parse_path(raw: str) -> tuple[str, str] | Ambiguity:
-    if "\\" in raw or ";" in raw:
-        return Ambiguity("a backslash or semicolon in the path")
     segments = raw.split("/")[1:]
     last = len(segments) - 1
     canonical, texts = [], []

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http import HttpVersion10, HttpVersion11
 
 from gateway.access.outcome import Denied
 from gateway.errors import UpstreamFailed
@@ -92,8 +91,6 @@ class ProxyDoor:
 
     def _refused_before_rules(self, visit: Visit) -> web.StreamResponse | None:
         request, headers = visit.request, visit.request.headers
-        if request.version not in (HttpVersion10, HttpVersion11):
-            return refuse(visit, Reason.AMBIGUOUS_REQUEST, detail="HTTP version")
         upgrade = asks_upgrade(headers)
         if (request.method in ("GET", "HEAD") or upgrade) and has_body(headers):
             return refuse(visit, Reason.BODY_REFUSED)
