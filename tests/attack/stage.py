@@ -23,7 +23,7 @@ from tests.running import enter, running_gateway
 
 @dataclass
 class Stage:
-    """`cookie` is the guest's session for item A; `strange` another guest's for item B.
+    """`cookie` is the guest's session for item A, who came by `link`; `strange` another guest's for item B.
 
     `recorder` is the media server, `other` a server nobody may be led to.
     """
@@ -31,6 +31,7 @@ class Stage:
     port: int
     cookie: str
     strange: str
+    link: str
     recorder: Recorder
     other: Recorder
 
@@ -92,11 +93,12 @@ def standing(folder: Path, policy: str = POLICY) -> Iterator[Stage]:
         await recorder.start()
         await other.start()
         async with running_gateway(folder, policy, recorder.port) as running:
-            cookie, first = await enter(running.port, await running.make_link(A))
+            link = await running.make_link(A)
+            cookie, first = await enter(running.port, link)
             strange, second = await enter(running.port, await running.make_link(B))
             assert (first.status, second.status) == (303, 303)
             recorder.take()
-            ready.set_result(Stage(running.port, cookie, strange, recorder, other))
+            ready.set_result(Stage(running.port, cookie, strange, link, recorder, other))
             await stop.wait()
         recorder.stop()
         other.stop()

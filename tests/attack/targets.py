@@ -186,6 +186,8 @@ NOT_THEIRS: dict[str, list[str]] = {
         f"GET /live/{B}/index.m3u8", f"GET /media/{A}{A}", f"GET /media/{A[:-1]}", f"GET /hls/{A}x/seg1.ts",
         f"GET /seg/{A}-{B}-1.ts", f"GET /seg/{A}1.ts", f"GET /media/{A}/", f"GET /media/%20{A}", f"GET /media/{A}%20",
         f"GET /media/{A}.", f"GET /hls/{A}./seg1.ts", f"GET /any/{A}%20/x", f"GET /any/.{A}/x",
+        f"GET /admin?x=/media/{A}", f"GET /admin?/media/{A}", f"GET /admin?id={A}", f"GET /?/hls/{A}/seg1.ts",
+        f"GET /any/{B}/x?/any/{A}/x", f"GET /media/{A}/style.css", f"GET /media/{A}.css",
     ],
     "case": [
         f"GET /HLS/{A}/seg1.ts", f"GET /hls/{A.upper()}/seg1.ts", f"GET /Media/{A}", f"GET /hls/{B.upper()}/seg1.ts",

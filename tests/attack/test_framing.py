@@ -135,6 +135,10 @@ def test_there_are_enough_of_them() -> None:
     every = [sequence for group in SEQUENCES.values() for sequence in group]
     assert len(every) >= 100
     assert len(set(every)) == len(every), "none counts twice"
+    assert (
+        f"{len(every)} malformed and smuggling sequences"
+        in (Path(__file__).parents[2] / "docs/security.md").read_text()
+    )
     report("malformed and smuggling sequences", {name: len(group) for name, group in SEQUENCES.items()})
 
 

@@ -6,6 +6,8 @@ says why; every legitimate oddity arrives in its one spelling.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.attack.heads import HEADS, Head
@@ -14,6 +16,7 @@ from tests.attack.policy import A
 from tests.attack.stage import Stage
 from tests.attack.tally import report
 from tests.attack.targets import AMBIGUOUS, NOT_THEIRS, UNREADABLE
+from tests.system.stage import Guest
 
 CLIENT_FAULTS = tuple(range(400, 500))
 
@@ -52,6 +55,9 @@ def test_there_are_enough_of_them() -> None:
     assert len(lines) >= 500
     assert len(HOSTILE) >= 20
     assert len({line for line, _ in LEGITIMATE}) >= 100
+    said = (Path(__file__).parents[2] / "docs/security.md").read_text()
+    assert f"{len(lines):,} hostile requests in {len(HOSTILE)} classes" in said
+    assert f"of {len(LEGITIMATE)} odd but legitimate ones" in said
     report("hostile requests", {name: len(group) for name, group in HOSTILE.items()})
     report("legitimate requests", {"all": len(LEGITIMATE)})
 
@@ -82,3 +88,13 @@ def test_another_guest_reaches_his_item_and_not_this_one(stage: Stage) -> None:
     assert stage.ask(theirs) == (403, [])
     status, received = stage.ask(Head(mine.line.replace(A, "xyz789"), cookie="Cookie: {strange}\r\n"))
     assert (status, len(received)) == (200, 1)
+
+
+async def test_a_planted_session_does_not_learn_what_its_victim_was_given(stage: Stage) -> None:
+    """An attacker with a session of his own puts its cookie into the browser of somebody who has a link."""
+    name, _, planted = stage.strange.partition("=")
+    victim = await Guest(stage.port, jar={name: planted}).enter(stage.link)
+    stage.recorder.take()
+    theirs = Head(f"GET /hls/{A}/seg1.ts", cookie=f"Cookie: {name}={victim.jar[name]}\r\n")
+    assert stage.ask(theirs)[0] == 200
+    assert stage.ask(Head(f"GET /hls/{A}/seg1.ts", cookie="Cookie: {strange}\r\n")) == (403, [])
