@@ -58,6 +58,7 @@ from gateway.upstream.client import HttpUpstream
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
+from gateway.web.doorstep import TlsSite
 from gateway.web.edge import Deadlines, EdgeServer, Handler, c_parser_loaded
 from gateway.web.i18n import Catalogues
 from gateway.web.pages import Pages
@@ -352,12 +353,14 @@ async def serve_gateway(gateway: Gateway, sockets: Sockets, *, patience: float =
                 head=limits.head,
                 deadlines=Deadlines(paused=limits.paused.total_seconds()),
                 refused=gateway.dispatcher.refused_at_edge,
-                tls=keeper.context if keeper is not None and secure else None,
             )
             runner = web.ServerRunner(edge, shutdown_timeout=patience)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await web.SockSite(runner, at, backlog=BACKLOG).start()
+            site: web.BaseSite = web.SockSite(runner, at, backlog=BACKLOG)
+            if keeper is not None and secure:
+                site = TlsSite(runner, edge, at, keeper.context)
+            await site.start()
         # Last in, first out: before the listeners' patience begins.
         stack.push_async_callback(gateway.proxy.close)
         yield

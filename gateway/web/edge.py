@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -32,8 +31,7 @@ from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from gateway.web.crowd import Crowd
-from gateway.web.doorstep import Doorstep
+from gateway.web.crowd import Connection, Crowd
 from gateway.web.framing import fault_of
 from gateway.web.large_head import FORGET_COOKIES, ROOM, cookies_too_long
 from gateway.web.pages import common_headers
@@ -84,12 +82,10 @@ class EdgeServer(web.Server):
         head: int = MAX_HEAD,
         deadlines: Deadlines | None = None,
         refused: Refused = _say_nothing,
-        tls: Callable[[], ssl.SSLContext] | None = None,
         logger: logging.Logger = _log,
     ) -> None:
         """`head`: bytes of a line or header. `spared`: peers that are not counted by address, since they
-        speak for many (front proxies). `refused` hears of each head that was refused, and why. `tls`: the
-        certificate for a connection that begins now; None: they speak plain HTTP."""
+        speak for many (front proxies). `refused` hears of each head that was refused, and why."""
         super().__init__(self._answer, handler_cancellation=True)
         self.crowd = Crowd(4_096, 4_096) if crowd is None else crowd
         self.spared = spared
@@ -98,19 +94,10 @@ class EdgeServer(web.Server):
         self.refused = refused
         self.logger = logger
         self.turned_away: set[TurnedAway] = set()
-        self.doorsteps: set[Doorstep] = set()
-        self._tls = tls
         self._handler = handler
 
     def __call__(self) -> RequestHandler:
-        if self._tls is None:
-            return self.protocol()
-        return cast(RequestHandler, Doorstep(self, self._tls))  # the listener asks no more than a protocol
-
-    def pre_shutdown(self) -> None:
-        for one in tuple(self.doorsteps):
-            one.give_way()
-        super().pre_shutdown()
+        return self.protocol()
 
     def protocol(self) -> EdgeProtocol:
         return EdgeProtocol(
@@ -148,9 +135,8 @@ class EdgeServer(web.Server):
             message = message._replace(version=HttpVersion11)
         return super()._make_request(message, payload, protocol, writer, task)
 
-    def counted_as(self, transport: asyncio.BaseTransport) -> str | None:
-        """The address that this connection counts against."""
-        peer = transport.get_extra_info("peername")
+    def counted_as(self, peer: object) -> str | None:
+        """The address that a connection from this peer counts against."""
         address = peer[0] if isinstance(peer, tuple) else None
         return None if self.spared(address) else address
 
@@ -174,6 +160,7 @@ class EdgeServer(web.Server):
 
 class EdgeProtocol(RequestHandler):
     __slots__ = (
+        "_before",
         "_beginning",
         "_body",
         "_body_handle",
@@ -183,6 +170,7 @@ class EdgeProtocol(RequestHandler):
         "_head_handle",
         "_known",
         "_stall_handle",
+        "_until",
         "_welcome",
         "fault",
     )
@@ -190,6 +178,8 @@ class EdgeProtocol(RequestHandler):
     def __init__(self, manager: EdgeServer, **options: Any) -> None:
         super().__init__(manager, **options)
         self._edge = manager
+        self._before: Connection | None = None
+        self._until = 0.0
         self._welcome = False
         self._beginning = b""  # of the head that is arriving
         self._head_bytes = 0
@@ -204,16 +194,21 @@ class EdgeProtocol(RequestHandler):
     # --- coming and going -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self._edge.crowd.enter(self, self._edge.counted_as(transport)):
+        seconds = self._edge.deadlines.head
+        if self._before is not None:
+            self._edge.crowd.replace(self._before, self)
+            seconds = max(0.0, self._until - self._loop.time())
+            self._before = None
+        elif not self._edge.crowd.enter(self, self._edge.counted_as(transport.get_extra_info("peername"))):
             TurnedAway(self._edge.turned_away).take(transport, SURPLUS)
             return
-        self.begin(transport, self._edge.deadlines.head)
-
-    def begin(self, transport: asyncio.BaseTransport, seconds: float) -> None:
-        """Serve a connection that the crowd has taken in; `seconds` are left for its first head."""
         self._welcome = True
         super().connection_made(transport)
         self._expect_head(seconds)
+
+    def follows(self, before: Connection, until: float) -> None:
+        """The crowd knows this connection already, as `before`; its first head has time until then."""
+        self._before, self._until = before, until
 
     def connection_lost(self, exc: BaseException | None) -> None:
         for handle in (self._head_handle, self._body_handle, self._stall_handle, self._close_handle):

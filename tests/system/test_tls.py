@@ -8,6 +8,7 @@ import json
 import shutil
 import signal
 import ssl
+import statistics
 import subprocess
 import sys
 import time
@@ -70,7 +71,7 @@ async def enter(port: int, context: ssl.SSLContext, link: str) -> str:
     """Come in; the session cookie."""
     page, _ = await ask(port, context, f"GET {path_of(link)}", "Accept: text/html\r\n")
     form = page.decode().partition('name="form" value="')[2].partition('"')[0]
-    bound = cookie_of(page, "__Host-gateway-form")
+    bound = cookie_of(page, "__Host-Http-gateway-form")
     answer, _ = await ask(
         port,
         context,
@@ -80,13 +81,16 @@ async def enter(port: int, context: ssl.SSLContext, link: str) -> str:
         f"name=Ada&email=ada%40example.org&form={form}".encode(),
     )
     assert answer.startswith(b"HTTP/1.1 303 "), answer[:500]
-    return cookie_of(answer, "__Host-gateway")
+    return cookie_of(answer, "__Host-gateway=")
 
 
 def cookie_of(answer: bytes, name: str) -> str:
-    (line,) = [line for line in answer.decode().split("\r\n") if line.startswith(f"Set-Cookie: {name}=")]
-    assert "; Secure" in line
-    return line.removeprefix("Set-Cookie: ").partition(";")[0]
+    """The pair whose name begins so, with a value."""
+    lines = [line for line in answer.decode().split("\r\n") if line.startswith(f"Set-Cookie: {name}")]
+    pairs = [line.removeprefix("Set-Cookie: ").partition(";")[0] for line in lines if "Max-Age=0" not in line]
+    assert all("; Secure" in line for line in lines)
+    (pair,) = [pair for pair in pairs if pair.partition("=")[2].strip('"')]
+    return pair
 
 
 async def test_a_guests_stream_runs_on_while_certificates_come_and_go(tmp_path: Path, media: Media) -> None:
@@ -187,17 +191,19 @@ async def test_silent_tls_connections_are_closed_in_time_and_others_are_served(t
             for _ in range(SILENT // 6)
             for one in (silent(at, b""), silent(at, hello), shaken(at))
         ]
-        slowest = 0.0
+        waits = []
         while not all(task.done() for task in waiting):
             began = time.monotonic()
             answer, _ = await ask(port, trusting(files), "GET /_gateway/health/ready")
             assert answer.startswith(b"HTTP/1.1 200 ")
-            slowest = max(slowest, time.monotonic() - began)
+            waits.append(time.monotonic() - began)
             await asyncio.sleep(0.3)
         took = [task.result() for task in waiting]
-        print(f"\n{len(took)} closed after {max(took):.1f} s at the latest; meanwhile served within {slowest:.2f} s")
+        usual = statistics.median(waits)
+        print(f"\n{len(took)} closed after {max(took):.1f} s at the latest; meanwhile served in {usual:.2f} s")
         assert max(took) < 12
-        assert slowest < 5
+        assert statistics.median(waits) < 3
+        assert max(waits) < 9
         # The managers' listener speaks TLS as well, and no plain HTTP.
         answer, _ = await ask(manage, trusting(files), "GET /_gateway/nothing")
         assert answer.startswith(b"HTTP/1.1 4")

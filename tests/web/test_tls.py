@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ import pytest
 from aiohttp import web
 
 from gateway.web.crowd import Crowd
+from gateway.web.doorstep import TlsSite
 from gateway.web.edge import Deadlines, EdgeServer
 from gateway.web.tls import CertificateKeeper
 from tests.certificates import careless, issue, serial, served_serial, trusting
@@ -30,6 +32,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Stage:
     server: EdgeServer
     keeper: CertificateKeeper
+    site: TlsSite
     port: int
     hold: asyncio.Event
 
@@ -58,13 +61,15 @@ async def stage(
         return response
 
     keeper = CertificateKeeper(issue(folder))
-    server = EdgeServer(answer, tls=keeper.context, crowd=crowd, deadlines=deadlines)
+    server = EdgeServer(answer, crowd=crowd, deadlines=deadlines)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Stage(server, keeper, runner.addresses[0][1], hold)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    site = TlsSite(runner, server, listening, keeper.context)
+    await site.start()
+    yield Stage(server, keeper, site, listening.getsockname()[1], hold)
     await runner.cleanup()
-    assert not server.doorsteps
+    assert site.shaking == 0
 
 
 async def gone(reader: asyncio.StreamReader, seconds: float = 5.0) -> float:
@@ -179,7 +184,7 @@ async def test_the_surplus_hears_503_and_a_flood_of_it_costs_no_handshakes(tmp_p
         writer.close()
         flood = [await on.plain() for _ in range(80)]
         await asyncio.sleep(0.1)
-        assert len(on.server.doorsteps) == 64
+        assert on.site.shaking == 64
         on.hold.set()
         for reader, writer in busy:
             await asyncio.wait_for(reader.readuntil(b"ended"), 5)
@@ -271,3 +276,36 @@ def test_reload_takes_other_files_and_stays_with_the_old_ones_when_they_are_bad(
     assert "can be read by everybody" in str(keeper.fault)
     assert not keeper.reload(type(other)(other.certificate, tmp_path / "none.key"))
     assert keeper._files == other
+
+
+async def test_who_is_shaking_hands_when_the_gateway_stops_is_still_answered(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        reader, writer = await on.plain()
+        silent, silent_writer = await on.plain()
+        await until(lambda: on.site.shaking == 2)
+        stopping = asyncio.create_task(on.site.stop())
+        await asyncio.sleep(0.1)
+        context = careless()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = context.wrap_bio(incoming, outgoing)
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await asyncio.wait_for(reader.read(65_536), 5))
+        client.write(HELLO)
+        writer.write(outgoing.read())  # the end of the handshake and the request in one packet
+        answer = b""
+        while b"hello" not in answer:
+            incoming.write(await asyncio.wait_for(reader.read(65_536), 5))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                while piece := client.read(65_536):
+                    answer += piece
+        assert b" 200 " in answer
+        assert await gone(silent) < 4
+        await stopping
+        on.site._runner._reg_site(on.site)  # cleanup stops it again
+        for one in (writer, silent_writer):
+            one.close()
