@@ -16,7 +16,8 @@ COPY policies policies
 COPY config.yaml README.md LICENSE ./
 COPY --from=player /tmp/hls.js-1.7.4.tgz /tmp/
 RUN PYTHONPATH=. python -c "from pathlib import Path; from gateway.web.vendor import FOLDER, unpack; unpack(Path('/tmp/hls.js-1.7.4.tgz').read_bytes(), FOLDER)" \
- && /venv/bin/python -m compileall -q gateway /venv/lib
+ && /venv/bin/python -m compileall -q gateway /venv/lib \
+ && chmod -R a+rX /app /venv
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /data gateway \

@@ -25,6 +25,7 @@ PARTS = {
     "redis-server": ("redis-server", "valkey-server"),
     "shellcheck": ("shellcheck",),
     "npm": ("npm",),
+    "unshare": ("unshare",),
 }
 # For everything that tests start, not for the look-up alone.
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
