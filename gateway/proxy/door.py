@@ -104,9 +104,9 @@ class ProxyDoor:
         return None
 
     def _denied(self, visit: Visit, denied: Denied, grant_ids: tuple[str, ...]) -> web.StreamResponse:
-        has_grant = denied.reason in (Reason.NO_RULE, Reason.QUERY_REFUSED, Reason.METHOD_REFUSED)
-        if visit.request.method == "OPTIONS" and has_grant:
-            # No word about methods or other origins: a browser that asks for another site learns nothing.
+        if visit.request.method == "OPTIONS" and denied.reason.status == 403:
+            # No word about methods or other origins: a browser that asks for another site, which it does
+            # without cookies, learns nothing.
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
         back = self.way_back(visit.server, grant_ids) if grant_ids else None
         return refuse(visit, denied.reason, detail=denied.detail, back=back)

@@ -128,7 +128,9 @@ class Exchange:
         return web.Response(status=200 if answer.status == 206 else answer.status, body=body, headers=headers)
 
     def _redirect(self, answer: Answer, locations: list[str] | tuple[()]) -> web.StreamResponse:
-        ours = self._ours(locations[0]) if len(locations) == 1 else None
+        # These two repeat the request as it was; after the others a browser comes with a GET.
+        method = self._request.method if answer.status in (307, 308) else "GET"
+        ours = self._ours(locations[0], method) if len(locations) == 1 else None
         if ours is None:
             return refuse(self._visit, Reason.REDIRECT_REFUSED, detail="leads where this guest may not go")
         headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
@@ -141,14 +143,14 @@ class Exchange:
         headers["Location"] = ours
         return web.Response(status=answer.status, headers=headers)
 
-    def _ours(self, location: str) -> str | None:
+    def _ours(self, location: str, method: str = "GET") -> str | None:
         """The location on our host, if this guest may go there."""
         facing = self._facing
-        led = led_to(location, self._visit.target, facing.home, facing.injected)
+        led = led_to(location, self._visit.target, facing.names, facing.injected)
         if led is None:
             return None
         target, fragment = led
-        if not self._allowed.live.scope.decide("GET", target).allowed:
+        if not self._allowed.live.scope.decide(method, target).allowed:
             return None
         ours = target.sent + fragment
         return None if facing.leaks(ours) else ours

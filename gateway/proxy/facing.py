@@ -28,7 +28,7 @@ _USUAL = {"http": 80, "https": 443}
 class Facing:
     server: MediaServer
     upstream: Upstream
-    home: tuple[Origin, ...]  # the origins that are this server
+    names: tuple[Origin, ...]  # the origins that are this server; ours too, which we tell it in X-Forwarded-Host
     finder: CredentialFinder
     injected: frozenset[str]  # pairs that we add to queries, as they are spelled there
     _credentials: Credentials
@@ -43,7 +43,7 @@ class Facing:
         return cls(
             server=server,
             upstream=server.upstream,
-            home=home,
+            names=(*home, server.config.public),
             finder=CredentialFinder(credentials.spellings()),
             injected=frozenset(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credentials.query),
             _credentials=credentials,

@@ -40,6 +40,7 @@ kinds:
       - GET /v/{id}/{file}
       - GET /q/{id}?*
       - POST /api/{id}
+      - POST /again/{id}
       - OPTIONS /opt/{id}
       - WS /ws/{id}
       - GET /both/{id}

@@ -74,7 +74,10 @@ class TestRefusedBeforeTheServer:
             assert stage.upstream.calls == []
             assert (await guest.get("OPTIONS /opt/abc", IN)).status == 200
             assert stage.call.line == "OPTIONS /opt/abc HTTP/1.1"
-            assert (await guest.get("OPTIONS /v/abc/x.ts")).status == 403
+            # A browser asks without cookies whether another site may ask.
+            for path in ("/v/abc/x.ts", "/opt/abc", "/"):
+                assert (await guest.get(f"OPTIONS {path}", "Origin: http://evil.test\r\n")).status == 204
+            assert len(stage.upstream.calls) == 1
 
 
 class TestRequests:
@@ -337,6 +340,12 @@ class TestRedirects:
             ("//127.0.0.1:{port}/v/abc/other.ts", "/v/abc/other.ts"),
             ("https://media.lan/v/abc/other.ts", "/v/abc/other.ts"),
             ("HTTPS://MEDIA.lan:443/v/abc/other.ts", "/v/abc/other.ts"),
+            # A server that believes X-Forwarded-Host writes our own name.
+            ("http://gateway.test/v/abc/other.ts", "/v/abc/other.ts"),
+            ("//gateway.test/v/abc/other.ts", "/v/abc/other.ts"),
+            ("http://gateway.test/v/xyz/other.ts", None),
+            ("https://gateway.test/v/abc/other.ts", None),
+            ("http://gateway.test:81/v/abc/other.ts", None),
             ("/q/abc?x=/../y", "/q/abc?x=/../y"),
             ("http://evil.test/v/abc/other.ts", None),
             ("//evil.test/v/abc/other.ts", None),
@@ -373,6 +382,28 @@ class TestRedirects:
             else:
                 assert (reply.status, reply.header("Location"), reply.body) == (302, ours, b"")
                 assert reply.header("Content-Type") is None
+
+    @pytest.mark.parametrize(
+        ("status", "location", "ours"),
+        [
+            ("307 Temporary Redirect", "/again/abc", True),
+            ("308 Permanent Redirect", "/again/abc", True),
+            ("307 Temporary Redirect", "/v/abc/x.ts", False),
+            ("302 Found", "/again/abc", False),
+            ("303 See Other", "/v/abc/x.ts", True),
+            ("302 Found", "/v/abc/x.ts", True),
+        ],
+    )
+    async def test_a_redirect_is_judged_as_the_request_that_follows_it(
+        self, status: str, location: str, ours: bool
+    ) -> None:
+        async def script(call: Call) -> None:
+            await call.answer(status=status, headers=f"Location: {location}\r\n")
+
+        async with opened(script) as stage, stage.client() as guest:
+            reply = await guest.get("POST /api/abc", IN)
+            assert reply.header("Location") == (location if ours else None)
+            assert reply.status == (int(status[:3]) if ours else 502)
 
     async def test_two_locations_lead_nowhere(self) -> None:
         async def script(call: Call) -> None:
