@@ -100,8 +100,8 @@ class Doorkeeper:
         """The hidden one-time id for a form that is shown with this cookie. Nothing is stored."""
         return new_form(self._links.keys, token, cookie, now)
 
-    async def look(self, token: str, server: MediaServer) -> Entrance | Denied:
-        """What a stranger sees of this link; uses nothing up. Raises StoreDown."""
+    async def look(self, token: str, server: MediaServer, *, ask: bool = True) -> Entrance | Denied:
+        """What a stranger sees of this link; uses nothing up. `ask`: the media server too. Raises StoreDown."""
         seen = await self._at(token, server)
         if isinstance(seen, Denied):
             return seen
@@ -109,9 +109,8 @@ class Doorkeeper:
         reason = refusal(now_state, inside=False)
         if reason is not None or seen.item is None:
             return Denied(reason or Reason.ACCESS_OFF)
-        found = await ask_media(self._resolve, server, seen.link.item)
-        # A server that does not answer is no reason to hide the form: by the time it is filled in it may.
-        if isinstance(found, Denied) and found.reason not in (Reason.UPSTREAM_DOWN, Reason.UPSTREAM_SLOW):
+        found = await ask_media(self._resolve, server, seen.link.item) if ask else None
+        if isinstance(found, Denied):
             return found
         return Entrance(seen.link, seen.item, server, now_state)
 
@@ -138,6 +137,10 @@ class Doorkeeper:
         before = await self._links.guests.used_form(link.id, form.key)
         if before is not None:
             return await self._again(seen, server, before, digest, grant_ids)
+        for visitor in await self._here_before(seen, grant_ids):
+            # A form left open in another tab of a browser that has come in since.
+            if _same(visitor.guest, words, shared_device=posted.shared_device):
+                return await self._reenter(seen, server, visitor, grant_ids)
         if form.old:
             return Denied(Reason.FORM_STALE, "older than ten minutes")
         reason = refusal(self._state(link, seen.item, server), inside=False)
@@ -177,15 +180,7 @@ class Doorkeeper:
         seen = await self._at(token, server)
         if isinstance(seen, Denied):
             return None
-        mine = [one for one in grant_ids if slot_of(one) == slot_of(seen.link.id)]
-        if not mine:
-            return None
-        visitors = await self._links.guests.visitors(mine)
-        known = [
-            visitors[one]
-            for one in dict.fromkeys(map(guest_of, reversed(mine)))
-            if one in visitors and self._recognised(visitors[one], seen.link)
-        ]
+        known = await self._here_before(seen, grant_ids)
         if not known:
             return None
         reason = refusal(self._state(seen.link, seen.item, server), inside=True)
@@ -246,6 +241,18 @@ class Doorkeeper:
     def _recognised(self, visitor: Visitor, link: Link) -> bool:
         guest = visitor.guest
         return guest.link == link.id and guest.gone_at is None and self._clock() - guest.first_seen < RECOGNISED
+
+    async def _here_before(self, seen: Seen, grant_ids: tuple[str, ...]) -> list[Visitor]:
+        """The guests of this link that this browser is recognised as, the latest first."""
+        mine = [one for one in grant_ids if slot_of(one) == slot_of(seen.link.id)]
+        if not mine:
+            return []
+        visitors = await self._links.guests.visitors(mine)
+        return [
+            visitors[one]
+            for one in dict.fromkeys(map(guest_of, reversed(mine)))
+            if one in visitors and self._recognised(visitors[one], seen.link)
+        ]
 
     async def _again(
         self, seen: Seen, server: MediaServer, before: tuple[str, str], digest: str, grant_ids: tuple[str, ...]
@@ -331,6 +338,11 @@ def read_words(posted: PostedForm) -> _Words | Denied:
     if name is None or email is None:
         return Denied(Reason.FORM_INVALID, ", ".join(errors), errors)
     return _Words(name, email)
+
+
+def _same(guest: Guest, words: _Words, *, shared_device: bool) -> bool:
+    """Whether these words are this guest's. Who adds or takes back "not my device" is treated as somebody else."""
+    return (guest.name, guest.email, guest.shared_device) == (words.name, words.email, shared_device)
 
 
 def _digest(form: str, words: _Words) -> str:

@@ -22,7 +22,7 @@ from gateway.reasons import Reason
 from gateway.web.form import read_form
 from gateway.web.navigation import ahead_of_time, not_opened
 from gateway.web.pages import common_headers
-from gateway.web.refuse import refuse, wants_page
+from gateway.web.refuse import refuse, takes_page
 from gateway.web.same_origin import foreign
 from gateway.web.session import SessionCookie
 from gateway.web.visit import Visit
@@ -110,9 +110,10 @@ class EntryDoor:
         self.metrics.admission("admitted" if isinstance(outcome, Admitted) else "refused")
         if isinstance(outcome, Admitted):
             return self._enter(outcome)
-        if outcome.reason not in _AGAIN or not wants_page(visit.request):
+        if outcome.reason not in _AGAIN or not takes_page(visit.request):
             return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
-        entrance = await self.doorkeeper.look(token, visit.server)
+        # Whatever ails the media server, what was typed is not to be lost for it.
+        entrance = await self.doorkeeper.look(token, visit.server, ask=False)
         if isinstance(entrance, Denied):
             return refuse(visit, entrance.reason, detail=entrance.detail)
         visit.reason, visit.detail = outcome.reason, outcome.detail

@@ -75,6 +75,12 @@ def wants_page(request: web.BaseRequest) -> bool:
     return "text/html" in request.headers.get("Accept", "").lower()
 
 
+def takes_page(request: web.BaseRequest) -> bool:
+    """Whether a page will do: all but programs that name what they take, and pages are not among it."""
+    accept = request.headers.get("Accept", "*/*").lower()
+    return any(kind in accept for kind in ("text/html", "text/*", "*/*"))
+
+
 def _answer(
     request: web.BaseRequest,
     pages: Pages,

@@ -111,7 +111,9 @@ async def test_media_gone_or_server_down_uses_no_click(world: World, worker: Wor
     for failure, expected in ((UpstreamDown(), Reason.UPSTREAM_DOWN), (UpstreamSlow(), Reason.UPSTREAM_SLOW)):
         world.media.failure = failure
         assert reason(await worker.post(token)) is expected
-        assert isinstance(await worker.door.look(token, worker.server), Entrance)
+        assert reason(await worker.door.look(token, worker.server)) is expected
+        # What was typed wrong comes back all the same.
+        assert isinstance(await worker.door.look(token, worker.server, ask=False), Entrance)
     world.media.failure = None
     for state, expected in (
         ("gone", Reason.MEDIA_GONE),
@@ -220,6 +222,23 @@ async def test_two_links_in_one_browser_latest_admission_last(world: World, work
     back = await worker.door.come_back(one, worker.server, second.grant_ids)
     assert isinstance(back, Admitted)
     assert back.grant_ids == second.grant_ids
+
+
+async def test_a_second_tabs_form_from_a_browser_that_is_in_uses_no_click(world: World, worker: Worker) -> None:
+    view, token = await world.link(clicks=1)
+    forms = [worker.door.new_form(token, COOKIE, world.clock()) for _ in range(3)]
+    first = await worker.admitted(token, form=forms[0])
+    second = await worker.admitted(token, form=forms[1], name=" Ada ", ids=first.grant_ids)
+    assert second.grant_ids == first.grant_ids
+    assert await used(world, view.link.id) == 1
+    # Who says to be somebody else, or on somebody else's device, is another guest.
+    for other in ({"name": "Eve"}, {"email": "eve@example.org"}, {"shared": True}):
+        denied = await worker.post(token, form=forms[2], ids=first.grant_ids, **other)
+        assert reason(denied) is Reason.LINK_USED_UP
+    await worker.door.leave(first.grant_ids)
+    assert reason(await worker.post(token, form=forms[2], ids=first.grant_ids)) is Reason.LINK_USED_UP
+    _, another = await world.link(item="film2")
+    assert (await worker.admitted(another, ids=first.grant_ids)).live.guest.id != first.live.guest.id
 
 
 async def test_twenty_grants_the_oldest_goes(world: World, worker: Worker) -> None:

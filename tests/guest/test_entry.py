@@ -40,7 +40,7 @@ class FakeDoorkeeper:
     posts: list[Any] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
 
-    async def look(self, token, server):
+    async def look(self, token, server, *, ask=True):
         return self.looked
 
     async def come_back(self, token, server, grant_ids):
@@ -306,6 +306,14 @@ async def test_a_program_hears_the_faults_as_a_problem(entry, keeper):
     answer, text = await post(entry, GOOD, {"Accept": "application/json"})
     assert answer.status == 422
     assert '"email": "Please enter an email address' in text
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, {"Accept": "text/*;q=0.5"}], ids=str)
+async def test_who_takes_anything_gets_the_form_again(entry, keeper, headers):
+    keeper.admitted = Denied(Reason.FORM_INVALID, "", {"email": "entry.error.email"})
+    answer, page = await post(entry, GOOD, headers)
+    assert (answer.status, answer.content_type) == (422, "text/html")
+    assert 'value="zoe@example.org"' in page
 
 
 async def test_without_the_cookie_the_guest_is_told_what_to_do(entry, keeper):

@@ -82,7 +82,6 @@ class Row:
     before: int = 200  # a stream before the page is opened: who is in stays in until they refresh
 
 
-# While the server can't be reached the form is shown: by the time it is filled in the server may be back.
 ROWS = [
     Row(nothing, (200, "Continue"), (303, ""), (200, "page of"), 200),
     Row(item_off, (410, OFF), (410, OFF), (410, OFF), 403),
@@ -91,8 +90,8 @@ ROWS = [
     Row(deleted, (410, INVALID), (410, INVALID), (410, INVALID), 403),
     Row(used_up, (410, INVALID), (410, INVALID), (200, "page of"), 200),
     Row(media_gone, (410, GONE), (410, GONE), (410, GONE), 403, before=404),
-    Row(server_down, (200, "Continue"), (502, DOWN), (502, DOWN), 502, before=502),
-    Row(server_slow, (200, "Continue"), (504, SLOW), (504, SLOW), 504, before=504),
+    Row(server_down, (502, DOWN), (502, DOWN), (502, DOWN), 502, before=502),
+    Row(server_slow, (504, SLOW), (504, SLOW), (504, SLOW), 504, before=504),
 ]
 
 
@@ -210,6 +209,9 @@ async def test_the_form_admits_once_the_server_is_back(gateway: Running, media: 
     form = form_id(await guest.get(path_of(link)))
     await media.stop()
     assert (await guest.post(link, form)).status == 502
+    wrong = await guest.post(link, form, email="ada")  # what was typed is not lost for it
+    assert wrong.status == 422
+    assert b'value="ada"' in wrong.body
     await media.start()
     assert (await guest.post(link, form)).status == 303
 
