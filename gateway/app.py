@@ -209,7 +209,7 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
     guesses = Guesses(config.limits.guesses_per_address, now)
     entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now, guesses, metrics, client)
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
-    watch = WatchDoor(grants, sessions, config.prefixes)
+    watch = WatchDoor(grants, sessions, config.prefixes, way_back)
     statics = StaticDoor(pages)
     gateway: Gateway
     ops = Ops(metrics, lambda: gateway.problems(), config.prefixes.own)

@@ -6,14 +6,15 @@ every worker. Its address names a grant, which is no secret: the session cookie 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
+from gateway.access.servers import MediaServer
 from gateway.config import Prefixes
-from gateway.links.ids import is_grant_id
 from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse
@@ -24,17 +25,22 @@ from gateway.web.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class WatchDoor:
+    """`way_back`: where the media of one of these grants is, if one of them lives."""
+
     grants: GrantTable
     sessions: SessionCookie
     prefixes: Prefixes
+    way_back: Callable[[MediaServer, tuple[str, ...]], str | None]
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         if visit.request.method not in ("GET", "HEAD"):
             return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         wanted = visit.target.path.removeprefix(f"{self.prefixes.own}/watch/")
-        live = await self._find(visit, wanted)
+        grant_ids = self.sessions.grant_ids(visit.request)
+        live = await self._find(visit, wanted, grant_ids)
         if isinstance(live, Reason):
-            return refuse(visit, live)
+            back = self.way_back(visit.server, grant_ids) if grant_ids else None
+            return refuse(visit, Reason.NO_RULE if back else live, back=back)
         visit.grant = live.grant.id
         denied = await self.grants.recheck(live)
         if denied is not None:
@@ -56,14 +62,13 @@ class WatchDoor:
             hls_js=pages.static(HLS_JS) if pages.statics.has_hls_js else None,
         )
 
-    async def _find(self, visit: Visit, wanted: str) -> LiveGrant | Reason:
+    async def _find(self, visit: Visit, wanted: str, grant_ids: tuple[str, ...]) -> LiveGrant | Reason:
         """The live grant of this session and host, or why there is none."""
-        grant_ids = self.sessions.grant_ids(visit.request)
-        if not is_grant_id(wanted) or wanted not in grant_ids:
-            return Reason.NO_SESSION
         mine = self.grants.known(grant_ids)
         if mine is None:
             mine = await self.grants.load(grant_ids)
+        if wanted not in grant_ids:
+            return Reason.NO_SESSION
         for live in mine:
             if live.grant.id == wanted and live.server.config.name == visit.server.config.name:
                 return live

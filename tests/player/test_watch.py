@@ -81,7 +81,7 @@ def grants(live):
 
 @pytest.fixture
 def watch(stage, grants):
-    stage.door = WatchDoor(grants, FakeSessions(), Prefixes()).handle
+    stage.door = WatchDoor(grants, FakeSessions(), Prefixes(), lambda server, ids: "/media/x" if ids else None).handle
     return stage
 
 
@@ -139,7 +139,8 @@ async def test_a_worker_that_does_not_know_the_grant_yet_loads_it(watch, grants)
 async def test_the_address_alone_opens_nothing(watch, grants, headers):
     answer, page = await open_page(watch, headers={"Accept": "text/html", **headers})
     assert answer.status == 403
-    assert "guest link" in page
+    assert ("You need a guest link" in page) is ("Cookie" not in headers)
+    assert ('href="/media/x"' in page) is ("Cookie" in headers)  # who has other media is led back to them
     assert grants.rechecked == 0
 
 
@@ -149,8 +150,10 @@ async def test_other_spellings_are_other_grants(watch, grants, grant):
     assert grants.rechecked == 0
 
 
-async def test_an_ended_grant_says_so(watch, grants):
+async def test_an_ended_grant_says_so_where_no_other_lives(watch, grants):
     grants.lives = ()
+    assert 'href="/media/x"' in (await open_page(watch))[1]
+    watch.door = WatchDoor(grants, FakeSessions(), Prefixes(), lambda server, ids: None).handle
     answer, page = await open_page(watch)
     assert answer.status == 403
     assert "Your access has ended" in page

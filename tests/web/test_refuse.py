@@ -114,7 +114,7 @@ async def test_programs_hear_what_is_wrong_with_a_form(stage):
         (UpstreamSlow(), Reason.UPSTREAM_SLOW),
         (UpstreamDown(), Reason.UPSTREAM_DOWN),
         (UpstreamFailed(), Reason.UPSTREAM_DOWN),
-        (StoreTooNew(), Reason.INTERNAL),
+        (StoreTooNew(), Reason.STORE_DOWN),
         (BadSecret(), Reason.INTERNAL),
         (GatewayError(), Reason.INTERNAL),
     ],
