@@ -31,10 +31,12 @@ from gateway.access.throttle import Guesses
 from gateway.admin.guests import GuestsDoor
 from gateway.admin.links import LinksDoor
 from gateway.admin.manage import ManageDoor
+from gateway.admin.oidc import OidcDoor
 from gateway.admin.poster import PosterDoor
 from gateway.admin.record import RecordDoor
 from gateway.admin.session import Desk
 from gateway.admin.signing_in import SignInDoor
+from gateway.admin.trusted_header import HeaderDoor, HeaderReader
 from gateway.api.door import ApiDoor
 from gateway.config import Config, Listen, Origin
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
@@ -54,7 +56,9 @@ from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
 from gateway.store.manager_sessions import ManagerSessions
 from gateway.store.opening import open_store
+from gateway.store.sign_in_attempts import SignInAttempts
 from gateway.upstream.client import HttpUpstream
+from gateway.upstream.oidc import Provider
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
@@ -164,7 +168,8 @@ async def open_gateway(config: Config, *, role: Literal["serve", "command"] = "s
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(open_servers(config))
         store = await stack.enter_async_context(open_store(config, role=role))
-        gateway = _compose(config, servers, store, Pages(theme, config.prefixes, Catalogues.load(config.languages)))
+        pages = Pages(theme, config.prefixes, Catalogues.load(config.languages))
+        gateway = _compose(config, servers, store, pages, stack)
         stack.callback(gateway.dispatcher.log.close)
         for watch in (gateway.grants.run, gateway.index.run):
             stack.push_async_callback(_ended, asyncio.create_task(_kept_running(watch)))
@@ -188,7 +193,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -> Gateway:
+def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages, closing: AsyncExitStack) -> Gateway:
     metrics = Metrics()
     trusted = TrustedProxies(config.trusted_proxies)
 
@@ -236,7 +241,7 @@ def _compose(config: Config, servers: Servers, store: LinkStore, pages: Pages) -
     index = LinkIndex(store, now)
     manage: ManageDispatcher | NothingHere = NothingHere(pages)
     if config.manage is not None:
-        manage = _compose_managing(config, config.manage.url, desk, index, store, pages, log, client, health)
+        manage = _compose_managing(config, config.manage.url, desk, index, store, pages, log, client, health, closing)
     gateway = Gateway(config, servers, desk, grants, dispatcher, manage, index, proxy, metrics)
     return gateway
 
@@ -251,14 +256,15 @@ def _compose_managing(
     log: AccessLog,
     client: Callable[[web.BaseRequest], str],
     health: Mapping[str, Handler],
+    closing: AsyncExitStack,
 ) -> ManageDispatcher:
     """What is on the managing origin."""
     managers, trail = Managers(config.managers), AuditTrail(store.store)
     items = ManagerDesk(links, trail, now, index)
     api = ApiDoor(items, lambda: managers, Guesses(WRONG_TOKENS, now), config.prefixes)
-    desk = Desk(SignIn(ManagerSessions(store.store), lambda: managers, trail, now), origin, config.prefixes)
+    desk, signing_in = _compose_sign_in(config, origin, store, managers, trail, closing)
     guests = GuestsDoor(desk, items)
-    sign_in, manage, statics = SignInDoor(desk), ManageDoor(desk, items), StaticDoor(pages)
+    manage, statics = ManageDoor(desk, items), StaticDoor(pages)
     return ManageDispatcher(
         origin=origin,
         prefixes=config.prefixes,
@@ -275,13 +281,41 @@ def _compose_managing(
             ManagePath("/manage/guests/export", guests.export),
             ManagePath("/manage/guests/live", guests.live),
             ManagePath("/manage/poster", PosterDoor(desk, items).handle),
-            ManagePath("/manage/sign-in", sign_in.handle),
-            ManagePath("/manage/sign-out", sign_in.sign_out),
+            *signing_in,
             ManagePath("/static", statics.static, below=True),
             ManagePath("/theme/logo", statics.logo),
         ),
         health=health,
     )
+
+
+def _compose_sign_in(
+    config: Config,
+    origin: Origin,
+    store: LinkStore,
+    managers: Managers,
+    trail: AuditTrail,
+    closing: AsyncExitStack,
+) -> tuple[Desk, tuple[ManagePath, ...]]:
+    """How managers sign in, by the configuration: their own passwords, a provider, or a proxy's word."""
+    oidc, header = config.sign_in.oidc, config.sign_in.trusted_header
+    way = "oidc" if oidc is not None else "trusted_header" if header is not None else "password"
+    sign_in = SignIn(ManagerSessions(store.store), lambda: managers, trail, now, way=way)
+    reader = HeaderReader(header, TrustedProxies(header.peers)) if header is not None else None
+    desk = Desk(sign_in, origin, config.prefixes, reader.name if reader is not None else None)
+    out = ManagePath("/manage/sign-out", SignInDoor(desk).sign_out)
+    if oidc is not None:
+        provider = Provider(oidc)
+        closing.push_async_callback(provider.close)
+        door = OidcDoor(desk, oidc, provider, SignInAttempts(store.store))
+        return desk, (
+            ManagePath("/manage/sign-in", door.handle),
+            ManagePath("/manage/sign-in/callback", door.callback),
+            out,
+        )
+    if reader is not None:
+        return desk, (ManagePath("/manage/sign-in", HeaderDoor(desk, reader).handle), out)
+    return desk, (ManagePath("/manage/sign-in", SignInDoor(desk).handle), out)
 
 
 # --- listening ------------------------------------------------------------------------------------

@@ -105,6 +105,48 @@ class Manager:
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """What a group, or a claim with a value, may manage."""
+
+    may: tuple[str, ...]
+    group: str | None = None
+    claim: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedHeader:
+    """A proxy in front says who somebody is: only these `peers` may."""
+
+    user: str
+    groups: str | None
+    peers: tuple[str, ...]
+    rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """An OpenID Connect provider; `name`, `groups` and `ids` are names of claims."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: tuple[str, ...]
+    name: str
+    groups: str
+    ids: tuple[str, ...]
+    rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInConfig:
+    """How managers sign in; neither: by the passwords under `managers`."""
+
+    trusted_header: TrustedHeader | None = None
+    oidc: Oidc | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     max_age: timedelta = timedelta(hours=12)
     leave_after: timedelta = timedelta(minutes=15)
@@ -161,6 +203,7 @@ class Config:
     admin_listen: Listen | None = None
     servers: tuple[ServerConfig, ...] = ()
     managers: tuple[Manager, ...] = ()
+    sign_in: SignInConfig = field(default_factory=SignInConfig)
     retention: timedelta = timedelta(days=90)
     session: SessionConfig = field(default_factory=SessionConfig)
     prefixes: Prefixes = field(default_factory=Prefixes)

@@ -163,7 +163,7 @@ def read_managers(top: Section, servers: Sequence[ServerConfig], base: Path) -> 
             section.missing("password", "is missing (`gateway password`), or token (`gateway token create`)")
         if not section.has("may"):
             section.missing("may", 'is missing: which items, such as ["tv:*"]')
-        may = section.each("may", partial(_may, servers=known))
+        may = section.each("may", partial(read_may, servers=known))
         found.append(Manager(name, password, token, may, section.each("ids", texts.text)))
     return tuple(found)
 
@@ -179,7 +179,7 @@ def _hash(value: Any, base: Path, parse: Any) -> str:
     return str(parse(texts.secret_text(value, base)))
 
 
-def _may(value: Any, servers: Sequence[str]) -> str:
+def read_may(value: Any, servers: Sequence[str]) -> str:
     """`tv:*`, `tv:abc*`, `*:*`, `tv:own`."""
     written = texts.text(value)
     server, colon, item = written.partition(":")

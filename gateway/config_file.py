@@ -11,6 +11,7 @@
     tls: {certificate, key}           files; absent: plain HTTP
     servers: [{name, upstream, policy, guest_access, public_host, also_known_as, behind, timeouts}]
     managers: [{name, password, token, may, ids}]
+    sign_in: password | {trusted_header: {…}} | {oidc: {…}}     see config_sign_in
     guests: {retention_days}
     session: {max_age, leave_after, store_grace, cookie}
     prefixes: {link, own}
@@ -48,6 +49,7 @@ from gateway.config import (
     Tls,
 )
 from gateway.config_entries import read_managers, read_servers
+from gateway.config_sign_in import read_sign_in
 from gateway.errors import BadCertificate, BadFile
 from gateway.yaml_section import Section
 from gateway.yaml_source import Fault, Source, Way, read
@@ -120,9 +122,6 @@ class _Reader:
         guests = top.section("guests", ("retention_days",), ("fields", "consent"))
         usual = Limits()
         limits = top.section("limits", tuple(one.name for one in fields(Limits)))
-        # `password` is what a manager signs in with when nothing else is said.
-        if top.data.get("sign_in") not in (None, "password", {}, []):
-            top.fault(("sign_in",), "this version does not implement another way than password")
         config = Config(
             file=self.path,
             listen=top.get("listen", texts.listen, Listen("127.0.0.1", 8080)),
@@ -136,6 +135,7 @@ class _Reader:
             admin_listen=top.get("admin_listen", texts.listen, None),
             servers=servers,
             managers=read_managers(top, servers, self.base),
+            sign_in=read_sign_in(top, servers, self.base),
             retention=timedelta(days=guests.get("retention_days", partial(texts.whole, least=1, most=3_650), 90)),
             session=self._session(),
             prefixes=self._prefixes(),

@@ -51,7 +51,11 @@ class SignIn:
         managers: Callable[[], Managers],
         trail: AuditTrail,
         clock: Callable[[], int],
+        *,
+        way: str = "password",
     ) -> None:
+        """`way`: how managers sign in; sessions that began in another way are over."""
+        self._way = way
         self._sessions = sessions
         self._managers = managers
         self._trail = trail
@@ -90,7 +94,7 @@ class SignIn:
     async def of(self, identifier: str) -> SignedIn | None:
         """Who this session is, as the configuration has them now. Raises StoreDown."""
         session = await self._sessions.find(identifier)
-        if session is None or self._clock() - session.created_at >= LIFE:
+        if session is None or session.via != self._way or self._clock() - session.created_at >= LIFE:
             return None
         if session.via == "password":
             actor = self._managers().named(session.name)

@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.access.outcome import Denied
 from gateway.access.signing_in import ID_LENGTH, LIFE, SignedIn, SignIn
 from gateway.config import Origin, Prefixes
+from gateway.policy.target import Ambiguity, parse_target
 from gateway.reasons import Reason
 from gateway.web.form import read_form
 from gateway.web.manage_visit import ManageVisit
@@ -27,6 +28,7 @@ from gateway.web.refuse import refuse
 from gateway.web.same_origin import foreign
 
 _ID = re.compile(rf"[A-Za-z0-9_-]{{{ID_LENGTH}}}")
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 _MOST = 4  # cookies of our name that are looked up
 FORM_LIMIT = 64 * 1024  # bytes
 FORM_FIELDS = 256  # a page of links, each with a box to tick
@@ -42,6 +44,8 @@ class Desk:
     sign_in: SignIn
     origin: Origin
     prefixes: Prefixes
+    # Whom a proxy in front says a request is from, where managers sign in that way.
+    vouched: Callable[[web.BaseRequest], str | None] | None = None
 
     @property
     def cookie(self) -> str:
@@ -50,6 +54,18 @@ class Desk:
     @property
     def home(self) -> str:
         return f"{self.prefixes.own}/manage"
+
+    def wanted(self, text: str) -> str:
+        """Where to go afterwards: below our own pages, or to the first of them."""
+        home = self.home
+        if not _LOCAL.fullmatch(text):
+            return home
+        target = parse_target(text)
+        if isinstance(target, Ambiguity) or not (target.path == home or target.path.startswith(f"{home}/")):
+            return home
+        if target.path in (f"{home}/sign-in", f"{home}/sign-out"):
+            return home
+        return target.sent
 
     def sent(self, request: web.BaseRequest) -> list[str]:
         """All ids a browser sent under our cookie's name."""
@@ -64,6 +80,10 @@ class Desk:
     async def who(self, visit: ManageVisit) -> tuple[SignedIn, str] | None:
         """The one live session of this browser, with its id. Raises StoreDown."""
         live = [(found, one) for one in self.sent(visit.request) if (found := await self.sign_in.of(one)) is not None]
+        if self.vouched is not None:
+            # Only as long as the proxy goes on saying the same.
+            said = self.vouched(visit.request)
+            live = [one for one in live if one[0].via == "trusted_header" and one[0].actor.name == said]
         if len(live) != 1:
             return None
         visit.who = live[0][0].actor.name

@@ -7,7 +7,6 @@ path of our own below `{own}/manage`, whatever the address says.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -16,14 +15,11 @@ from aiohttp import web
 from gateway.access.outcome import Denied
 from gateway.admin.pages import manage_page
 from gateway.admin.session import FORM_LIMIT, Desk, navigates, see_other
-from gateway.policy.target import Ambiguity, parse_target
 from gateway.reasons import Reason
 from gateway.web.form import read_form
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.refuse import refuse
 from gateway.web.same_origin import foreign
-
-_PLAIN = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class SignInDoor:
             return refuse(visit, Reason.CROSS_SITE, detail="a page that no navigation asks for")
         if request.method == "POST":
             return await self._sign_in(visit)
-        to = self._wanted(dict(parse_qsl(visit.target.query)).get("to", ""))
+        to = self.desk.wanted(dict(parse_qsl(visit.target.query)).get("to", ""))
         if await self.desk.who(visit) is not None:
             return see_other(to)
         return self._form(visit, to)
@@ -64,7 +60,7 @@ class SignInDoor:
         fields = await read_form(visit.request, FORM_LIMIT)
         if isinstance(fields, Denied):
             return refuse(visit, fields.reason, detail=fields.detail)
-        to = self._wanted(fields.get("to", ""))
+        to = self.desk.wanted(fields.get("to", ""))
         before = await self.desk.who(visit)
         outcome = await self.desk.sign_in.with_password(
             fields.get("name", "").strip(),
@@ -79,18 +75,6 @@ class SignInDoor:
         response = see_other(to)
         self.desk.remember(response, outcome.identifier)
         return response
-
-    def _wanted(self, text: str) -> str:
-        """Where to go afterwards: below our own pages, or to the first of them."""
-        home = self.desk.home
-        if not _PLAIN.fullmatch(text):
-            return home
-        target = parse_target(text)
-        if isinstance(target, Ambiguity) or not (target.path == home or target.path.startswith(f"{home}/")):
-            return home
-        if target.path in (f"{home}/sign-in", f"{home}/sign-out"):
-            return home
-        return target.sent
 
     def _form(self, visit: ManageVisit, to: str, *, name: str = "", denied: Denied | None = None) -> web.Response:
         too_many = denied is not None and denied.reason is Reason.TOO_MANY_TRIES

@@ -4,6 +4,7 @@
     gw:items                     slots of all items that ever had a link or a switch (stale ones are harmless)
     gw:audit                     stream of what managers and guests did
     gw:manager:<hash>            a manager's session, by a hash of the id in the cookie
+    gw:sign-in:<hash>            a sign-in under way at a provider, by a hash of its state
     gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
     gw:{<slot>}:item             the item and its switch
     gw:{<slot>}:links            ids of its links by creation; deleted ones are in `:deleted` by deletion
@@ -31,6 +32,10 @@ def token(fingerprint: str) -> str:
 
 def manager(digest: str) -> str:
     return f"gw:manager:{digest}"
+
+
+def sign_in(digest: str) -> str:
+    return f"gw:sign-in:{digest}"
 
 
 def item(slot: str) -> str:
