@@ -113,7 +113,7 @@ WRONG = {
     "tls: {certificate: x, key: '-----BEGIN PRIVATE KEY-----'}": "3:28: tls.key: must name a file, not hold what is"
     " in it",
     "tls: {certificate: x, key: y, hsts: 1d}": "3:31: tls.hsts: unknown key (known: certificate, key)",
-    "sign_in: oidc": "3:10: sign_in: this version does not implement another way than password",
+    "sign_in: oidc": "3:10: sign_in: must be password, or a mapping with trusted_header or oidc",
     "session: {embed_origins: [https://lms.example.org]}": "3:11: session.embed_origins: this version does not"
     " implement it",
     "theme: {colours: {text: black}}": "3:9: theme.colours: this version does not implement it",
