@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.cinema import ACCOUNT, ENDLESS, FILE, FILM, ITEM, OTHER, PAGE, SLOW, SOCKET, Cinema
 from tests.deploy.conftest import Stand
-from tests.deploy.fronts import HERE, TlsClient, Visitor, front
+from tests.deploy.fronts import HERE, HOSTS, TlsClient, Visitor, front
 from tests.running import free_port, raw
 from tests.system.stage import until
 
@@ -148,6 +148,27 @@ async def test_big_bodies_and_heads_are_refused(stand: Stand) -> None:
         async with TlsClient(stand.front) as client:
             await client.ask("GET /g/x", headers)
             assert (await asyncio.wait_for(client.head(), 5)).status in (400, 431, 494)
+
+
+@pytest.mark.parametrize("size", [12_000, 40_000])
+async def test_cookies_that_fit_in_no_request(stand: Stand, size: int) -> None:
+    """They are told to go by the gateway, and by nginx on the guests' own host. Caddy's own answer can't be changed,
+    and on a shared host name the cookies are the media server's as well."""
+    async with TlsClient(stand.front) as client:
+        await client.ask("GET /g/x", f"Cookie: {'x' * size}\r\n")
+        reply = await asyncio.wait_for(client.head(), 5)
+    assert reply.status in (400, 431)
+    told = (
+        reply.header("Clear-Site-Data"),
+        reply.header("Cross-Origin-Opener-Policy"),
+        reply.header("Referrer-Policy"),
+    )
+    if (stand.front.name, stand.front.host) == ("nginx", HOSTS["own-host"]):
+        assert (reply.status, told) == (431, ('"cookies"', "same-origin", "no-referrer"))
+    async with TlsClient(stand.front) as client:
+        await client.ask(f"GET /{'x' * 9_000}")
+        reply = await asyncio.wait_for(client.head(), 5)
+    assert reply.header("Clear-Site-Data") is None
 
 
 async def test_http_leads_to_https(stand: Stand) -> None:
