@@ -9,6 +9,7 @@ the window, so that a reload changes nothing. What somebody else did meanwhile i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -181,8 +182,20 @@ class ManageDoor:
 
     def _home(self, visit: ManageVisit, signed_in: SignedIn, *, url: str = "", unknown: bool = False) -> web.Response:
         return self._page(
-            visit, signed_in, "manage_home.html", status=404 if unknown else 200, url=url, unknown=unknown
+            visit,
+            signed_in,
+            "manage_home.html",
+            status=404 if unknown else 200,
+            url=url,
+            unknown=unknown,
+            bookmarklet=self.bookmarklet,
         )
+
+    @property
+    def bookmarklet(self) -> str:
+        """For the bookmarks' bar: on a media page it leads to the window of that item."""
+        address = f"{self.desk.origin}{self.desk.home}?url="
+        return f"javascript:location.href={json.dumps(address)}+encodeURIComponent(location.href)"
 
     def _page(
         self, visit: ManageVisit, signed_in: SignedIn, template: str, *, status: int = 200, **values: Any

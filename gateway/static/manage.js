@@ -64,7 +64,7 @@ async function refresh(live) {
   if (!answer.ok) return;
   const numbers = await answer.json();
   const now = live.querySelector("[data-live-present]");
-  if (now) now.textContent = (now.textContent ?? "").replace(/[\d,.\s]*\d/, String(numbers.present));
+  if (now) now.textContent = (now.textContent ?? "").replace(/\d[\d,.]*/, String(numbers.present));
   for (const row of /** @type {NodeListOf<HTMLElement>} */ (live.querySelectorAll("[data-guest]"))) {
     const one = numbers.guests[row.dataset.guest ?? ""];
     if (!one) continue;
