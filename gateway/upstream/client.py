@@ -15,17 +15,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from gateway.config import Origin, Timeouts
 from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.client_reqrep import ClientRequest, ConnectionKey
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
     from multidict import CIMultiDictProxy
@@ -324,13 +326,36 @@ def _translated(error: Exception) -> UpstreamFailed:
 _pooled: ContextVar[bool] = ContextVar("_pooled", default=False)
 
 
+class _Line(ResponseHandler):
+    """A connection that is closed when the server speaks on it unasked, as one does that sends a body with a 304:
+    left in the pool, what it said would be taken for the answer to the next guest's request."""
+
+    served_before = False
+    resting = False
+
+    def data_received(self, data: bytes) -> None:
+        if data and self.resting:  # without data aiohttp calls this itself
+            self.close()
+        else:
+            super().data_received(data)
+
+
 class _Connector(aiohttp.TCPConnector):
-    """Notes which connections come from the pool."""
+    """Notes which connections come from the pool and which rest in it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial(_Line, loop=self._loop)  # type: ignore[assignment]  # of a subclass
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109  # aiohttp's signature
         connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        _pooled.set(getattr(protocol, "served_before", False))
-        if protocol is not None:
-            protocol.served_before = True  # type: ignore[attr-defined]  # its class has no field for this
+        line = connection.protocol
+        assert isinstance(line, _Line)
+        _pooled.set(line.served_before)
+        line.served_before, line.resting = True, False
         return connection
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close)
+        assert isinstance(protocol, _Line)
+        protocol.resting = True

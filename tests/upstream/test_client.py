@@ -17,6 +17,8 @@ from tests.wire import Call, Script, WireServer
 
 QUICK = Timeouts(connect=timedelta(seconds=1), answer=timedelta(seconds=0.3), idle=timedelta(seconds=0.3))
 
+PATIENT = Timeouts(connect=timedelta(seconds=5), answer=timedelta(seconds=5), idle=timedelta(seconds=5))
+
 
 @asynccontextmanager
 async def reached(script: Script, timeouts: Timeouts = QUICK) -> AsyncIterator[tuple[HttpUpstream, WireServer]]:
@@ -180,6 +182,48 @@ async def test_a_second_dead_connection_is_down() -> None:
             async with upstream.request("GET", "/", [("Host", "m")]):
                 pass
         assert len(server.calls) == 3
+
+
+@pytest.mark.parametrize("status", ["200 OK", "304 Not Modified", "204 No Content"])
+@pytest.mark.parametrize(
+    "unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother", b"HTTP/1.1 200 OK\r\nX: ", b"x"]
+)
+@pytest.mark.parametrize("later", [False, True])
+async def test_what_nobody_asked_for_is_nobodys_answer(status: str, unasked: bytes, later: bool) -> None:
+    """A server that sends a body with a 304, or one answer too many, must not shift the answers of the guests after."""
+    count = 0
+    said = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            await call.answer(b"right")
+            return
+        body = b"ok" if status == "200 OK" else b""
+        whole = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        await call.say(whole if later else whole + unasked)
+        if later:
+            await first_read.wait()
+            await call.say(unasked)
+        said.set()
+
+    first_read = asyncio.Event()
+    async with reached(script, PATIENT) as (upstream, server):
+        try:
+            async with upstream.request("GET", "/", [("Host", "m")]) as answer:
+                assert answer.status == int(status[:3])
+                await answer.read(10)
+        except UpstreamDown:
+            assert not later  # what is no HTTP spoils the answer that it came with
+        first_read.set()
+        await said.wait()
+        await asyncio.sleep(0.1)
+        async with upstream.request("GET", "/", [("Host", "m")]) as answer:
+            assert "X" not in answer.headers
+            assert await answer.read(10) == b"right"
+        if later:
+            assert server.connections == 2
 
 
 class TestBodies:
