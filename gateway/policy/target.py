@@ -190,7 +190,7 @@ def _segment_trouble(text: str) -> str | None:
 
 def _is_dots(text: str) -> bool:
     # White space before one dot is a name like any other; before two it is what some servers trim.
-    return text.rstrip() in (".", "..") or text.strip() == ".."
+    return text.rstrip() == "." or text.strip() == ".."
 
 
 def _has_control(text: str) -> bool:

@@ -50,6 +50,7 @@ AMBIGUOUS: dict[str, list[str]] = {
         (
             "..%20", "..%20%20", "%20..", "..%C2%A0", "..%E3%80%80", "..%E2%80%83", "%2e%2e%20", ".%20", "x..", "x..%20",
             "..%2520", "x%2e.%20", "..%25C2%25A0", ".%2520", "..%E2%80%A8",
+            "x..%2520", "x%252e.%2520",
         ),
         _DOTS_IN,
     ),
@@ -147,7 +148,7 @@ AMBIGUOUS: dict[str, list[str]] = {
             f"x=a?id={B}", f"x=%26id={B}", f"x=id%3D{B}", f"x=%3Fid%3D{B}", f"x=%23id%3D{B}", f"x=a%26ID%3D{B}",
             f"x=a%26i_d%3D{B}", f"x=a%26id%5B%5D%3D{B}", f"x=%2526Id%253D{B}", f"x=a%26%2569d%3D{B}", f"x=1%26%20id%3D{B}",
             f"x=1%26%2Bid%3D{B}", "x=1%26id", f"x=1%253Bid%253D{B}", f"x=%EF%BC%A9d=1%26%EF%BD%89d%3D{B}", f"x==&y=id={B}",
-            f"x=a%26i.d%3D{B}", f"x=a%26i-d%3D{B}", f"x=_HLS_msn=5%26hlsmsn%3D{B}", f"x=a%25%32%36id%3D{B}",
+            "x=a?id", "x=a%23id", "x=a%3Bid", "x=a%26id", "x=a%2526id", f"x=a%26i.d%3D{B}", f"x=a%26i-d%3D{B}", f"x=_HLS_msn=5%26hlsmsn%3D{B}", f"x=a%25%32%36id%3D{B}",
         )
     ]
     + [f"GET /api/one?id={A}&sort={value}" for value in (f"a%26id={B}", f"id={B}", f"?id={B}", f"a%2526id%253D{B}")],
@@ -162,6 +163,7 @@ AMBIGUOUS: dict[str, list[str]] = {
             f"/api/items?id={A}&%EF%BC%BFmethod=DELETE", f"/api/items?id={A}&x=1%26_method=DELETE",
             f"/api/items?id={A}&x=1%2526_method%253DDELETE", f"/api/items?id={A}&x=http://h/?_method=PUT",
             f"/api/one?id={A}&sort=a%26.method=DELETE", f"/api/items?id={A}&_method%20=DELETE",
+            f"/api/items?id={A}&_method%20[]=DELETE",
         )
     ],
     "long input": [
