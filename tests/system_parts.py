@@ -26,6 +26,8 @@ PARTS = {
     "shellcheck": ("shellcheck",),
     "npm": ("npm",),
     "unshare": ("unshare",),
+    "systemd-analyze": ("systemd-analyze",),
+    "docker compose": ("docker-compose",),
 }
 # For everything that tests start, not for the look-up alone.
 os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])

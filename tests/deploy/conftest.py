@@ -15,7 +15,7 @@ import pytest
 from gateway.cli.check import examine
 from gateway.config_file import load_config
 from tests.deploy.cinema import ITEM, POLICY, Cinema, cinema
-from tests.deploy.fronts import HOSTS, Front, Visitor, front, make_certificate
+from tests.deploy.fronts import HOSTS, MANAGE, Front, Visitor, front, make_certificate
 from tests.running import Running, free_port
 from tests.system.stage import running_worker
 
@@ -49,6 +49,7 @@ async def standing(
 listen: 127.0.0.1:{inner}
 public_url: https://{host}:{port}
 trusted_proxies: [127.0.0.1]
+manage: {{url: "https://{MANAGE}:{port}"}}
 data_dir: data
 limits: {{guesses_per_address: 100000}}
 servers:

@@ -26,6 +26,7 @@ from tests.wire import Reply, WireClient
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HOSTS = {"own-host": "guest.example.org", "shared-host": "media.example.org"}
+MANAGE = "manage.example.org"  # beside the guests' own host, as the files' heads say
 HERE = "127.0.0.7"  # where a visitor comes from; the proxies speak to the gateway from 127.0.0.1
 
 
@@ -111,6 +112,8 @@ def _nginx(front: Front, arrangement: str, certificate: Path, gateway: int, medi
     }
     if arrangement == "shared-host":
         pairs["127.0.0.1:8096;"] = f"127.0.0.1:{media};"
+    else:
+        pairs[f"server_name {front.host};"] = f"server_name {front.host} {MANAGE};"
     own = front.folder
     (own / "site.conf").write_text(replaced((DEPLOY / f"nginx-{arrangement}.conf").read_text(), pairs))
     # What Debian's nginx.conf has around such a file, its access log included.
@@ -133,10 +136,11 @@ http {{
 
 
 def _caddy(front: Front, arrangement: str, certificate: Path, gateway: int, media: int) -> list[str]:
+    names = front.host if arrangement == "shared-host" else f"{front.host}, {MANAGE}"
     pairs = {
         # The first option of the file's own block; no public name is asked for a certificate here.
         "\n{\n": f"\n{{\n\tadmin off\n\thttp_port {front.plain}\n\thttps_port {front.port}\n\tdefault_bind 127.0.0.1\n",
-        f"\n{front.host} {{\n": f"\n{front.host} {{\n\ttls {certificate} {certificate.with_suffix('.key')}\n",
+        f"\n{front.host} {{\n": f"\n{names} {{\n\ttls {certificate} {certificate.with_suffix('.key')}\n",
         "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{gateway}",
     }
     if arrangement == "shared-host":
@@ -159,7 +163,9 @@ def make_certificate(folder: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS.values()]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host) for host in (*HOSTS.values(), MANAGE)]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     place = folder / "certificate.pem"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.cinema import ACCOUNT, ENDLESS, FILE, FILM, ITEM, OTHER, PAGE, SLOW, SOCKET, Cinema
 from tests.deploy.conftest import Stand
-from tests.deploy.fronts import HERE, HOSTS, TlsClient, Visitor, front
+from tests.deploy.fronts import HERE, HOSTS, MANAGE, TlsClient, Visitor, front
 from tests.running import free_port, raw
 from tests.system.stage import until
 
@@ -176,6 +176,18 @@ async def test_http_leads_to_https(stand: Stand) -> None:
     answer = await raw(stand.front.plain, asked.encode())
     assert answer.split(b" ")[1] in (b"301", b"308")
     assert f"location: https://{stand.front.host}/g/abc?x=%2e\r\n".encode() in answer.lower()
+
+
+@pytest.mark.parametrize("arrangement", ["own-host"], indirect=True)
+async def test_managing_is_on_its_own_name_alone(stand: Stand) -> None:
+    document = "Accept: text/html\r\nSec-Fetch-Dest: document\r\n"
+    for host, status in ((MANAGE, 200), (stand.front.host, 404)):
+        async with TlsClient(stand.front) as client:
+            client.host = f"{host}:{stand.front.port}"
+            reply = await client.get("GET /_gateway/manage/sign-in", document)
+            assert reply.status == status, host
+    plain = f"GET /_gateway/manage HTTP/1.1\r\nHost: {MANAGE}\r\nConnection: close\r\n\r\n"
+    assert f"https://{MANAGE}/_gateway/manage".encode() in await raw(stand.front.plain, plain.encode())
 
 
 async def test_another_name_is_not_ours(stand: Stand) -> None:
