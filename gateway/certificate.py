@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import ssl
-import stat
-from collections.abc import Iterable
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -25,11 +27,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import ExtensionOID
 
+from gateway import files
 from gateway.config import Tls
 from gateway.errors import BadCertificate
 
 SOON = timedelta(days=14)  # an end that is worth a word
-_MAX_FILE = 1_048_576
+_MAX_FILE = 1_000_000
 # All that browsers of the last ten years speak in 1.2; the suites of 1.3 are good as they are.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -65,26 +68,27 @@ class Certificate:
         return found
 
 
-def load_certificate(files: Tls) -> Certificate:
+def load_certificate(named: Tls) -> Certificate:
     """Read both files. Raises BadCertificate."""
-    text, open_to_all = _read("certificate", files.certificate)
+    text, open_to_all = _read("certificate", named.certificate)
     if b"PRIVATE KEY-----" in text and open_to_all is not None:
         raise BadCertificate("certificate", open_to_all)
-    secret, open_to_all = _read("key", files.key)
+    secret, open_to_all = _read("key", named.key)
     if open_to_all is not None:
         raise BadCertificate("key", open_to_all)
-    chain, key = _chain(files.certificate, text), _key(files.key, secret)
+    chain, key = _chain(named.certificate, text), _key(named.key, secret)
     owner = _public(key.public_key())
     if _public(chain[0].public_key()) != owner:
         later = any(_public(one.public_key()) == owner for one in chain[1:])
         why = "the server's own certificate must come first in that file" if later else "the two do not belong together"
-        raise BadCertificate("key", f"{files.key} is not the key of {files.certificate}: {why}")
+        raise BadCertificate("key", f"{named.key} is not the key of {named.certificate}: {why}")
     context = _context()
     try:
-        context.load_cert_chain(files.certificate, files.key, password="")  # none: it must not ask
+        with _as_file(text) as certificates, _as_file(secret) as private:
+            context.load_cert_chain(certificates, private, password="")  # none: it must not ask
     except OSError as error:  # an SSLError, or a file that has just gone
         reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-        raise BadCertificate("certificate", f"{files.certificate} can't be used: {reason}") from error
+        raise BadCertificate("certificate", f"{named.certificate} can't be used: {reason}") from error
     leaf = chain[0]
     return Certificate(
         context,
@@ -105,12 +109,27 @@ def _context() -> ssl.SSLContext:
     return context
 
 
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """What was read and checked, for a library that opens files itself: those on the disk may be others by now."""
+    if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
+        handle = os.memfd_create("tls")
+        try:
+            os.write(handle, content)
+            yield f"/proc/self/fd/{handle}"
+        finally:
+            os.close(handle)
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
 def _read(which: str, path: Path) -> tuple[bytes, str | None]:
     """What is in the file, and what to say when everybody can read it."""
     try:
-        with path.open("rb") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            content = opened.read(_MAX_FILE + 1)
+        mode, content = files.mode(path), files.content(path)
     except OSError as error:
         raise BadCertificate(which, f"{path} can't be read: {error.strerror or error}") from error
     if len(content) > _MAX_FILE:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import config_texts as texts
+from gateway import files
 from gateway.config import Manager, Origin, ServerConfig, Timeouts
 from gateway.yaml_section import Section
 from gateway.yaml_source import did_you_mean
@@ -110,12 +111,12 @@ def read_policy(value: Any, base: Path) -> tuple[str, Path]:
     written = texts.text(value)
     if _POLICY_NAME.fullmatch(written):
         path = shipped_policies() / f"{written}.yaml"
-        if not path.is_file():
+        if not files.is_file(path):
             hint = did_you_mean(written, shipped_policy_names())
             raise ValueError(f"no policy {written} is shipped{hint}; one of your own is written as ./{written}.yaml")
         return written, path
     path = base / written
-    if not path.is_file():
+    if not files.is_file(path):
         raise ValueError(f"no file {path}")
     return written, path
 

@@ -27,7 +27,6 @@ mistake that says so: who writes `forward_auth:` relies on it. Paths are relativ
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -35,6 +34,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import config_texts as texts
+from gateway import files
 from gateway.certificate import load_certificate
 from gateway.config import (
     Config,
@@ -234,7 +234,7 @@ class _Reader:
 
     def _readable_by_all(self) -> bool:
         try:
-            return bool(stat.S_IMODE(self.path.stat().st_mode) & 0o007)
+            return bool(files.mode(self.path) & 0o007)
         except OSError:
             return False
 
@@ -265,7 +265,7 @@ class _Reader:
         section = self.top.section("theme", ("name", "notice", "logo"), ("folder", "colours", "colors"))
         logo = section.get("logo", texts.text, None)
         path = self.base / logo if logo else None
-        if path is not None and not path.is_file():
+        if path is not None and not files.is_file(path):
             section.fault(("theme", "logo"), f"no file {path}")
         return Theme(section.get("name", texts.free_text, ""), section.get("notice", texts.free_text, ""), path)
 

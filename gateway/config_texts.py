@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import stat
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from gateway import files
 from gateway.config import Listen, Origin
 
 MIN_SECRET = 32  # bytes
@@ -285,13 +285,11 @@ def secret_text(value: Any, base: Path) -> str:
         raise ValueError("must name a file, such as file:secrets/gateway.key")
     path = base / named
     try:
-        with path.open("rb") as opened:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & 0o007:
-                raise ValueError(f"{path} can be read by everybody (mode {mode:04o}): chmod 600 {path}")
-            content = opened.read(_MAX_SECRET_FILE + 1)
+        mode, content = files.mode(path), files.content(path)
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
+    if mode & 0o007:
+        raise ValueError(f"{path} can be read by everybody (mode {mode:04o}): chmod 600 {path}")
     if len(content) > _MAX_SECRET_FILE:
         raise ValueError(f"{path} is larger than {_MAX_SECRET_FILE} bytes")
     try:

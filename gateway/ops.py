@@ -20,11 +20,13 @@ _PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Ops:
-    """`problems` names what keeps this process from serving guests; nothing: it is ready."""
+    """`problems` names what keeps this process from serving guests; nothing: it is ready. `warnings` is what
+    an operator should look at while guests are served all the same."""
 
     metrics: Metrics
     problems: Callable[[], Sequence[str]]
     own: str = "/_gateway"
+    warnings: Callable[[], Sequence[str]] = tuple
 
     async def live(self, request: web.BaseRequest) -> web.Response:
         """The process runs and its loop turns."""
@@ -35,7 +37,7 @@ class Ops:
         problems = list(self.problems())
         return web.Response(
             status=503 if problems else 200,
-            text=json.dumps({"ready": not problems, "problems": problems}) + "\n",
+            text=json.dumps({"ready": not problems, "problems": problems, "warnings": list(self.warnings())}) + "\n",
             content_type="application/json",
             headers=_PLAIN | ({"Retry-After": "5"} if problems else {}),
         )

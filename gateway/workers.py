@@ -1,8 +1,9 @@
 """`serve`: one process, or several on one port.
 
-The parent binds the sockets, owns the embedded store and starts the workers; each worker inherits the
-sockets, reads config.yaml itself and connects to the store. A worker that dies is started again. On
-SIGTERM or SIGINT the workers stop listening, let running answers finish, and only then the store ends.
+The parent binds the sockets, owns the embedded store, follows the files and starts the workers; each
+worker inherits the sockets, is told what the files hold (`worker_line`) and connects to the store. A
+worker that dies is started again. On SIGTERM or SIGINT nothing new is taken, the workers let running
+answers finish, and only then the store ends.
 
 Why inherited sockets and not SO_REUSEPORT: with it a worker that ends drops the connections that wait
 in its own queue. Why new processes and not forks: a fork takes the parent's event loop with it.
@@ -20,32 +21,42 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.app import Sockets, bind, open_gateway, serve_gateway, serve_metrics
+from gateway.app import PATIENCE, Sockets, bind, open_gateway, serve_gateway, serve_metrics
 from gateway.config import Config
-from gateway.config_file import load_config
+from gateway.crew import Crew
+from gateway.files import Files
+from gateway.hangup import Hangup, ignore_hangup
+from gateway.loading import Loaded, load
+from gateway.metrics import Metrics
+from gateway.ops import Ops
+from gateway.reload import Reloader
+from gateway.reload_status import StatusFile
 from gateway.store.opening import open_store
+from gateway.web.closing import GRACE_SECONDS
+from gateway.worker_line import Line
 
-_log = logging.getLogger("gateway")
-
-ENVIRONMENT = "GATEWAY_WORKER"  # a worker's own instructions: JSON of file numbers
-RESTART_SECONDS = 1.0
-STOP_SECONDS = 45.0  # more than a worker's own patience with running answers
+ENVIRONMENT = "GATEWAY_WORKER"  # a worker's own instructions: JSON of file numbers, and its patience
 
 Said = Callable[[str], None]
 
 
-def run(config: Config, *, workers: int = 1, say: Said = lambda text: None) -> None:
-    """Serve until told to stop. `say` is called once with a sentence when guests can come."""
-    sockets = bind(config)
+def run(found: Loaded, *, workers: int = 1, patience: float = PATIENCE, say: Said = lambda text: None) -> None:
+    """Serve until told to stop. `say` is called once with a sentence when guests can come; `patience` is for
+    answers that run when it is to stop."""
+    sockets = bind(found.config)
     _many_files()
+    _log_to_stderr()
     with contextlib.closing(sockets):
         if workers == 1:
-            _loop(_alone(config, sockets, say))
+            _loop(_alone(found, sockets, patience, say))
         else:
-            _loop(_supervise(config, sockets, workers, say))
+            _loop(_supervise(found, sockets, workers, patience, say))
+    # The interpreter's own end puts the default back for signals that somebody handles.
+    ignore_hangup()
 
 
 def _many_files() -> None:
@@ -54,6 +65,10 @@ def _many_files() -> None:
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 def _loop(main: Awaitable[None]) -> None:
@@ -68,97 +83,75 @@ def _loop(main: Awaitable[None]) -> None:
         uvloop.run(entry())
 
 
-async def _alone(config: Config, sockets: Sockets, say: Said) -> None:
+async def _alone(found: Loaded, sockets: Sockets, patience: float, say: Said) -> None:
     stop = _stop_event()
-    async with open_gateway(config) as gateway, serve_gateway(gateway, sockets), serve_metrics(gateway, sockets):
-        say(_ready_sentence(config, 1))
-        _on_hangup(gateway.reload)
-        await stop.wait()
-        gateway.stopping = True
+    async with (
+        open_gateway(found) as gateway,
+        serve_gateway(gateway, sockets, patience=patience),
+        serve_metrics(lambda: gateway.doors.ops, sockets),
+    ):
+
+        def tell(warnings: tuple[str, ...]) -> None:
+            gateway.told = warnings
+
+        async with _following(found, gateway.adapt, tell, gateway.reload):
+            say(_ready_sentence(found.config, 1))
+            await stop.wait()
+        gateway.stop()
+        sockets.turn_away()
+        await asyncio.sleep(GRACE_SECONDS)
 
 
-async def _supervise(config: Config, sockets: Sockets, workers: int, say: Said) -> None:
+async def _supervise(found: Loaded, sockets: Sockets, workers: int, patience: float, say: Said) -> None:
     stop = _stop_event()
-    processes: set[asyncio.subprocess.Process] = set()
-    _on_hangup(lambda: _pass_on(signal.SIGHUP, processes))
-    metrics = config.data_dir / "metrics"
-    async with open_store(config, role="serve"):
+    metrics = found.config.data_dir / "metrics"
+    async with open_store(found.config, role="serve"):
         # After the store: whoever holds its lock is the only one to use this folder.
         shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir(mode=0o700)
+        metrics.mkdir(mode=0o700, parents=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-        ready = asyncio.Semaphore(0)
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(serve_metrics(None, sockets))
-            async with asyncio.TaskGroup() as group:
-                crew = [group.create_task(_keep_one(config, sockets, stop, ready, processes)) for _ in range(workers)]
-                announce = group.create_task(_announce(ready, workers, config, say))
+        handed = {**sockets.numbers(), "patience": patience}
+        crew = Crew(found, [sys.executable, "-m", "gateway.workers"], ENVIRONMENT, handed, patience)
+        total = Metrics()
+
+        def ops() -> Ops:
+            return Ops(total, list, crew.found.config.prefixes.own, lambda: crew.warnings)
+
+        async with serve_metrics(ops, sockets), asyncio.TaskGroup() as group:
+            places = [group.create_task(crew.keep_one(stop)) for _ in range(workers)]
+            announce = group.create_task(_announce(crew, workers, found.config, say))
+            async with _following(found, crew.adapt, crew.tell, crew.look):
                 await stop.wait()
-                announce.cancel()
-                await asyncio.wait(crew)
+            announce.cancel()
+            # One filter for all: the socket is the same in every process.
+            sockets.turn_away()
+            sockets.close_main()
+            await asyncio.wait(places)
 
 
-async def _announce(ready: asyncio.Semaphore, workers: int, config: Config, say: Said) -> None:
+@asynccontextmanager
+async def _following(
+    found: Loaded,
+    apply: Callable[[Loaded], Awaitable[None]],
+    tell: Callable[[tuple[str, ...]], None],
+    look: Callable[[], None],
+) -> AsyncIterator[None]:
+    """Inside, changes of the files come into force."""
+    with contextlib.closing(StatusFile(found.config.data_dir, found.config.file)) as status:
+        # Not before the store runs: a child inherits that a signal is ignored, not that somebody listens.
+        reloader = Reloader(found, apply=apply, tell=tell, status=status, asked=Hangup().asked, look=look)
+        running = asyncio.create_task(reloader.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+async def _announce(crew: Crew, workers: int, config: Config, say: Said) -> None:
     for _ in range(workers):
-        await ready.acquire()
+        await crew.ready.acquire()
     say(_ready_sentence(config, workers))
-
-
-async def _keep_one(
-    config: Config,
-    sockets: Sockets,
-    stop: asyncio.Event,
-    ready: asyncio.Semaphore,
-    processes: set[asyncio.subprocess.Process],
-) -> None:
-    """One place for a worker: start it, start it again when it dies, end it with the parent. It stands in
-    `processes` while it serves."""
-    while not stop.is_set():
-        ours, theirs = os.pipe()
-        handed = {**sockets.numbers(), "ready": theirs}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway.workers",
-            str(config.file),
-            env={**os.environ, ENVIRONMENT: json.dumps(handed)},
-            pass_fds=tuple(handed.values()),
-            stdin=asyncio.subprocess.DEVNULL,
-        )
-        os.close(theirs)
-        told = asyncio.create_task(_told_ready(ours, ready))
-        told.add_done_callback(lambda done, mine=process: processes.add(mine) if mine.returncode is None else None)  # type: ignore[misc]
-        ended = asyncio.create_task(process.wait())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not ended.done():
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(asyncio.shield(ended), STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
-        code = await ended
-        told.cancel()
-        processes.discard(process)
-        if not stop.is_set():
-            _log.error("worker %d ended with %d and is started again", process.pid, code)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
-
-
-async def _told_ready(pipe: int, ready: asyncio.Semaphore) -> None:
-    """A worker writes one byte when it serves."""
-    loop = asyncio.get_running_loop()
-    arrived = asyncio.Event()
-    loop.add_reader(pipe, arrived.set)
-    try:
-        await arrived.wait()
-        if os.read(pipe, 1):
-            ready.release()
-    finally:
-        loop.remove_reader(pipe)
-        os.close(pipe)
 
 
 def _stop_event() -> asyncio.Event:
@@ -167,16 +160,6 @@ def _stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def _pass_on(number: int, processes: set[asyncio.subprocess.Process]) -> None:
-    for process in processes:
-        process.send_signal(number)
-
-
-def _on_hangup(call: Callable[[], object]) -> None:
-    """SIGHUP: look at the files now. Its default would end the process."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)
 
 
 def _ready_sentence(config: Config, workers: int) -> str:
@@ -189,25 +172,62 @@ def _ready_sentence(config: Config, workers: int) -> str:
 # --- a worker -----------------------------------------------------------------------------------
 
 
-async def _worker(config: Config, sockets: Sockets, ready: int) -> None:
+async def _worker(path: Path, sockets: Sockets, end: socket.socket, patience: float) -> None:
     stop = _stop_event()
-    async with open_gateway(config, role="command") as gateway, serve_gateway(gateway, sockets):
-        _on_hangup(gateway.reload)
-        os.write(ready, b".")
-        os.close(ready)
+    line = await Line.over(end)
+    first = await line.receive()
+    if first is None:
+        return
+    found = load(path, files=Files.of_text(first["files"]))
+    async with (
+        open_gateway(found, role="command") as gateway,
+        serve_gateway(gateway, sockets, patience=patience),
+    ):
+        prepared: dict[int, Loaded] = {}
+
+        async def follow() -> None:
+            while (message := await line.receive()) is not None:
+                if "prepare" in message:
+                    number = message["prepare"]
+                    files = Files.of_text(message["files"])
+                    try:
+                        prepared[number] = await asyncio.to_thread(load, path, before=gateway.doors.loaded, files=files)
+                    except Exception as error:
+                        await line.send({"failed": number, "why": str(error) or type(error).__name__})
+                    else:
+                        await line.send({"prepared": number})
+                elif "look" in message:
+                    gateway.reload()
+                elif "commit" in message:
+                    await gateway.adapt(prepared.pop(message["commit"]))
+                    prepared.clear()
+                    await line.send({"in_force": message["commit"]})
+                else:
+                    gateway.told = tuple(message["warnings"])
+            stop.set()  # the parent is gone
+
+        following = asyncio.create_task(follow())
+        following.add_done_callback(lambda done: stop.set())
+        await line.send({"in_force": first["prepare"]})
         await stop.wait()
-        gateway.stopping = True
+        gateway.stop()
+        await asyncio.sleep(GRACE_SECONDS)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    await line.close()
+    if not following.cancelled() and following.exception() is not None:
+        raise following.exception() from None  # type: ignore[misc]  # it is not None
 
 
 def worker() -> None:
     """`python -m gateway.workers CONFIG`, as the parent starts it."""
+    ignore_hangup()  # that is the parent's to hear
     _end_with_parent()
-    handed: dict[str, int] = json.loads(os.environ.pop(ENVIRONMENT))
-    ready = handed.pop("ready")
+    handed = json.loads(os.environ.pop(ENVIRONMENT))
+    patience, end = handed.pop("patience"), socket.socket(fileno=handed.pop("line"))
     sockets = Sockets(**{name: socket.socket(fileno=number) for name, number in handed.items()})
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    config = load_config(Path(sys.argv[1]), need_servers=True)
-    _loop(_worker(config, sockets, ready))
+    _log_to_stderr()
+    _loop(_worker(Path(sys.argv[1]), sockets, end, patience))
 
 
 def _end_with_parent() -> None:

@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from gateway import files
+
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 
@@ -95,7 +97,7 @@ def read(path: Path, *, shown: str | None = None, environ: Mapping[str, str] | N
     name = shown or str(path)
     source = Source(name)
     try:
-        raw = path.read_bytes()
+        raw = files.content(path)
     except OSError as error:
         source.fault((), f"can't be read: {error.strerror or error}")
         return source

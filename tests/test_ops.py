@@ -40,7 +40,7 @@ async def test_health_and_numbers() -> None:
         "POST /_gateway/metrics",
     )
     assert (live.status, live.body) == (200, b"ok\n")
-    assert (ready.status, json.loads(ready.body)) == (200, {"ready": True, "problems": []})
+    assert (ready.status, json.loads(ready.body)) == (200, {"ready": True, "problems": [], "warnings": []})
     assert b'gateway_requests_total{outcome="served"} 1.0' in numbers.body
     assert b"gateway_store_failures_total 1.0" in numbers.body
     assert numbers.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"

@@ -22,9 +22,13 @@ class ActivityNotes:
 
     def __init__(self, guests: GuestStore, *, every: int) -> None:
         self._guests = guests
-        self._every = max(50, every)
+        self.take_rounds(every)
         self._active: set[LiveGrant] = set()
         self._now = asyncio.Event()
+
+    def take_rounds(self, every: int) -> None:
+        """Another time between two rounds; from the next one on."""
+        self._every = max(50, every)
 
     def stir(self, live: LiveGrant) -> None:
         self._active.add(live)

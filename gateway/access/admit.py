@@ -165,7 +165,9 @@ class Doorkeeper:
             guest, grant, form=form.key, digest=digest, server_open=is_open(server, link.kind), now=now
         )
         if done.outcome == "admitted":
-            live = self._grants.adopt(grant, guest, link, seen.item, server)
+            live = self._grants.adopt(grant, guest, link, seen.item)
+            if live is None:
+                return Denied(Reason.ACCESS_OFF, "the operator has taken the server or kind away meanwhile")
             await self._note(Action.GUEST_ADMITTED, live)
             return await self._admitted(live, (*_without(grant_ids, guest.id), grant.id))
         if done.outcome == "again" and done.grant is not None:
@@ -285,7 +287,7 @@ class Doorkeeper:
                 return Denied(self._refused(done.link, done.item, server, inside=True))
             live = None
             if done.outcome == "fresh":
-                live = self._grants.adopt(fresh, visitor.guest, link, seen.item, server)
+                live = self._grants.adopt(fresh, visitor.guest, link, seen.item)
             elif done.outcome == "live" and visitor.grant is not None:
                 lives = self._grants.known((visitor.grant,)) or await self._grants.load((visitor.grant,))
                 live = next(iter(lives), None)

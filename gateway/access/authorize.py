@@ -16,10 +16,12 @@ from gateway.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """`live` is the grant that is used for everything: variables, cookies, credentials."""
+    """`live` is the grant that is used for everything: variables, cookies, credentials. `server` is the one by
+    whose policy it was judged: what was judged goes there and nowhere else, also when settings change meanwhile."""
 
     live: LiveGrant
     decision: Decision
+    server: MediaServer
 
 
 class Authorizer:
@@ -54,14 +56,22 @@ class Authorizer:
         refused: Denied | None = None
         denials: list[Decision] = []
         for live in reversed(lives):
+            by = live.server
             decision = live.scope.decide(method, target, websocket=websocket)
             if not decision.allowed:
                 denials.append(decision)
                 continue
             denied = await self._grants.recheck(live) if decision.page else None
+            if denied is None and live.server is not by:
+                # While the page was looked up another policy came into force.
+                by = live.server
+                decision = live.scope.decide(method, target, websocket=websocket)
+                if not decision.allowed:
+                    denials.append(decision)
+                    continue
             if denied is None:
                 live.touch()
-                return Allowed(live, decision)
+                return Allowed(live, decision, by)
             refused = refused or denied
             if live.ended is None:
                 break  # the media server can't be asked; no other grant would know better

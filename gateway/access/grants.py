@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.access.activity import ActivityNotes
-from gateway.access.live import LiveGrant
+from gateway.access.live import LiveGrant, has_place
 from gateway.access.media import Resolve, ask_media
 from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer, Servers
@@ -64,9 +64,8 @@ class GrantTable:
         self._clock = clock
         self._resolve = resolve
         self._channel = ChangeChannel(links.store)
-        self._leave_after = session.leave_after // timedelta(milliseconds=1)
-        self._grace = session.store_grace.total_seconds()
-        self._notes = ActivityNotes(links.guests, every=min(30_000, self._leave_after // 4))
+        self._leave_after, self._grace, every = _spans(session)
+        self._notes = ActivityNotes(links.guests, every=every)
         self._live: dict[str, LiveGrant] = {}
         self._watched: dict[str, Watched] = {}
         self._over = OverIds()
@@ -155,7 +154,11 @@ class GrantTable:
         else:
             reason = Watched(seen.link, seen.item, live.server).closed(now)
         if reason is None:
-            found = await ask_media(self._resolve, live.server, live.grant.item)
+            server = live.server
+            found = await ask_media(self._resolve, server, live.grant.item)
+            if live.ended is None and live.server is not server:
+                # Settings changed meanwhile; what a former server says of the item counts no more.
+                return await self.recheck(live)
             if not isinstance(found, Denied):
                 await self._described(seen.item if seen else None, found)
                 await self.renew(live, found.variables)
@@ -174,14 +177,43 @@ class GrantTable:
 
     # --- changes --------------------------------------------------------------------------------
 
-    def adopt(self, grant: Grant, guest: Guest, link: Link, item: Item | None, server: MediaServer) -> LiveGrant:
-        """Take in a grant that was just made."""
+    def adopt(self, grant: Grant, guest: Guest, link: Link, item: Item | None) -> LiveGrant | None:
+        """Take in a grant; None where no server and policy of now has a place for it."""
         live = self._live.get(grant.id)
-        if live is None:
-            live = LiveGrant(grant, guest, server, clock=self._clock, stir=self._notes.stir)
-            self._live[grant.id] = live
-            self._watch(link, item, server).grants.add(grant.id)
+        if live is not None:
+            return live
+        server = self._servers.named(grant.server)
+        if server is None or not has_place(server, grant):
+            self._over.add(grant.id)
+            return None
+        live = LiveGrant(grant, guest, server, clock=self._clock, stir=self._notes.stir)
+        self._live[grant.id] = live
+        self._watch(link, item, server).grants.add(grant.id)
         return live
+
+    def adapt(self, servers: Servers, session: SessionConfig) -> None:
+        """Other settings are in force from now on: the next request of each grant is judged by them. Grants
+        that no server or policy has a place for end; where the operator has closed a server whose policy
+        says `cut`, so do its grants."""
+        self._servers = servers
+        self._leave_after, self._grace, every = _spans(session)
+        self._notes.take_rounds(every)
+        for live in tuple(self._live.values()):
+            server = servers.named(live.grant.server)
+            if server is None or not has_place(server, live.grant):
+                self._end_soon(live, "no longer served")
+            elif server is not live.server:
+                live.move(server)
+        now = self._clock()
+        for watched in tuple(self._watched.values()):
+            server = servers.named(watched.link.server)
+            if server is not None:
+                watched.server = server
+            self._close_if_cut(watched, now)
+        # Ids that were over for want of a server may have one now. An end the store has not heard of yet stays.
+        self._over = OverIds()
+        for identifier in self._endings:
+            self._over.add(identifier)
 
     async def renew(self, live: LiveGrant, variables: Variables | None) -> None:
         """Other variables, when the media server names its streams anew."""
@@ -379,16 +411,15 @@ class GrantTable:
             if record is None or seen is None or grant_over(record[0], now=now) or record[1].gone_at is not None:
                 self.ended_elsewhere([one], "ended elsewhere")
                 continue
-            server = self._servers.named(record[0].server)
-            if server is None or one in self._over:
-                self._over.add(one)
+            if one in self._over:
                 continue
             if live is None:
-                live = self._taken_in(record[0], record[1], seen.link, seen.item, server)
+                live = self.adopt(record[0], record[1], seen.link, seen.item)
                 if live is None:
+                    _log.warning("grant %s has no place in the policy of %s (any more)", one, record[0].server)
                     continue
             else:
-                self._watch(seen.link, seen.item, server)
+                self._watch(seen.link, seen.item, live.server)
                 if dict(record[0].variables) != dict(live.grant.variables):
                     live.rebind(record[0])
             live.last_seen = max(live.last_seen, record[0].last_seen)
@@ -398,16 +429,6 @@ class GrantTable:
             # Something changed while we read: what we took in may be from before it.
             self._stale_links |= links.keys() & self._watched.keys()
             self._work.set()
-
-    def _taken_in(
-        self, grant: Grant, guest: Guest, link: Link, item: Item | None, server: MediaServer
-    ) -> LiveGrant | None:
-        try:
-            return self.adopt(grant, guest, link, item, server)
-        except KeyError:
-            _log.warning("grant %s is of a kind that the policy of %s no longer has", grant.id, grant.server)
-            self._over.add(grant.id)
-            return None
 
     async def _end_if_closed(self, live: LiveGrant, now: int) -> None:
         watched = self._watched[live.grant.link]
@@ -457,3 +478,9 @@ class GrantTable:
             watched.grants.discard(live.grant.id)
             if not watched.grants:
                 del self._watched[live.grant.link]
+
+
+def _spans(session: SessionConfig) -> tuple[int, float, int]:
+    """leave_after in ms, store_grace in seconds, and ms between two rounds of telling the store who is here."""
+    leave_after = session.leave_after // timedelta(milliseconds=1)
+    return leave_after, session.store_grace.total_seconds(), min(30_000, leave_after // 4)

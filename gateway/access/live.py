@@ -1,4 +1,8 @@
-"""A grant that a worker holds in memory: what the stream path asks, without the store."""
+"""A grant that a worker holds in memory: what the stream path asks, without the store.
+
+Its scope is made when it is first asked for, and again when its variables or its server's policy have
+changed: a new policy for five thousand grants must not stop the worker.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ class LiveGrant:
     """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
 
     __slots__ = (
-        "_clock", "_open", "_slot", "_stir", "_talks", "ended", "grant", "guest", "last_seen", "noted", "scope",
+        "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "ended", "grant", "guest", "last_seen", "noted",
         "server", "unsaid",
     )  # fmt: skip
 
@@ -34,7 +38,7 @@ class LiveGrant:
         self.grant = grant
         self.guest = guest
         self.server = server
-        self.scope = scope_of(server, grant, guest)
+        self._scope: Scope | None = None
         self.last_seen = self.noted = grant.last_seen
         self.ended: str | None = None
         self._clock = clock
@@ -44,6 +48,13 @@ class LiveGrant:
         self.unsaid: set[int] = set()
         self._slot = -1
         self._talks = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What it reaches, by its server's policy as it is now."""
+        if self._scope is None:
+            self._scope = scope_of(self.server, self.grant, self.guest)
+        return self._scope
 
     def touch(self) -> None:
         """A request of this grant, or something of it that is still open."""
@@ -107,11 +118,21 @@ class LiveGrant:
     def rebind(self, grant: Grant) -> None:
         """The same grant with other variables."""
         self.grant = grant
-        self.scope = scope_of(self.server, grant, self.guest)
+        self._scope = None
+
+    def move(self, server: MediaServer) -> None:
+        """The same server with other settings or another policy, which `has_place` for this grant."""
+        self.server = server
+        self._scope = None
+
+
+def has_place(server: MediaServer, grant: Grant) -> bool:
+    """Whether the policy knows this grant's kind, and its item's id is one it may have."""
+    return grant.kind in server.policy.kinds and server.policy.item.variables(grant.item) is not None
 
 
 def scope_of(server: MediaServer, grant: Grant, guest: Guest) -> Scope:
-    """The policy bound to all variables of a grant. Raises KeyError for a kind the policy has lost."""
+    """The policy bound to all variables of a grant; it must have a place for it."""
     return server.policy.scope(
         grant.kind,
         {

@@ -26,6 +26,10 @@ class Guesses:
         # Address -> how full its bucket was, and when. The one longest unseen is forgotten first.
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
+    def allow(self, per_minute: int) -> None:
+        """Another limit; what has been counted counts on."""
+        self._most = per_minute
+
     def wait(self, address: str) -> int:
         """Seconds until this address may ask again; 0 now."""
         level = self._level(address)

@@ -72,6 +72,7 @@ def examine(config_path: Path) -> Findings:
     from gateway.config_entries import shipped_policies
     from gateway.config_file import examine_config, examine_tls
     from gateway.errors import BadFile
+    from gateway.loading import certificate_warnings, refuse_shared_hosts
     from gateway.policy.load import load_policy
 
     found = Findings()
@@ -91,7 +92,8 @@ def examine(config_path: Path) -> Findings:
             continue
         policies[path] = policy
         found.warnings += policy.warnings
-    _note_shared_hosts(config, source, policies)
+    by_server = {one.name: policies[one.policy_path] for one in config.servers if one.policy_path in policies}
+    refuse_shared_hosts(config, source, by_server)
     _examine_theme(config, source)
     examine_tls(config, source)
     found.errors = sorted(set(source.faults)) + problems
@@ -99,50 +101,9 @@ def examine(config_path: Path) -> Findings:
     found.used = sum(path in paths for path in policies)
     found.shipped = len(policies) - found.used
     if not source.faults:
-        found.warnings += tls_warnings(config, source)
+        found.warnings += certificate_warnings(config, source)
         found.remarks += _remarks(config)
     return found
-
-
-def refuse_shared_hosts(config: Config, source: Source) -> None:
-    """Raises BadFile for `behind: shared_host` in front of a server that does not protect itself, and
-    for faults of the policies."""
-    from gateway.errors import BadFile
-    from gateway.policy.load import load_policy
-
-    if any(server.behind == "shared_host" for server in config.servers):
-        _note_shared_hosts(config, source, {s.policy_path: load_policy(s.policy_path) for s in config.servers})
-    if source.faults:
-        raise BadFile(sorted(source.faults))
-
-
-def _note_shared_hosts(config: Config, source: Source, policies: dict[Path, Policy]) -> None:
-    for index, server in enumerate(config.servers):
-        policy = policies.get(server.policy_path)
-        if server.behind == "shared_host" and policy is not None and not policy.protects_itself:
-            # A guest who drops the cookie would be sent past the gateway, to open streams (spec 5).
-            source.fault(
-                ("servers", index, "behind"),
-                f"servers[{index}].behind: the policy {server.policy} does not say protects_itself: true, so guests"
-                " need a host name of their own (behind: own_host)",
-            )
-
-
-def tls_warnings(config: Config, source: Source) -> list[Fault]:
-    """What is wrong with a certificate that can be used all the same."""
-    from datetime import UTC, datetime
-
-    from gateway.certificate import load_certificate
-    from gateway.yaml_source import Fault
-
-    if config.tls is None:
-        return []
-    certificate = load_certificate(config.tls)
-    place = source.place(("tls", "certificate"))
-    return [
-        Fault(source.file, *place, f"tls.certificate: {config.tls.certificate} {remark}")
-        for remark in certificate.remarks(config.tls_hosts, datetime.now(UTC))
-    ]
 
 
 def _examine_theme(config: Config, source: Source) -> None:

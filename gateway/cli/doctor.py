@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def _look_at_program(report: Report) -> None:
 async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:
     from gateway.cli.check import counted, examine
     from gateway.cli.doctor_tls import look_at_certificate
-    from gateway.config_file import load_config
+    from gateway.config_file import examine_config, load_config
     from gateway.errors import BadFile
 
     findings = examine(path)
@@ -127,11 +128,13 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
         config = load_config(path)
     except BadFile:
         report.add(PROBLEM, "config", "is not valid, so nothing more was looked at", "mend what is named above")
+        _look_at_serving(report, examine_config(path)[0].data_dir, path)
         return
     if not findings.errors:
         report.add(OK, "config", f"{shown_path(path)}, {counted(len(config.servers), 'server')}")
     for remark in findings.remarks:
         report.add(NOTE, "config", remark)
+    _look_at_serving(report, config.data_dir, path)
     _look_at_secrets(report, config)
     await look_at_certificate(report, config)
     await _look_at_store(report, config)
@@ -142,6 +145,23 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
         from gateway.cli.command import the_server
 
         await _look_around(report, the_server(config, name), item)
+
+
+def _look_at_serving(report: Report, data_dir: Path, path: Path) -> None:
+    """Whether a gateway runs with this configuration, and with the files as they are now."""
+    from gateway.reload_status import read_status
+
+    serving = read_status(data_dir)
+    if serving is None or serving.config != str(path.absolute()):
+        return
+    since = datetime.fromtimestamp(serving.read_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    if not serving.refused:
+        report.add(OK, "serving", f"process {serving.pid}, with the files as they are now, read {since}")
+        return
+    what = f"process {serving.pid} still goes by the files of {since}: they have changed and can't be put in force"
+    report.add(PROBLEM, "serving", what, "mend what follows; it is read again by itself")
+    for refused in serving.refused:
+        report.add(PROBLEM, "serving", refused)
 
 
 def _look_at_secrets(report: Report, config: Config) -> None:

@@ -20,7 +20,7 @@ from gateway.metrics import Metrics
 from gateway.proxy.exchange import Exchange, failed
 from gateway.proxy.facing import Facing
 from gateway.proxy.headers import has_body, refused_for
-from gateway.proxy.relay import Cut, held, sever
+from gateway.proxy.relay import Cut, Open, held, sever
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks_upgrade, fault_of
 from gateway.reasons import Reason
 from gateway.web.body import drained
@@ -30,7 +30,6 @@ from gateway.web.same_origin import foreign
 
 if TYPE_CHECKING:
     from gateway.access.authorize import Allowed, Authorizer
-    from gateway.access.grants import LiveGrant
     from gateway.access.servers import MediaServer
     from gateway.web.session import SessionCookie
     from gateway.web.visit import Visit
@@ -47,7 +46,8 @@ def _no_way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ProxyDoor:
-    """`client` tells a request's address. `way_back`: where a refused guest's media is, if he has one."""
+    """`client` tells a request's address. `way_back`: where a refused guest's media is, if he has one.
+    `open` is shared with doors that were before this one."""
 
     session: SessionCookie
     authorizer: Authorizer
@@ -55,7 +55,7 @@ class ProxyDoor:
     metrics: Metrics
     way_back: WayBack = _no_way_back
     _facings: dict[str, Facing] = field(default_factory=dict, repr=False)
-    _talking: set[Cut] = field(default_factory=set, repr=False)
+    open: Open = field(default_factory=Open, repr=False)
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -67,7 +67,12 @@ class ProxyDoor:
 
     async def close(self) -> None:
         """The gateway stops: tell all websockets that we go away. Streams may run to their end."""
-        for cut in tuple(self._talking):
+        for cut in tuple(self.open.talks):
+            cut.go_away()
+
+    def cut(self) -> None:
+        """They have had their time."""
+        for cut in (*self.open.talks, *self.open.streams):
             cut.go_away()
 
     async def _handle(self, visit: Visit) -> web.StreamResponse:
@@ -82,7 +87,7 @@ class ProxyDoor:
                 fault = fault_of(request)
                 if fault is not None:
                     return refuse(visit, Reason.BAD_HANDSHAKE, detail=fault)
-                return await self._converse(visit, judged.live)
+                return await self._converse(visit, judged)
             # No websocket may be opened here, so the header means nothing; the rest is a plain request.
         judged = await self.authorizer.judge(server, request.method, visit.target, grant_ids)
         if isinstance(judged, Denied):
@@ -119,8 +124,8 @@ class ProxyDoor:
         if not allowed.decision.page:
             allowed.live.watch()
         keep = await drained(request, MAX_DRAINED) and "Upgrade" not in request.headers
-        exchange = Exchange(self._facing(visit.server), self.metrics, visit, allowed, self.client(request), keep=keep)
-        with self.metrics.stream(), held(allowed.live) as cut:
+        exchange = Exchange(self._facing(allowed.server), self.metrics, visit, allowed, self.client(request), keep=keep)
+        with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
                 response = await exchange.run()
             except asyncio.CancelledError:
@@ -129,22 +134,21 @@ class ProxyDoor:
                 self.metrics.cut()
                 begun = exchange.response
                 if begun is None or not begun.prepared:
-                    return refuse(visit, Reason.GRANT_ENDED)
-                visit.detail = "cut: the grant ended"
+                    return _cut_early(visit, cut)
+                visit.detail = cut.why
                 sever(request, begun)
                 return begun
         if not keep and not response.prepared:
             response.force_close()
         return response
 
-    async def _converse(self, visit: Visit, live: LiveGrant) -> web.StreamResponse:
+    async def _converse(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
         """A websocket: the server's 101 first, then the guest's."""
-        request, facing = visit.request, self._facing(visit.server)
+        request, live, facing = visit.request, allowed.live, self._facing(allowed.server)
         visit.grant = live.grant.id
         vouch(request)
         target, headers = facing.request(visit.target, request.headers, self.client(request))
-        with self.metrics.websocket(), live.talking(), held(live) as cut:
-            self._talking.add(cut)
+        with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
                 async with facing.upstream.websocket(target, headers) as upstream:
                     conversation = Conversation(upstream, facing.finder, self.metrics)
@@ -153,7 +157,7 @@ class ProxyDoor:
                     except asyncio.CancelledError:
                         if not conversation.guest.prepared or not cut.taken():
                             raise
-                        visit.detail = "cut: the gateway stops" if cut.going_away else "cut: the grant ended"
+                        visit.detail = cut.why
                         self.metrics.cut()
                         await conversation.end(GOING_AWAY if cut.going_away else ACCESS_ENDED)
                     except ConnectionError:
@@ -164,12 +168,17 @@ class ProxyDoor:
             except asyncio.CancelledError:
                 if not cut.taken():
                     raise
-                return refuse(visit, Reason.GRANT_ENDED)
-            finally:
-                self._talking.discard(cut)
+                return _cut_early(visit, cut)
 
     def _facing(self, server: MediaServer) -> Facing:
         facing = self._facings.get(server.config.name)
         if facing is None or facing.server is not server:
             facing = self._facings[server.config.name] = Facing.of(server)
         return facing
+
+
+def _cut_early(visit: Visit, cut: Cut) -> web.Response:
+    """The end came before a byte of the answer."""
+    if cut.going_away:
+        return refuse(visit, Reason.UPSTREAM_SLOW, detail=cut.why)
+    return refuse(visit, Reason.GRANT_ENDED)

@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -53,6 +54,11 @@ class Cut:
         self.going_away = True
         self()
 
+    @property
+    def why(self) -> str:
+        """For the log."""
+        return "cut: the gateway stops" if self.going_away else "cut: the grant ended"
+
     def taken(self) -> bool:
         """In a handler of CancelledError: whether it was this cut; once, the task then goes on to answer."""
         if not self.happened or self._taken:
@@ -61,12 +67,24 @@ class Cut:
         return self._task.uncancel() == 0  # else the guest left as well
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is open towards guests in this process."""
+
+    talks: set[Cut] = field(default_factory=set)
+    streams: set[Cut] = field(default_factory=set)
+
+
 @contextmanager
-def held(live: LiveGrant) -> Iterator[Cut]:
-    """Inside, the end of the grant cancels this task; see `Cut.taken`."""
+def held(live: LiveGrant, among: set[Cut]) -> Iterator[Cut]:
+    """Inside, the end of the grant cancels this task, and whoever has `among` may; see `Cut.taken`."""
     cut = Cut()
-    with live.holding(cut):
-        yield cut
+    among.add(cut)
+    try:
+        with live.holding(cut):
+            yield cut
+    finally:
+        among.discard(cut)
 
 
 class Relayed(web.StreamResponse):

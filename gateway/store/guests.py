@@ -66,6 +66,9 @@ class GuestStore:
         self._store = store
         self._retention = retention
 
+    def keep_for(self, retention: int) -> None:
+        self._retention = retention
+
     async def used_form(self, link_id: str, form: str) -> tuple[str, str] | None:
         """Digest of name and address, and the grant, of what this form id has admitted."""
         name = names.form(slot_of(link_id), form)

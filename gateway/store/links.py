@@ -65,6 +65,11 @@ class LinkStore:
         self.guests = GuestStore(store, retention=retention)
         self.retention = retention
 
+    def keep_for(self, retention: int) -> None:
+        """Another time (ms) for which guests and deleted links are kept; for what ends from now on."""
+        self.retention = retention
+        self.guests.keep_for(retention)
+
     async def prepare(self) -> None:
         """Check schema and key, and re-key after a rotation. Raises StoreTooNew, BadSecret, StoreDown."""
         fresh = to_hash(key=self.keys.id)

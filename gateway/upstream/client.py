@@ -89,13 +89,20 @@ class Upstream(Protocol):
 
 
 class HttpUpstream:
-    """A media server reached over HTTP. Needs a running loop; `close` when done."""
+    """A media server reached over HTTP. Needs a running loop; `close` when done, or `retire`."""
 
     def __init__(self, origin: Origin, timeouts: Timeouts) -> None:
         self._origin = origin
         self._base = str(origin)
+        self._timeouts = timeouts
         self._answer_seconds = timeouts.answer.total_seconds()
-        self._session = aiohttp.ClientSession(
+        self._busy = 0
+        self._retired = False
+        self._session = self._opened()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        timeouts = self._timeouts
+        session = aiohttp.ClientSession(
             connector=_Connector(
                 limit=0,  # a film holds its connection for hours; how many there are is decided at the door
                 keepalive_timeout=_KEEP_IDLE,
@@ -117,7 +124,8 @@ class HttpUpstream:
             ws_response_class=UpstreamSocket,
         )
         # aiohttp repeats every idempotent request on any early loss; we repeat less, see `_Exchange`.
-        self._session._retry_connection = False
+        session._retry_connection = False
+        return session
 
     @property
     def origin(self) -> Origin:
@@ -126,13 +134,36 @@ class HttpUpstream:
     def request(
         self, method: str, target: str, headers: Headers, body: bytes | None = None
     ) -> AbstractAsyncContextManager[HttpAnswer]:
-        return _Exchange(self._session, self._answer_seconds, method, self._url(target), headers, body)
+        return _Exchange(self, self._answer_seconds, method, self._url(target), headers, body)
 
     def websocket(self, target: str, headers: Headers) -> AbstractAsyncContextManager[UpstreamSocket]:
-        return _Dial(self._session, self._answer_seconds, self._url(target), headers)
+        return _Dial(self, self._answer_seconds, self._url(target), headers)
 
     async def close(self) -> None:
         await self._session.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    async def retire(self) -> None:
+        """Another one is used from now on: close as soon as what is open here has ended. A request that was
+        judged before and comes only now is served all the same."""
+        self._retired = True
+        if not self._busy:
+            await self._session.close()
+
+    def enter(self) -> aiohttp.ClientSession:
+        """For one exchange; each is followed by `leave`."""
+        if self._retired and self._session.closed:
+            self._session = self._opened()
+        self._busy += 1
+        return self._session
+
+    async def leave(self) -> None:
+        self._busy -= 1
+        if self._retired and not self._busy:
+            await self._session.close()
 
     def _url(self, target: str) -> URL:
         if not target.startswith("/") or target.startswith("//"):
@@ -214,18 +245,18 @@ class _Exchange:
     else is ever repeated.
     """
 
-    __slots__ = ("_body", "_headers", "_method", "_response", "_seconds", "_session", "_url")
+    __slots__ = ("_body", "_headers", "_method", "_response", "_seconds", "_session", "_upstream", "_url")
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        upstream: HttpUpstream,
         seconds: float,
         method: str,
         url: URL,
         headers: Headers,
         body: bytes | None,
     ) -> None:
-        self._session = session
+        self._upstream = upstream
         self._seconds = seconds
         self._method = method
         self._url = url
@@ -234,6 +265,14 @@ class _Exchange:
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> HttpAnswer:
+        self._session = self._upstream.enter()
+        try:
+            return await self._answer()
+        except BaseException:
+            await self._upstream.leave()
+            raise
+
+    async def _answer(self) -> HttpAnswer:
         try:
             async with asyncio.timeout(self._seconds):
                 try:
@@ -256,6 +295,7 @@ class _Exchange:
         # A body read to its end has given its connection back already; anything else must stop here.
         if self._response is not None:
             self._response.close()
+        await self._upstream.leave()
 
     async def _send(self) -> aiohttp.ClientResponse:
         return await self._session.request(
@@ -275,19 +315,27 @@ class _Exchange:
 class _Dial:
     """One websocket."""
 
-    __slots__ = ("_headers", "_seconds", "_session", "_socket", "_url")
+    __slots__ = ("_headers", "_seconds", "_socket", "_upstream", "_url")
 
-    def __init__(self, session: aiohttp.ClientSession, seconds: float, url: URL, headers: Headers) -> None:
-        self._session = session
+    def __init__(self, upstream: HttpUpstream, seconds: float, url: URL, headers: Headers) -> None:
+        self._upstream = upstream
         self._seconds = seconds
         self._url = url
         self._headers = headers
         self._socket: UpstreamSocket | None = None
 
     async def __aenter__(self) -> UpstreamSocket:
+        session = self._upstream.enter()
+        try:
+            return await self._opened(session)
+        except BaseException:
+            await self._upstream.leave()
+            raise
+
+    async def _opened(self, session: aiohttp.ClientSession) -> UpstreamSocket:
         try:
             async with asyncio.timeout(self._seconds):
-                socket = await self._session.ws_connect(
+                socket = await session.ws_connect(
                     self._url,
                     headers=self._headers,
                     autoping=False,  # pings are the two ends' business, they pass through
@@ -309,6 +357,7 @@ class _Dial:
     ) -> None:
         if self._socket is not None:
             self._socket.abort()
+        await self._upstream.leave()
 
 
 def _translated(error: Exception) -> UpstreamFailed:

@@ -53,9 +53,11 @@ class AccessLog:
         client: Callable[[web.BaseRequest], str],
         metrics: Metrics,
         out: TextIO | None = None,
+        writer: LineWriter | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`client` tells a request's address; `metrics` counts outcomes and lost lines; `clock` in seconds."""
+        """`client` tells a request's address; `metrics` counts outcomes and lost lines; `clock` in seconds.
+        `writer`: that of a log before this one, so that lines keep their order."""
         self._share = config.access
         self._spell = _as_json if config.format == "json" else _as_text
         self._link = prefixes.link.lower() + "/"
@@ -64,7 +66,7 @@ class AccessLog:
         self._metrics = metrics
         self._clock = clock
         self._second, self._stamp = -1, ""
-        self._writer = _Writer(out or sys.stderr)
+        self.writer = writer or LineWriter(out or sys.stderr)
 
     def write(
         self,
@@ -108,11 +110,11 @@ class AccessLog:
                 fields["grant"] = visit.grant
         elif visit is not None and visit.who:
             fields["manager"] = visit.who
-        if dropped := self._writer.put(self._spell(fields)):
+        if dropped := self.writer.put(self._spell(fields)):
             self._metrics.lost_lines(dropped)
 
     def close(self) -> None:
-        self._writer.close()
+        self.writer.close()
 
     def _shown(self, path: str, *, judged: bool) -> str:
         if not judged:
@@ -154,7 +156,7 @@ def _value(value: str | int | float) -> str:
     return json.dumps(value)
 
 
-class _Writer:
+class LineWriter:
     """A thread that writes lines; started with the first one."""
 
     def __init__(self, out: TextIO) -> None:

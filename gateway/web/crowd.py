@@ -38,6 +38,10 @@ class Crowd:
         # By address, oldest first.
         self._strangers: dict[str, dict[Connection, None]] = {}
 
+    def fit(self, connections: int, per_address: int) -> None:
+        """Other limits; who is in stays."""
+        self._most, self._most_each = connections, per_address
+
     def __len__(self) -> int:
         return len(self._held)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gateway.http")
 
+_LOOK_SECONDS = 0.01  # between two looks at who is still at work
 LINGER_SECONDS = 2.0  # how long what is left of a body may take after the answer
 MAX_HEAD = 8_190  # bytes of a request line, and of one header
 HEADS = 4  # times that: all of a head
@@ -94,6 +96,7 @@ class EdgeServer(web.Server):
         self.refused = refused
         self.logger = logger
         self.turned_away: set[TurnedAway] = set()
+        self.closing = False  # answers say that their connection ends with them
         self._handler = handler
 
     def __call__(self) -> RequestHandler:
@@ -131,9 +134,27 @@ class EdgeServer(web.Server):
             edge.fault = fault_of(message.version, message.headers, message.raw_headers)
         if message.url.absolute:
             message = message._replace(url=_ROOT)
+        if self.closing:
+            message = message._replace(should_close=True)
         if message.version not in (HttpVersion10, HttpVersion11):
             message = message._replace(version=HttpVersion11)
         return super()._make_request(message, payload, protocol, writer, task)
+
+    async def drain(self, seconds: float) -> None:
+        """Close connections that have no request at work, and wait so long for the others' answers.
+
+        Not aiohttp's `pre_shutdown`: a connection it has closed reads no further, so that a form which is
+        still arriving would be lost.
+        """
+        self.closing = True
+        deadline = time.monotonic() + seconds
+        while connections := cast(list[EdgeProtocol], self.connections):
+            for connection in connections:
+                if connection.idle:
+                    connection.force_close()
+            if time.monotonic() >= deadline:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def counted_as(self, peer: object) -> str | None:
         """The address that a connection from this peer counts against."""
@@ -246,6 +267,12 @@ class EdgeProtocol(RequestHandler):
         if self._current_request is not None:
             return self._body is not None and not self._body.is_eof()
         return not self._messages
+
+    @property
+    def idle(self) -> bool:
+        """The last answer has been written, and nothing of a next request has come."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self._head_bytes
 
     def give_way(self) -> None:
         self._late()

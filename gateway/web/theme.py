@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import config
+from gateway import config, files
 from gateway.errors import BadFile
 from gateway.yaml_source import Fault
 
@@ -51,7 +51,7 @@ def _load_logo(path: Path) -> Logo:
     if content_type is None:
         raise BadFile([Fault(str(path), 1, 1, f"theme.logo must end in one of {', '.join(_LOGO_TYPES)}")])
     try:
-        body = path.read_bytes()
+        body = files.content(path)
     except OSError as error:
         raise BadFile([Fault(str(path), 1, 1, f"theme.logo can't be read: {error.strerror or error}")]) from error
     if len(body) > MAX_LOGO:

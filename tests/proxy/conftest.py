@@ -96,7 +96,7 @@ class FakeAuthorizer:
         decision = self.live.scope.decide(method, target, websocket=websocket)
         if not decision.allowed:
             return Denied(decision.reason, decision.detail)
-        return SimpleNamespace(live=self.live, decision=decision)
+        return SimpleNamespace(live=self.live, decision=decision, server=server)
 
 
 class FakeSession:

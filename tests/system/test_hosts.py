@@ -51,7 +51,7 @@ servers:
             async with (
                 open_gateway(config) as gateway,
                 serve_gateway(gateway, sockets, patience=0.2),
-                serve_metrics(gateway, sockets),
+                serve_metrics(lambda: gateway.doors.ops, sockets),
             ):
                 yield Two(Running(gateway, config, main), uni, manage, admin)
 

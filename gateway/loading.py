@@ -1,0 +1,162 @@
+"""From the files to what a gateway runs on: read, checked, compiled. Whole or not at all.
+
+Rule: `load` gives something that can be put in force as it stands, or raises with every fault of every
+file. What must stay as it is while a gateway runs (its addresses, its store) is a fault too when it
+differs from `before`: what is in force is always one state of the files, never half of two.
+
+What has not changed is not compiled again, and stays the same object: who holds it sees that nothing
+is new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway import files as disk
+from gateway.certificate import load_certificate
+from gateway.config import Config, Manage, ServerConfig
+from gateway.config_file import examine_config
+from gateway.errors import BadFile
+from gateway.files import Files
+from gateway.policy.load import load_policy
+from gateway.policy.model import Policy
+from gateway.web.theme import Theme, load_theme
+from gateway.yaml_source import Fault, Source, Way
+
+_Key = tuple[Path, tuple[str, ...], str]  # a policy's file, whose origins are home, what it held
+
+# What a running gateway can't change: the way to it, and what it says of it.
+_FIXED: tuple[tuple[Way, Callable[[Config], object]], ...] = (
+    (("listen",), lambda config: config.listen),
+    (("manage",), lambda config: _of_manage(config.manage)),
+    (("tls",), lambda config: config.tls is None),
+    (("admin_listen",), lambda config: config.admin_listen),
+    (("data_dir",), lambda config: config.data_dir),
+    (("store",), lambda config: config.store),
+    (("secrets",), lambda config: config.secrets),
+)
+
+
+def _of_manage(manage: Manage | None) -> object:
+    """A listener, and whether TLS is spoken on it."""
+    return None if manage is None or manage.listen is None else (manage.listen, manage.url.secure)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`policies` by the name of their server; `theme` with its logo; `files` is what all of it was read from."""
+
+    config: Config
+    policies: Mapping[str, Policy]
+    theme: Theme
+    files: Files
+    warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise
+    compiled: Mapping[_Key, Policy] = field(default_factory=dict, repr=False)
+
+
+def load(path: Path, *, before: Loaded | None = None, files: Files | None = None) -> Loaded:
+    """Everything that config.yaml at `path` means. Raises BadFile. `before` is what is in force; `files`
+    what to read from, left with all that was looked at, also after a fault."""
+    with disk.reading(files if files is not None else Files()) as seen:
+        config, source = examine_config(path, need_servers=True)
+        there = [server for server in config.servers if disk.is_file(server.policy_path)]
+        policies, compiled, faults = _policies(there, before)
+        refuse_shared_hosts(config, source, policies)
+        theme = Theme()
+        if not source.faults:
+            try:
+                theme = load_theme(config.theme)
+            except BadFile as error:
+                for fault in error.faults:
+                    source.fault(("theme", "logo"), fault.what)
+        if not source.faults and before is not None:
+            _refuse_fixed(before.config, config, source)
+        if source.faults or faults:
+            raise BadFile([*sorted(set(source.faults)), *faults])
+        warnings = (*config.warnings, *certificate_warnings(config, source))
+    return Loaded(config, policies, theme, seen, warnings, compiled)
+
+
+def loaded(config: Config) -> Loaded:
+    """The rest of what a configuration means that has been read already. Raises BadFile."""
+    policies, compiled, faults = _policies(config.servers, None)
+    if faults:
+        raise BadFile(faults)
+    return Loaded(config, policies, load_theme(config.theme), Files(), config.warnings, compiled)
+
+
+def refuse_shared_hosts(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:
+    """Note `behind: shared_host` in front of a server that does not protect itself."""
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.name)
+        if server.behind == "shared_host" and policy is not None and not policy.protects_itself:
+            # A guest who drops the cookie would be sent past the gateway, to open streams (spec 5).
+            source.fault(
+                ("servers", index, "behind"),
+                f"servers[{index}].behind: the policy {server.policy} does not say protects_itself: true, so guests"
+                " need a host name of their own (behind: own_host)",
+            )
+
+
+def certificate_warnings(config: Config, source: Source) -> list[Fault]:
+    """What is wrong with a certificate that can be used all the same."""
+    if config.tls is None:
+        return []
+    remarks = load_certificate(config.tls).remarks(config.tls_hosts, datetime.now(UTC))
+    place = source.place(("tls", "certificate"))
+    return [Fault(source.file, *place, f"tls.certificate: {config.tls.certificate} {remark}") for remark in remarks]
+
+
+def _policies(
+    servers: Iterable[ServerConfig], before: Loaded | None
+) -> tuple[dict[str, Policy], dict[_Key, Policy], list[Fault]]:
+    """By server, and by what they were made of; faults of all of them in one list."""
+    found: dict[str, Policy] = {}
+    compiled: dict[_Key, Policy] = {}
+    bare: dict[Path, Policy | None] = {}
+    faults: list[Fault] = []
+    for server in servers:
+        path = server.policy_path
+        key = (path, server.home, _digest(path))
+        policy = compiled.get(key) or (before.compiled.get(key) if before else None)
+        if policy is None:
+            if path not in bare:
+                bare[path] = _compiled(path, faults)
+            plain = bare[path]
+            policy = plain.at_home(server.home) if plain is not None else None
+        if policy is not None:
+            found[server.name] = compiled[key] = policy
+    return found, compiled, faults
+
+
+def _compiled(path: Path, faults: list[Fault]) -> Policy | None:
+    try:
+        return load_policy(path)
+    except BadFile as error:
+        faults += sorted(set(error.faults))
+        return None
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(disk.content(path)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _refuse_fixed(before: Config, now: Config, source: Source) -> None:
+    for way, of in _FIXED:
+        if of(before) != of(now):
+            source.fault(way, f"{way[0]}: a change of it needs a restart; until then nothing here is in force")
+
+
+def changed_servers(before: Iterable[ServerConfig], now: Iterable[ServerConfig]) -> list[str]:
+    """In words for the log: which servers came, went or changed."""
+    old, new = {one.name: one for one in before}, {one.name: one for one in now}
+    said = [f"{name} added" for name in new if name not in old]
+    said += [f"{name} removed" for name in old if name not in new]
+    return said + [f"{name} changed" for name in new if name in old and old[name] != new[name]]
