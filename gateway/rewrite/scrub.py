@@ -57,6 +57,8 @@ _TEXT_ENDINGS = _words(
     "m3u8 m3u mpd json xml txt log html htm xhtml js mjs css map vtt webvtt srt ass ssa ttml dfxp svg csv md"
     " yaml yml ini conf cfg sdp pls webmanifest php asp aspx jsp"
 )
+# Players read these whatever type they come with, so a wrong type must not hide them.
+_CERTAIN_ENDINGS = _words("m3u8 m3u mpd json xml vtt srt")
 _MEDIA_ENDINGS = _words(
     "ts m4s m4a m4v mp4 cmfv cmfa cmft aac mp3 ogg opus oga ogv flac wav webm mkv mov avi mpg mpeg m2ts"
     " jpg jpeg png webp gif avif ico bmp bif key init bin woff woff2 ttf otf wasm zip pdf"
@@ -133,13 +135,14 @@ class FlowingText:
 
 
 def is_text(content_type: str, path: str) -> bool:
-    """Whether an answer of this type is searched. Without a telling type its path's ending decides;
-    nothing known at all counts as text, as servers that forget types serve their errors."""
+    """Whether an answer of this type is searched. Without a telling type its path's ending decides
+    (that of a playlist or of data also against its type); nothing known at all counts as text, as servers
+    that forget types serve their errors."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("text/") or any(mark in kind for mark in _TEXT_MARKS):
         return True
     if kind and kind not in ("application/octet-stream", "binary/octet-stream", "multipart/byteranges", "unknown"):
-        return False
+        return _ending(path) in _CERTAIN_ENDINGS
     ending = _ending(path)
     if kind in ("application/octet-stream", "binary/octet-stream"):
         return ending in _TEXT_ENDINGS

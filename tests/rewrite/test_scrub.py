@@ -144,6 +144,8 @@ class TestFlowing:
         ("multipart/byteranges; boundary=x", "/api/things", True),
         ("multipart/byteranges; boundary=x", "/v.mp4", False),
         ("video/mp2t", "/x.txt", False),
+        ("video/mp2t", "/x.m3u8", True),
+        ("image/png", "/x.JSON", True),
         ("image/png", "/x", False),
     ],
 )
