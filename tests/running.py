@@ -120,7 +120,7 @@ async def ask(
     head = f"{line} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\nConnection: close\r\n{headers}"
     head += f"Cookie: {cookie}\r\n" if cookie else ""
     head += f"Content-Length: {len(body)}\r\n" if body else ""
-    answer = await raw(port, head.encode("utf-8", "surrogateescape") + b"\r\n" + body)
+    answer = await raw(port, head.encode("utf-8", "surrogateescape") + b"\r\n" + body, seconds=30)
     first, _, rest = answer.partition(b"\r\n")
     fields, _, content = rest.partition(b"\r\n\r\n")
     found: dict[str, str] = {}

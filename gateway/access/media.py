@@ -1,8 +1,14 @@
-"""Whether guests may have an item at all: the operator's switches, and the media server's own word."""
+"""Whether guests may have an item at all: the operator's switches, and the media server's own word.
+
+Who asks about an item while a question about it is on its way waits for that answer: a lecture hall that
+comes in at once is one question, and no flood to the media server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer
@@ -12,7 +18,7 @@ from gateway.reasons import Reason
 from gateway.upstream.client import Upstream
 from gateway.upstream.resolve import Resolved
 
-Resolve = Callable[[Policy, Upstream, str], Awaitable[Resolved]]
+Resolve = Callable[[Policy, Upstream, str], Coroutine[Any, Any, Resolved]]
 
 
 def is_open(server: MediaServer, kind: str) -> bool:
@@ -24,7 +30,7 @@ def is_open(server: MediaServer, kind: str) -> bool:
 async def ask_media(resolve: Resolve, server: MediaServer, item: str) -> Resolved | Denied:
     """What the media server says of the item now; a refusal where it can't be watched now."""
     try:
-        found = await resolve(server.policy, server.upstream, item)
+        found = await asyncio.shield(_question(resolve, server, item))
     except UpstreamSlow as error:
         return Denied(Reason.UPSTREAM_SLOW, str(error))
     except UpstreamFailed as error:
@@ -39,3 +45,18 @@ async def ask_media(resolve: Resolve, server: MediaServer, item: str) -> Resolve
         # The server now calls something else by this id: its variables must not widen the grant.
         return Denied(Reason.MEDIA_GONE, "the server names another item")
     return found
+
+
+def _question(resolve: Resolve, server: MediaServer, item: str) -> asyncio.Task[Resolved]:
+    """The question that is on its way, or a new one. It goes on when who began it has left."""
+    task = server.asking.get(item)
+    if task is None:
+        task = server.asking[item] = asyncio.create_task(resolve(server.policy, server.upstream, item))
+
+        def answered(done: asyncio.Task[Resolved]) -> None:
+            del server.asking[item]
+            if not done.cancelled():
+                done.exception()  # who waited has heard it, or has left
+
+        task.add_done_callback(answered)
+    return task

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.config import ServerConfig
 from gateway.policy.model import Policy
 from gateway.upstream.client import Upstream
+from gateway.upstream.resolve import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class MediaServer:
     config: ServerConfig
     policy: Policy
     upstream: Upstream
+    # Questions about items that are on their way, by item; see `media`.
+    asking: dict[str, asyncio.Task[Resolved]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 class Servers:
