@@ -92,8 +92,9 @@ The same media server holds a second one, "{PRIVATE}", which the link is not for
 Its owner manages the link, and sees who came, at
 
     {self.manage}
+    name: demo    password: {self.password}
 
-signing in as demo with the password {self.password} . In another terminal:
+In another terminal:
 
     {program} link list --config {self.config}
     {program} link disable {self.link} --config {self.config}

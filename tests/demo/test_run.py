@@ -114,7 +114,7 @@ def test_people_get_words(tmp_path: Path) -> None:
     assert "    200  http://127.0.0.1" in text
     assert "    403  http://127.0.0.1" in text
     assert re.search(r"http://127\.0\.0\.1:\d+/_gateway/manage\?server=demo&item=aurora\n", text)
-    assert re.search(r"signing in as demo with the password \S+ ", text)
+    assert re.search(r"name: demo    password: \S+\n", text)
     assert not rest.strip()
 
 
