@@ -126,9 +126,13 @@ class Doorkeeper:
         if reason is not None:
             return Denied(reason)
         form = check_form(self._links.keys, posted.form, token, cookie, now)
+        words = read_words(posted)
+        closed = refusal(self._state(link, seen.item, server), inside=False)
+        if closed is not None and (isinstance(form, FormTrouble) or isinstance(words, Denied)):
+            # No repetition of an admission, and to anybody else this link says what it says to a look.
+            return Denied(closed)
         if form is FormTrouble.OTHER_BROWSER:
             return Denied(Reason.COOKIES_NEEDED)
-        words = read_words(posted)
         if isinstance(words, Denied):
             return words
         if isinstance(form, FormTrouble):
@@ -143,9 +147,8 @@ class Doorkeeper:
                 return await self._reenter(seen, server, visitor, grant_ids)
         if form.old:
             return Denied(Reason.FORM_STALE, "older than ten minutes")
-        reason = refusal(self._state(link, seen.item, server), inside=False)
-        if reason is not None:
-            return Denied(reason)
+        if closed is not None:
+            return Denied(closed)
         media = await ask_media(self._resolve, server, link.item)
         if isinstance(media, Denied):
             return media

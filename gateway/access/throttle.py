@@ -1,7 +1,8 @@
 """Guessing costs patience: an address that asks for many links that don't exist has to wait.
 
 Rule: each unknown token fills a bucket that empties over a minute; a full one turns the address away
-before the store is asked, so this works with the store down too. A link that exists gives a little
+before the store is asked, so this works with the store down too (an address that has run out stays out; a
+question that could not be answered is no guess, since nothing was learned). A link that exists gives a little
 back: in a lecture hall behind one address a mistyped link must not lock out five hundred guests.
 
 Why in each worker's memory and not in the store: 130 random bits are out of reach by guessing; what is

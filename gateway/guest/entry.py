@@ -19,6 +19,7 @@ from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_for
 from gateway.links.ids import is_token
 from gateway.metrics import Metrics
 from gateway.reasons import Reason
+from gateway.web.client_address import neighbourhood
 from gateway.web.form import read_form
 from gateway.web.navigation import ahead_of_time, not_opened
 from gateway.web.pages import common_headers
@@ -49,7 +50,7 @@ class EntryDoor:
         unopened = not_opened(visit.request.headers)
         if unopened is not None:
             return refuse(visit, Reason.NOT_OPENED, detail=unopened)
-        address = self.client(visit.request)
+        address = neighbourhood(self.client(visit.request))
         wait = self.guesses.wait(address)
         if wait:
             return refuse(visit, Reason.TOO_MANY_GUESSES, headers={"Retry-After": str(wait)})

@@ -109,7 +109,8 @@ def _answer(
     locale = pages.locale(request)
     problem: dict[str, object] = {
         "type": "about:blank",
-        "title": HTTPStatus(reason.status).phrase,
+        # The phrase of a status has a length, and links that can't be used are to look alike in all but the number.
+        "title": locale.t("message.invalid.title") if page == "invalid" else HTTPStatus(reason.status).phrase,
         "status": reason.status,
         "detail": locale.t(f"message.{page}.text"),
         "reference": ref,
