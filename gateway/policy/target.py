@@ -198,14 +198,28 @@ def _has_control(text: str) -> bool:
 
 
 def _decode_fully(text: str) -> str | None:
-    """`text` after decoding until nothing changes; None when a reading on the way is not UTF-8.
+    """`text` after decoding until nothing changes; None when a reading on the way is not UTF-8."""
+    if "%" not in text:
+        return text
+    octets, rounds = _octets(text)
+    try:
+        decoded = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    for index, octet in enumerate(octets):
+        # A continuation byte belongs to the character before it, and so to the same round.
+        if octet & 0xC0 == 0x80 and rounds[index] != rounds[index - 1]:
+            return None
+    return decoded
+
+
+def _octets(text: str) -> tuple[bytearray, list[int]]:
+    """All of `text` decoded until nothing changes.
 
     One pass with a stack: an escape that is completed by a decoded character is decoded in turn.
     Escapes can't overlap, so the order does not matter. Every octet remembers in which round it came
     to be: octets of one character that came in different rounds mean that some round read bad UTF-8.
     """
-    if "%" not in text:
-        return text
     octets = bytearray()
     rounds: list[int] = []
     for octet in text.encode("utf-8"):
@@ -219,15 +233,7 @@ def _decode_fully(text: str) -> str | None:
             del octets[-3:], rounds[-3:]
             octets.append(escape[0])
             rounds.append(depth)
-    try:
-        decoded = octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    for index, octet in enumerate(octets):
-        # A continuation byte belongs to the character before it, and so to the same round.
-        if octet & 0xC0 == 0x80 and rounds[index] != rounds[index - 1]:
-            return None
-    return decoded
+    return octets, rounds
 
 
 def fold_name(name: str) -> str:
@@ -251,9 +257,8 @@ def smuggled_name(target: Target, pinned: Iterable[str]) -> str | None:
             continue
         if names is None:
             names = frozenset(pinned)
-        whole = _decode_fully(value)
-        if whole is None:
-            whole = value
+        # Bad UTF-8 on the way may be data, and what stands beside it is read all the same.
+        whole = _octets(value)[0].decode("utf-8", "replace")
         for mark in "&;?#":
             whole = whole.replace(mark, "\0")
         for index, piece in enumerate(whole.split("\0")):

@@ -50,7 +50,7 @@ LEGITIMATE: list[tuple[str, str]] = [
             f"GET /api/items?id={A}&u=%2Fa%2F..%2Fb", f"GET /api/items?id={A}&q=a%20b+c%2Bd", f"GET /api/items?id={A}&q=50%25",
             f"GET /api/items?id={A}&empty=", f"GET /api/items?id={A}&q=%E3%83%86&r=a,b,c", f"GET /api/items?id={A}&q=id",
             f"GET /api/items?id={A}&q=idea%3D1", f"GET /api/items?id={A}&q=a%26b", f"GET /api/items?id={A}&u=http://h/?page=2",
-            f"GET /api/items?id={A}&q=..", f"GET /api/items?id={A}&method=fast&the_method=1&amethod=2&u=http://h/?method=x", f"GET /api/items?id={A}&q=%5C", f"GET /api/items?id={A}&q=./../x",
+            f"GET /api/items?id={A}&q=%25ff", f"GET /api/items?id={A}&q=id%26x=1", f"GET /api/items?id={A}&q=%25C3%2525A9", f"GET /api/items?id={A}&q=..", f"GET /api/items?id={A}&method=fast&the_method=1&amethod=2&u=http://h/?method=x", f"GET /api/items?id={A}&q=%5C", f"GET /api/items?id={A}&q=./../x",
             f"GET /api/items?id={A}&a_b=1&a.b=2&a-b=3", f"GET /api/items?id={A}&ids=x&idx=1&aid=2", f"GET /api/items?id={A}&q==",
             f"GET /api/items?id={A}&" + "&".join(f"k{n}=1" for n in range(250)), f"GET /api/items?id={A}&q=" + "x" * 3_000,
             f"GET /api/one?id={A}", f"GET /api/one?id={A}&sort=", f"GET /api/one?id={A}&sort=a%26b%3Dc", f"GET /api/one?sort&id={A}",

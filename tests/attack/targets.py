@@ -148,6 +148,7 @@ AMBIGUOUS: dict[str, list[str]] = {
             f"x=a?id={B}", f"x=%26id={B}", f"x=id%3D{B}", f"x=%3Fid%3D{B}", f"x=%23id%3D{B}", f"x=a%26ID%3D{B}",
             f"x=a%26i_d%3D{B}", f"x=a%26id%5B%5D%3D{B}", f"x=%2526Id%253D{B}", f"x=a%26%2569d%3D{B}", f"x=1%26%20id%3D{B}",
             f"x=1%26%2Bid%3D{B}", "x=1%26id", f"x=1%253Bid%253D{B}", f"x=%EF%BC%A9d=1%26%EF%BD%89d%3D{B}", f"x==&y=id={B}",
+            f"x=%25ff%2526id%253D{B}", f"x=%25C3%2526id%253D{B}", f"x=%2525C3%2525A9%2526id%253D{B}", f"x=%25ff%26id={B}",
             "x=a?id", "x=a%23id", "x=a%3Bid", "x=a%26id", "x=a%2526id", f"x=a%26i.d%3D{B}", f"x=a%26i-d%3D{B}", f"x=_HLS_msn=5%26hlsmsn%3D{B}", f"x=a%25%32%36id%3D{B}",
         )
     ]

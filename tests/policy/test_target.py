@@ -157,6 +157,8 @@ def test_deep_encodings_are_judged_at_once(raw: str) -> None:
         ("x=id%3Dother", True),
         ("x=a%26id[]%3D1", True),
         ("x=1%26_method=DELETE", True),
+        ("x=%25ff%2526id%253Dother", True),  # bad UTF-8 beside it hides nothing
+        ("x=%25ff", False),
         ("x=1%26method=DELETE", False),
         ("sort=id", False),
         ("x=http://host/path?page=2", False),
