@@ -4,8 +4,9 @@ Rule: what an operator wrote is either wholly understood or every fault in it is
 `file:line:column: what`, all at once.
 
 Why not a plain loader: YAML keeps the last of two equal keys in silence, resolves tags into objects,
-and lets an alias blow up; each of these is a fault here. Keys, places and limits come from the node
-tree, which carries marks.
+and lets an alias blow up; each of these is a fault here. YAML 1.1 also reads 1:30 as ninety, 010 as eight
+and 2026-11-20 as a date; here they stay the texts that stand there, as in YAML 1.2. Keys, places and limits
+come from the node tree, which carries marks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_HOLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\}")
+# A default may hold a template's own braces: ${ROOT:-/hls/{id}}.
+_HOLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-((?:[^{}]|\{[^{}]*\})*))?\}")
+# Whole numbers and fractions as people write them.
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)")
+_CORE = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))
 
 # A way to a value: keys and indices from the root. KEY marks the key itself rather than its value.
 KEY = "#key"
@@ -67,7 +72,17 @@ class Source:
         return self._marks.get(at, (1, 1))
 
     def fault(self, way: Way, what: str) -> None:
-        """Note a mistake at `way`; the same mistake at the same place is noted once."""
+        """Note a mistake at `way`; the same mistake at the same place is noted once. What is filled from an
+        environment name that is not set is unknown, and no mistake of its own."""
+        if any(way == unknown for unknown, _ in self._unset):
+            return
+        self._note(way, what)
+
+    def blamed(self, way: Way) -> bool:
+        """Whether a mistake has been noted at this very place."""
+        return any((fault.line, fault.column) == self.place(way) for fault in self.faults)
+
+    def _note(self, way: Way, what: str) -> None:
         line, column = self.place(way)
         found = Fault(self.file, line, column, what)
         if found not in self.faults:
@@ -76,7 +91,7 @@ class Source:
     def report_unset(self) -> None:
         """Turn unset environment names into faults (config, and policies that are really used)."""
         for way, name in self._unset:
-            self.fault(way, f"the environment variable {name} is not set (or write ${{{name}:-default}})")
+            self._note(way, f"the environment variable {name} is not set (or write ${{{name}:-default}})")
 
     def filled(self, way: Way) -> bool:
         """Whether the value at `way` came from the environment, and so does not stand in the file."""
@@ -149,7 +164,7 @@ class _Walker:
             self._source.faults.append(Fault(self._source.file, *mark, "anchors and aliases are not used here"))
             return None
         self._seen.add(id(node))
-        if not str(node.tag).startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
+        if node.tag != self._usual_tag(node):
             self._source.fault(way, f"tags are not used here ({node.tag})")
             return None
         if isinstance(node, yaml.MappingNode):
@@ -157,6 +172,13 @@ class _Walker:
         if isinstance(node, yaml.SequenceNode):
             return [self.walk(item, (*way, index), depth + 1) for index, item in enumerate(node.value)]
         return self._scalar(node, way)
+
+    def _usual_tag(self, node: Any) -> str:
+        """The tag a node has when none is written."""
+        if not isinstance(node, yaml.ScalarNode):
+            return str(self._loader.resolve(type(node), None, True))
+        plain = not node.style  # None or "", by the parser
+        return str(self._loader.resolve(yaml.ScalarNode, node.value, (plain, not plain)))
 
     def _mapping(self, node: Any, way: Way, depth: int) -> dict[Any, Any]:
         out: dict[Any, Any] = {}
@@ -180,6 +202,9 @@ class _Walker:
         return out
 
     def _scalar(self, node: Any, way: Way) -> Any:
+        kind = node.tag.rpartition(":")[2]
+        if node.tag not in _CORE or (kind in ("int", "float") and not _NUMBER.fullmatch(node.value)):
+            return self._fill(node.value, way)
         try:
             value = self._loader.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
@@ -200,7 +225,11 @@ class _Walker:
             self._source._unset.append((way, name))
             return ""
 
-        return _HOLE.sub(one, text) if "${" in text else text
+        if "${" not in text:
+            return text
+        if "${" in _HOLE.sub("", text):
+            self._source.fault(way, "a variable of the environment is written ${NAME} or ${NAME:-default}")
+        return _HOLE.sub(one, text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

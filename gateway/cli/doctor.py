@@ -216,7 +216,8 @@ async def _look_at_store(report: Report, config: Config) -> None:
             async with open_store(config, "command") as links:
                 version = await links.store.run(_store_version)
     except BadSecret as error:
-        report.add(PROBLEM, "store", f"{where}: {error}", "a store goes with the secrets its links were made with")
+        # The sentence itself says what to do: which file to close, to restore or to put back.
+        report.add(PROBLEM, "store", f"{where}: {error}")
     except StoreTooNew as error:
         report.add(PROBLEM, "store", f"{where}: {error}", "run the version that wrote it, or a later one")
     except StoreDown as error:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,17 +83,18 @@ def explain(
 
     config = load_config(config_path)
     chosen, target = _place(config, url, server)
+    refuse = partial(_show_refusal, method=method, as_json=as_json, server=chosen, item=item, kind=kind)
     if chosen is None:
-        _show_refusal(Reason.WRONG_HOST, f"no server has the host of {url}", method, as_json)
+        refuse(Reason.WRONG_HOST, f"no server has the host of {url}")
         return
     policy = load_policy(chosen.policy_path, shown=shown_path(chosen.policy_path)).at_home(chosen.home)
     own = _own_path(config, target)
     if own is not None:
-        _show_refusal(Reason.NO_RULE, f"{own}… belongs to the gateway and is never sent upstream", method, as_json)
+        refuse(Reason.NO_RULE, f"{own}… belongs to the gateway and is never sent upstream")
         return
     subject = _subject(policy, chosen, item, kind, _given(variables), offline=offline)
     if subject.reason is not None:
-        _show_refusal(subject.reason, subject.detail, method, as_json)
+        refuse(subject.reason, subject.detail)
         return
     if not chosen.guest_access or not policy.kinds[subject.kind].guest_access:
         where = "the server" if not chosen.guest_access else f"the kind {subject.kind}"
@@ -183,6 +185,8 @@ def _subject(
                 return _Subject(
                     resolved.id, "", {}, reason, f"{server.upstream} says that the item is {resolved.state}"
                 )
+            if resolved.state == "not_started":
+                note(f"note: {server.upstream} says that the item has not started, so nobody would have a grant yet")
             chosen = chosen or resolved.kind
             own = {**own, **(resolved.variables or {})}
     elif asked:
@@ -246,17 +250,31 @@ def _reason(reason: Reason | None, detail: str) -> str:
     return f"{reason} ({reason.status}){f': {detail}' if detail else ''}"
 
 
-def _show_refusal(reason: Reason, detail: str, method: str, as_json: bool) -> None:
+def _show_refusal(
+    reason: Reason,
+    detail: str,
+    method: str,
+    as_json: bool,
+    *,
+    server: ServerConfig | None,
+    item: str,
+    kind: str | None,
+) -> None:
+    """A denial that no rule was asked for, in the same form as any other."""
     if as_json:
         show_json(
             {
                 "allowed": False,
+                "server": server.name if server else None,
+                "item": item,
+                "kind": kind,
                 "method": method.upper(),
+                "target": None,
+                "rule": None,
+                "sent": None,
                 "reason": str(reason),
                 "status": reason.status,
                 "detail": detail,
-                "rule": None,
-                "sent": None,
                 "nearest": [],
             }
         )

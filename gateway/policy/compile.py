@@ -182,6 +182,8 @@ class _Compiler:
         )
 
     def answer_path(self, said: Said) -> AnswerPath:
+        if not said.text and self.source.blamed(said.way):
+            return AnswerPath("$", ())
         try:
             return parse_answer_path(said.text)
         except PathError as error:
@@ -353,8 +355,6 @@ class _Compiler:
         )
 
     def credential(self, way: Way, name: str, said: Said) -> None:
-        if self.source.unset and not said.text:
-            return  # the variable that should fill it is not set; that is said elsewhere
         if len(said.text) < MIN_SECRET:
             self.fault(way, f"{name}: at least {MIN_SECRET} characters, so that it can be found in answers")
         if any(not 0x20 <= ord(character) < 0x7F for character in said.text):

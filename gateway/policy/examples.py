@@ -6,16 +6,30 @@ They are run whenever a policy is loaded, so that a rule and what its author mea
 from __future__ import annotations
 
 from gateway.policy.decide import Scope
-from gateway.policy.document import METHODS, Said
+from gateway.policy.document import METHODS, PolicyDocument, Said
 from gateway.policy.model import Policy
 from gateway.policy.target import Ambiguity, parse_target
-from gateway.yaml_source import Source
+from gateway.yaml_source import Source, did_you_mean
 
 DEFAULT_ITEM = "abc123"
 
 
+def look_over(document: PolicyDocument, source: Source) -> None:
+    """Note the faults that show without a policy that works, so that they come together with its own."""
+    examples = document.examples
+    if examples.kind is not None and examples.kind.text not in document.kinds:
+        hint = did_you_mean(examples.kind.text, document.kinds)
+        source.fault(examples.kind.way, f"no kind {examples.kind.text}{hint}")
+    for said in (*examples.allow, *examples.deny):
+        words = said.text.split(" ", 1)
+        if len(words) != 2 or words[0] not in (*METHODS, "WS"):
+            source.fault(said.way, "an example is written METHOD /path?query (or WS /path)")
+
+
 def run_examples(policy: Policy, source: Source) -> None:
-    """Note a fault for each example that comes out otherwise, and for a landing no page rule allows."""
+    """Note a fault for each example that comes out otherwise, and for a landing no page rule allows.
+
+    To be called after `look_over` has found nothing."""
     examples = policy.examples
     item = examples.id.text if examples.id else DEFAULT_ITEM
     own = policy.item.variables(item)
@@ -25,10 +39,6 @@ def run_examples(policy: Policy, source: Source) -> None:
             source.fault(way, f"{item} is no id of this server; write with: {{id: …}}")
         return
     kind = examples.kind.text if examples.kind else next(iter(policy.kinds))
-    if kind not in policy.kinds:
-        if examples.kind:
-            source.fault(examples.kind.way, f"no kind {kind} (known: {', '.join(policy.kinds)})")
-        return
     given = {
         "guest.name": ("Ada Guest",),
         "guest.email": ("ada@example.org",),
@@ -37,23 +47,19 @@ def run_examples(policy: Policy, source: Source) -> None:
         "link.id": ("link1",),
         "public_url": ("https://guest.example.org",),
     }
-    scope = policy.scope(kind, {**given, **own, **examples.vars})
+    variables = {**given, **own, **examples.vars}
+    scope = policy.scope(kind, variables)
     for said, wanted in (*((one, True) for one in examples.allow), *((one, False) for one in examples.deny)):
-        verdict = _verdict(scope, said, source)
-        if verdict is None:
-            continue
-        allowed, why = verdict
+        allowed, why = _verdict(scope, said)
         if allowed != wanted:
             source.fault(said.way, f"{said.text}: should be {'allowed' if wanted else 'denied'}, but {why}")
-    _landing(kind, scope, source)
+    for name, other in policy.kinds.items():
+        if other.guest_access:
+            _landing(name, policy.scope(name, variables), source)
 
 
-def _verdict(scope: Scope, said: Said, source: Source) -> tuple[bool, str] | None:
-    words = said.text.split(" ", 1)
-    if len(words) != 2 or words[0] not in (*METHODS, "WS"):
-        source.fault(said.way, "an example is written METHOD /path?query (or WS /path)")
-        return None
-    method, raw = words
+def _verdict(scope: Scope, said: Said) -> tuple[bool, str]:
+    method, raw = said.text.split(" ", 1)
     target = parse_target(raw)
     if isinstance(target, Ambiguity):
         return False, f"it is refused: {target.what}"

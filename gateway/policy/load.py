@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.errors import BadFile
 from gateway.policy.compile import compile_policy
 from gateway.policy.document import read_document
-from gateway.policy.examples import run_examples
+from gateway.policy.examples import look_over, run_examples
 from gateway.policy.model import Policy
 from gateway.yaml_source import Source, read, read_text
 
@@ -31,8 +31,12 @@ def _load(source: Source, name: str, strict_env: bool) -> Policy:
     if strict_env:
         source.report_unset()
     document = read_document(source)
-    policy = compile_policy(name, document, source) if document is not None else None
-    if policy is not None and not source.faults:
+    policy = None
+    if document is not None:
+        look_over(document, source)
+        policy = compile_policy(name, document, source)
+    # With values of the environment missing nobody can say how an example should come out.
+    if policy is not None and not source.faults and not source.unset:
         run_examples(policy, source)
     if source.faults or policy is None:
         raise BadFile(sorted(source.faults))

@@ -31,7 +31,7 @@ class PageAddress:
             parts = urlsplit(url.strip())
         except ValueError:
             return None
-        if self.origin is not None and f"{parts.scheme}://{parts.netloc}".lower() != self.origin:
+        if self.origin is not None and _origin(parts.scheme, parts.netloc) != self.origin:
             return None
         given = [(parts.path, parts.query)]
         if len(self.places) == 2:
@@ -43,14 +43,22 @@ class PageAddress:
             if hit is None:
                 return None
             found += hit
-            have = dict(_pairs(query))
+            have = tuple(_pairs(query))
             for name, value in pairs:
-                hit = _match(value, have[name]) if name in have else None
+                given_values = [text for key, text in have if key == name]
+                # Given twice, the server's own page would take one or the other.
+                hit = _match(value, given_values[0]) if len(given_values) == 1 else None
                 if hit is None:
                     return None
                 found += hit
         # The id may stand there twice (path and query), but then it must be the same one.
         return found[0] if found and len(set(found)) == 1 else None
+
+
+def _origin(scheme: str, netloc: str) -> str:
+    """Without the port that the scheme has anyway."""
+    scheme, netloc = scheme.lower(), netloc.lower()
+    return f"{scheme}://{netloc.removesuffix({'http': ':80', 'https': ':443'}.get(scheme, ':'))}"
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:
@@ -102,7 +110,7 @@ def parse_page_address(text: str, item: Pattern, find: NameFinder) -> PageAddres
     if "://" in text.partition("{")[0]:
         scheme, _, behind = text.partition("://")
         host, slash, path = behind.partition("/")
-        origin, rest = f"{scheme}://{host}".lower(), slash + path
+        origin, rest = _origin(scheme, host), slash + path
     if not rest.startswith("/"):
         raise TemplateError("a page's address begins with / or is a whole URL")
     path, _, fragment = rest.partition("#")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.model import Check, Policy, Step
 
 MAX_VALUES = 2_000
@@ -20,12 +21,14 @@ class BadAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What one step told. `state` is ok, gone, not_started or ended; `id` the one spelling, if given."""
+    """What one step told. `state` is ok, gone, not_started or ended; `id` the one spelling, if given.
+    `typed`: the answer could be asked for the item's kind; with `kind` None it is none of the policy's."""
 
     state: str
     id: str | None = None
     variables: Mapping[str, tuple[str, ...]] | None = None
     kind: str | None = None
+    typed: bool = False
 
 
 def read_answer(policy: Policy, step: Step, status: int, content_type: str, body: bytes) -> Learned:
@@ -33,26 +36,36 @@ def read_answer(policy: Policy, step: Step, status: int, content_type: str, body
     document = _Document(content_type, body)
     for state, checks in (("gone", step.gone), ("not_started", step.not_started), ("ended", step.ended)):
         if any(_holds(check, status, document) for check in checks):
-            return Learned(state)
+            # What has not begun may be described already: a link made now must bear the id it will have then.
+            return Learned(state) if state == "gone" else _learn(policy, step, document, state, lenient=True)
     if not 200 <= status < 300:
         raise BadAnswer(f"answered {status}")
+    return _learn(policy, step, document, "ok", lenient=False)
+
+
+def _learn(policy: Policy, step: Step, document: _Document, state: str, *, lenient: bool) -> Learned:
+    """Id, variables and kind; `lenient`: whatever of them the answer has."""
+
+    def texts(path: AnswerPath) -> tuple[str, ...]:
+        if lenient and not document.readable(path.xml):
+            return ()
+        return _texts(path.values(document.parsed(path.xml)))
+
     identity = None
     if step.id is not None:
-        values = _texts(step.id.values(document.parsed(step.id.xml)))
-        if len(values) != 1:
+        values = texts(step.id)
+        if len(values) == 1:
+            identity = values[0]
+        elif not lenient:
             raise BadAnswer(f"{step.id.text} names {len(values)} ids")
-        identity = values[0]
-    variables = {}
-    for name, path in step.vars.items():
-        variables[name] = _texts(path.values(document.parsed(path.xml)))
-    kind = None
+    variables = {name: texts(path) for name, path in step.vars.items()}
     choice = policy.item.kind_path
-    if choice is not None and document.readable(choice.xml):
-        for value in _texts(choice.values(document.parsed(choice.xml))):
-            kind = policy.item.kind_values.get(value)
-            if kind is not None:
-                break
-    return Learned("ok", identity, variables, kind)
+    typed = choice is not None and document.readable(choice.xml)
+    kind = None
+    if choice is not None and typed:
+        known = (policy.item.kind_values.get(value) for value in texts(choice))
+        kind = next((one for one in known if one is not None), None)
+    return Learned(state, identity, variables, kind, typed)
 
 
 class _Document:

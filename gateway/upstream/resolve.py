@@ -46,7 +46,7 @@ async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolve
     variables = policy.item.variables(item)
     if variables is None:
         return Resolved("gone", item)
-    identity, kind = item, None
+    identity, kind, typed = item, None, False
     try:
         async with asyncio.timeout(DEADLINE):
             for step in policy.item.steps:
@@ -61,20 +61,25 @@ async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolve
                     body = b"" if step.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_answer(policy, step, answer.status, content_type, body)
-                if learned.state != "ok":
-                    return Resolved(learned.state, identity)
+                if learned.state == "gone":
+                    return Resolved("gone", identity)
                 if learned.id is not None:
                     own = policy.item.variables(learned.id)
                     if own is None:
                         raise UpstreamDown("the server named an id that the policy's pattern does not match")
                     identity, variables = learned.id, {**variables, **own}
                 variables = {**variables, **(learned.variables or {})}
-                kind = learned.kind or kind
+                kind, typed = learned.kind or kind, typed or learned.typed
+                if learned.state != "ok":
+                    return Resolved(learned.state, identity, kind, variables)
     except TimeoutError as error:
         raise UpstreamSlow("resolve took too long") from error
     except BadAnswer as error:
         raise UpstreamDown(f"resolve: {error}") from error
     if kind is None and policy.item.kind_path is not None:
+        if not typed:
+            # Some page with status 200 (maintenance, a sign-in) says nothing about the item.
+            raise UpstreamDown("resolve: no answer could be read for the item's kind")
         return Resolved("gone", identity)
     if kind is None and len(policy.kinds) == 1:
         kind = next(iter(policy.kinds))

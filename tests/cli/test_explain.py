@@ -18,6 +18,7 @@ item:
     - request: GET /api/items/{id}
       id: $.uuid
       gone: [404]
+      not_started: [{$.online: false}]
       vars: {source: $.source, title: $.name}
   kind: {$.type: {Movie: video, Channel: live}}
 kinds:
@@ -67,6 +68,17 @@ def test_json(run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "item"),
+    [("/nowhere", "abc"), ("/a/../b", "abc"), ("/g/abc", "abc"), ("http://else/x", "abc"), ("/x", "../x")],
+)
+def test_every_denial_has_the_same_keys(run, url: str, item: str) -> None:
+    allowed = json.loads(run("explain", "GET", "/hls/abc/seg1.ts", "--item", "abc", "--json").stdout)
+    denied = json.loads(run("explain", "GET", url, "--item", item, "--json").stdout)
+    assert list(denied) == list(allowed)
+    assert (denied["allowed"], denied["item"], denied["rule"], denied["sent"]) == (False, item, None, None)
+
+
+@pytest.mark.parametrize(
     ("url", "code", "said"),
     [
         ("http://guest.localhost:8080/hls/abc/seg1.ts", 0, "allowed"),
@@ -112,6 +124,8 @@ async def resolving(deployment: Path) -> AsyncIterator[TestServer]:
     """A media server that knows two items."""
 
     async def item(request: web.Request) -> web.Response:
+        if request.match_info["id"] == "soon":
+            return web.json_response({"uuid": "soon", "type": "Channel", "online": False})
         kinds = {"abc": "Movie", "old": "Movie", "cam": "Channel"}
         name = request.match_info["id"]
         if name not in kinds:
@@ -139,6 +153,8 @@ async def test_the_media_server_tells_variables_and_kind(run, resolving: TestSer
     assert (await in_thread(run, "GET", "/hls/abc/index.m3u8", "--item", "old")).exit_code == 0
     found = await in_thread(run, "GET", "/live/cam/index.m3u8", "--item", "cam", "--json")
     assert json.loads(found.stdout)["kind"] == "live"
+    soon = await in_thread(run, "GET", "/live/soon/index.m3u8", "--item", "soon")
+    assert (soon.exit_code, "has not started" in soon.stderr) == (0, True)
     gone = await in_thread(run, "GET", "/live/xyz/index.m3u8", "--item", "xyz")
     assert gone.exit_code == 1
     assert "media_gone (410)" in gone.stdout

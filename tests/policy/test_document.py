@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.errors import BadFile
-from gateway.policy.load import load_policy_text
+from gateway.policy.load import load_policy, load_policy_text
 
 HEAD = 'server: x\nitem: {id: "[a-z0-9]+"}\n'
 KINDS = 'kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}\n'
@@ -88,6 +90,13 @@ def test_a_good_policy_has_none() -> None:
             "p.yaml:4:19: GET /m/abc123: should be denied, but line 3",
         ),
         (HEAD + KINDS + "examples: {with: {id: ABC}, deny: [GET /]}\n", "p.yaml:4:23: ABC is no id of this server"),
+        (HEAD + KINDS + "examples: {with: {kind: vdeo}}\n", "p.yaml:4:25: no kind vdeo (did you mean video?)"),
+        (
+            HEAD
+            + 'kinds:\n  video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}\n'
+            + '  live: {open: "/l/{id}", allow: ["page GET /lv/{id}"]}\n',
+            "p.yaml:5:16: open: no rule allows /l/abc123",
+        ),
         (HEAD + KINDS + "examples: {allow: [/m]}\n", "p.yaml:4:20: an example is written METHOD /path"),
         ('server: x\nitem: {id: "[a-z/]+"}\n' + KINDS, "p.yaml:2:12: id: must always hold the same number of slashes"),
         ('server: x\nitem: {id: "[a-z]*"}\n' + KINDS, "p.yaml:2:12: id: must not match the empty text"),
@@ -123,6 +132,7 @@ kinds:
 patterns: {n: no, f: "(a"}
 guest_access: {on_revoke: kick, interactions: [chat]}
 upstream: {headers: {X-Key: short}}
+examples: {with: {kind: vdeo}, deny: [/m]}
 extra: 1
 """
     )
@@ -140,6 +150,34 @@ extra: 1
         "9",
         "10",
         "11",
+        "11",
+        "12",
+    ]
+
+
+def test_an_unset_name_is_one_fault_where_the_policy_is_used_and_none_elsewhere(tmp_path: Path) -> None:
+    """Also where what is left without it could not stand: a short credential, no rule, no address."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        HEAD
+        + """kinds:
+  video:
+    page_urls: ["${PAGE}"]
+    open: "${OPEN}"
+    allow: ["${RULE}", "page GET /m/{id}"]
+  live:
+    player: {src: "/${FILE}"}
+    allow: ["GET /m/{id}"]
+upstream: {headers: {Authorization: "Bearer ${TOKEN}"}, basic: "${BASIC}"}
+examples: {allow: ["GET /${FILE}"]}
+"""
+    )
+    assert load_policy(path, environ={}, strict_env=False).title == "x"
+    with pytest.raises(BadFile) as caught:
+        load_policy(path, environ={}, shown="p")
+    names = ["PAGE", "OPEN", "RULE", "FILE", "TOKEN", "BASIC", "FILE"]
+    assert [fault.what for fault in caught.value.faults] == [
+        f"the environment variable {name} is not set (or write ${{{name}:-default}})" for name in names
     ]
 
 

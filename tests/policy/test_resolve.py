@@ -42,7 +42,7 @@ def test_an_item_tells_its_one_id_kind_and_variables(policy: Policy) -> None:
     learned = learn(
         policy, {"uuid": "u1", "name": "Film", "type": "Movie", "files": [{"url": "/a"}, {"url": "/b"}, {"url": "/a"}]}
     )
-    assert learned == Learned("ok", "u1", {"title": ("Film",), "media": ("/a", "/b")}, "video")
+    assert learned == Learned("ok", "u1", {"title": ("Film",), "media": ("/a", "/b")}, "video", typed=True)
 
 
 @pytest.mark.parametrize(
