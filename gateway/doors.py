@@ -25,7 +25,7 @@ from gateway.access.throttle import Guesses
 from gateway.admin.guests import GuestsDoor
 from gateway.admin.links import LinksDoor
 from gateway.admin.manage import ManageDoor
-from gateway.admin.oidc import OidcDoor
+from gateway.admin.oidc import OidcDoor, attempt_cookie_name
 from gateway.admin.poster import PosterDoor
 from gateway.admin.record import RecordDoor
 from gateway.admin.session import Desk
@@ -282,6 +282,7 @@ def _managing(shared: _Shared, lasting: Lasting, links: LinkDesk, signing: Signi
             ManagePath("/static", statics.static, below=True),
             ManagePath("/theme/logo", statics.logo),
         ),
+        cookies=(desk.cookie, attempt_cookie_name(config.manage.url)),
         health=shared.health,
     )
 

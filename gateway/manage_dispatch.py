@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -25,6 +25,7 @@ from gateway.web.edge import vouch
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import SERVER, Pages
 from gateway.web.refuse import reason_of, refuse, refuse_bare
+from gateway.web.twins import forget_twins, twins
 
 _log = logging.getLogger("gateway")
 
@@ -43,7 +44,8 @@ class ManagePath:
 @dataclass(frozen=True, slots=True)
 class ManageDispatcher:
     """`origin` is the managing one; `client` tells a request's address; `health` (path to handler) answers
-    under any Host. `api` takes what is below `{own}/api`, and answers its own failures as programs like them."""
+    under any Host. `api` takes what is below `{own}/api`, and answers its own failures as programs like them.
+    `cookies`: the names of ours; browsers send those that were planted for another port or a whole domain too."""
 
     origin: Origin
     prefixes: Prefixes
@@ -53,6 +55,7 @@ class ManageDispatcher:
     api: Handler
     failed: Callable[[ManageVisit, Reason, str], web.StreamResponse]
     own: Sequence[ManagePath]
+    cookies: Collection[str]
     health: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]]
 
     def serves(self, host: str) -> bool:
@@ -81,6 +84,8 @@ class ManageDispatcher:
             response.headers.setdefault("Server", SERVER)
             if "Upgrade" in request.headers or request.method == "CONNECT" or response.status == 400:
                 response.force_close()
+            if visit is not None and (planted := twins(request, self.cookies)):
+                forget_twins(response, planted, self.origin.host, visit.target.path)
         return response
 
     async def _open(self, request: web.BaseRequest, ref: str) -> ManageVisit | tuple[web.StreamResponse, Reason | None]:

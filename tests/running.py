@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.access.issue import IssueRefused, LinkDesk, LinkView
@@ -111,6 +111,7 @@ class Answer:
     headers: dict[str, str]
     cookies: dict[str, str]
     body: bytes
+    set_cookies: list[str] = field(default_factory=list)
 
 
 async def ask(
@@ -125,14 +126,16 @@ async def ask(
     fields, _, content = rest.partition(b"\r\n\r\n")
     found: dict[str, str] = {}
     cookies: dict[str, str] = {}
-    for field in fields.decode("latin-1").split("\r\n"):
-        name, _, value = field.partition(": ")
+    lines: list[str] = []
+    for written in fields.decode("latin-1").split("\r\n"):
+        name, _, value = written.partition(": ")
         found[name.lower()] = value
         if name.lower() == "set-cookie":
             key, _, token = value.partition(";")[0].partition("=")
             cookies[key] = token
+            lines.append(value)
     parts = first.split(b" ")
-    return Answer(int(parts[1]) if len(parts) > 1 else 0, found, cookies, content)
+    return Answer(int(parts[1]) if len(parts) > 1 else 0, found, cookies, content, lines)
 
 
 async def enter(port: int, link: str, *, name: str = NAME, email: str = EMAIL) -> tuple[str, Answer]:

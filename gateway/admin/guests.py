@@ -19,7 +19,7 @@ from gateway.access.signing_in import SignedIn
 from gateway.access.spreadsheet import csv_text
 from gateway.access.views import GUEST_COLUMNS, GuestView, guest_json, rfc3339
 from gateway.admin.pages import SCRIPTS, manage_page
-from gateway.admin.session import Desk, see_other
+from gateway.admin.session import Desk, ours, see_other
 from gateway.reasons import Reason
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import common_headers
@@ -28,6 +28,7 @@ from gateway.web.refuse import refuse
 SHOWN = 200
 _FILTERS = ("server", "item", "link", "q", "present")
 _VIEWS = frozenset({"remove", "erase"})
+_ACTS = frozenset({*_VIEWS, "erase_person"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class GuestsDoor:
         return await self.desk.page(visit, self._show, self._change)
 
     async def export(self, visit: ManageVisit) -> web.StreamResponse:
-        """`/export?format=csv|json`, with the filters of the page."""
+        """`/export?format=csv|json`, with the filters of the page. A page elsewhere can't make a manager's browser
+        take a file along."""
+        if not ours(visit.request, typed=True):
+            return refuse(visit, Reason.CROSS_SITE, detail="a file for our own pages")
         return await self.desk.page(visit, self._file)
 
     async def live(self, visit: ManageVisit) -> web.StreamResponse:
@@ -51,7 +55,7 @@ class GuestsDoor:
         request = visit.request
         if request.method != "GET":
             return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET"})
-        if any(site != "same-origin" for site in request.headers.getall("Sec-Fetch-Site", ())):
+        if not ours(request):
             return refuse(visit, Reason.CROSS_SITE, detail="numbers for our own pages")
         who = await self.desk.who(visit)
         if who is None:
@@ -110,6 +114,8 @@ class GuestsDoor:
 
     async def _change(self, visit: ManageVisit, signed_in: SignedIn, fields: Mapping[str, str]) -> web.Response:
         act, filters = fields.get("act", ""), _filters(visit)
+        if act not in _ACTS:
+            return await self._show(visit, signed_in)
         if act == "erase_person":
             count = await self.items.erase(signed_in.actor, fields.get("email", ""))
             if isinstance(count, IssueRefused):

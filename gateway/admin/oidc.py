@@ -19,7 +19,7 @@ from gateway.access.permits import Actor
 from gateway.access.rights import permissions, texts_of
 from gateway.admin.pages import manage_page
 from gateway.admin.session import Desk, navigates, see_other
-from gateway.config import Oidc
+from gateway.config import Oidc, Origin
 from gateway.links.text import clean
 from gateway.reasons import Reason
 from gateway.store.sign_in_attempts import SignInAttempts
@@ -28,6 +28,11 @@ from gateway.web.manage_visit import ManageVisit
 from gateway.web.refuse import refuse
 
 _PLAIN = re.compile(r"[\x21-\x7e]{1,2000}")
+
+
+def attempt_cookie_name(managing: Origin) -> str:
+    """The cookie that ties a sign-in to the browser it was begun in."""
+    return "__Host-gateway-sign-in" if managing.secure else "gateway-sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,6 @@ class OidcDoor:
     @property
     def redirect_uri(self) -> str:
         return f"{self.desk.origin}{self.desk.home}/sign-in/callback"
-
-    @property
-    def _cookie(self) -> str:
-        return "__Host-gateway-sign-in" if self.desk.origin.secure else "gateway-sign-in"
 
     async def handle(self, visit: ManageVisit) -> web.StreamResponse:
         """A page with one button, so that no other page can start a sign-in by a picture's address."""
@@ -106,10 +107,11 @@ class OidcDoor:
         return response
 
     def _same_browser(self, request: web.BaseRequest, browser: str) -> bool:
+        cookie = attempt_cookie_name(self.desk.origin)
         for header in request.headers.getall("Cookie", ()):
             for pair in header.split(";"):
                 name, _, value = pair.strip(" \t").partition("=")
-                if name == self._cookie and hmac.compare_digest(value.encode(), browser.encode()):
+                if name == cookie and hmac.compare_digest(value.encode(), browser.encode()):
                     return True
         return False
 
@@ -117,7 +119,8 @@ class OidcDoor:
         secure = "; Secure" if self.desk.origin.secure else ""
         # Lax: the provider leads back here by a navigation from its own site.
         response.headers.add(
-            "Set-Cookie", f"{self._cookie}={value}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={life}"
+            "Set-Cookie",
+            f"{attempt_cookie_name(self.desk.origin)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={life}",
         )
 
     def _page(self, visit: ManageVisit, to: str, *, trouble: str = "", detail: str = "") -> web.Response:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.access.managing import ManagerDesk
-from gateway.admin.session import Desk
+from gateway.admin.session import Desk, ours
 from gateway.reasons import Reason
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import common_headers
@@ -24,8 +24,7 @@ class PosterDoor:
         request = visit.request
         if request.method not in ("GET", "HEAD"):
             return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
-        sites = request.headers.getall("Sec-Fetch-Site", ())
-        if any(site != "same-origin" for site in sites):
+        if not ours(request):
             return refuse(visit, Reason.CROSS_SITE, detail="a picture for our own pages")
         found = await self.desk.who(visit)
         if found is None:

@@ -145,5 +145,12 @@ def navigates(request: web.BaseRequest) -> bool:
     return all(one == "document" for one in request.headers.getall("Sec-Fetch-Dest", ()))
 
 
+def ours(request: web.BaseRequest, *, typed: bool = False) -> bool:
+    """Whether one of our own pages asks, by the browser's word where it gives one; `typed`: or a person by hand. What
+    no page of another origin may so much as make a manager's browser ask for, although it could not read it."""
+    allowed = ("same-origin", "none") if typed else ("same-origin",)
+    return all(site in allowed for site in request.headers.getall("Sec-Fetch-Site", ()))
+
+
 def see_other(location: str) -> web.Response:
     return web.Response(status=303, headers={**common_headers(), "Location": location})

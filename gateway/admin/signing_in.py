@@ -43,6 +43,10 @@ class SignInDoor:
         """POST only: a link or picture must not sign anybody out."""
         if visit.request.method != "POST":
             return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+        sign = foreign(visit.request.headers, self.desk.origin)
+        if sign is not None:
+            # Such a post comes without the cookie, and the answer would delete it.
+            return refuse(visit, Reason.CROSS_SITE, detail=sign)
         found = await self.desk.who(visit)
         response = see_other(f"{self.desk.home}/sign-in")
         if found is not None:

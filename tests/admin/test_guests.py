@@ -93,6 +93,23 @@ async def test_owners_see_their_own_guests_only(managing: Managing) -> None:
     assert "Secret Guest" in text(await (await managing.signed_in()).get(ROOM))
 
 
+async def test_what_is_no_act_of_the_room_removes_nobody(managing: Managing) -> None:
+    cookie, _ = await enter(managing.running.port, await link(managing))
+    browser = await managing.signed_in()
+    page = await browser.get(ROOM)
+    guest = page.body.decode().partition('data-guest="')[2].partition('"')[0]
+    for act in ("", "removed", "erase_everybody"):
+        await browser.post(ROOM, {"form": form_of(page), "act": act, "guest": guest})
+    assert (await ask(managing.running.port, "GET /hls/abc123/seg1.ts", cookie=cookie)).status == 200
+
+
+async def test_a_file_is_taken_along_by_our_own_pages_and_by_hand_only(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        headers = f"Sec-Fetch-Dest: document\r\nSec-Fetch-Site: {site}\r\n"
+        assert (await browser.get(f"{ROOM}/export?format=csv", headers=headers)).status == status, site
+
+
 async def test_numbers_are_for_our_own_pages(managing: Managing) -> None:
     browser = await managing.signed_in()
     for site in ("cross-site", "same-site", "none"):

@@ -101,6 +101,10 @@ async def test_posts_from_elsewhere_and_without_the_forms_token_do_nothing(manag
         answer = await browser.post(f"{HOME}/sign-out", fields, headers=headers)
         assert answer.status == 403, (fields, headers)
     assert (await browser.get(HOME)).status == 200
+    # A browser leaves the cookie out of such a post; the answer must not delete it.
+    stranger = await managing.browser().post(f"{HOME}/sign-out", {}, headers="Origin: https://evil.example\r\n")
+    assert stranger.status == 403
+    assert "set-cookie" not in stranger.headers
     foreign = await managing.browser().post(
         f"{HOME}/sign-in", {"name": "alice", "password": "x"}, headers="Origin: https://evil.example\r\n"
     )
@@ -154,3 +158,17 @@ async def test_the_record_says_who_signed_in_and_never_with_what(managing: Manag
     assert "secret-guess" not in repr(lines)
     dump = await trail.run(lambda client: client.keys("gw:manager:*"))
     assert len(dump) == 1
+
+
+async def test_cookies_that_were_planted_are_told_to_go_and_keep_nobody_out(managing: Managing) -> None:
+    """More of them than are looked up, before ours, as those of longer paths come first."""
+    browser = await managing.signed_in()
+    ((name, mine),) = browser.cookies.items()
+    planted = "; ".join(f"{name}={n:032}" for n in range(9))
+    headers = "Accept: text/html\r\nSec-Fetch-Dest: document\r\n"
+    for path in (f"{HOME}/links", f"{HOME}/sign-in", "/_gateway/nothing"):
+        answer = await ask(managing.port, f"GET {path}", cookie=f"{planted}; {name}={mine}", headers=headers)
+        gone = [line for line in answer.set_cookies if line.startswith(f"{name}=;")]
+        assert len(gone) >= 3
+        assert not [line for line in gone if "Path=/;" in line and "Domain" not in line]
+    assert (await browser.get(HOME)).status == 200

@@ -8,6 +8,7 @@ there, so that service workers and the rest of what only https may do can be tri
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,13 @@ from pathlib import Path
 from aiohttp import web
 from playwright.async_api import Page, Response
 
+from gateway.access.passwords import hash_password
 from tests.certificates import issue
 from tests.running import Running, free_port, running_gateway
 
 GUESTS, SIBLING, ELSEWHERE = "guest.media.localhost", "other.media.localhost", "elsewhere.localhost"
+MANAGE, MANAGE_SIBLING = "manage.localhost", "manage.media.localhost"
+MANAGER, PASSWORD, TOKEN = "alice", "correct horse battery", "a-token-of-the-manager-for-these-tests"
 ITEM = "abc123"
 PAGE = f"/page/{ITEM}"
 
@@ -101,12 +105,14 @@ class Hostile:
 
 @dataclass
 class Stage:
-    """`url` is the guests' origin; `site`: a web site of somebody else, on whatever host name."""
+    """`url` is the guests' origin, `manage` the managing one; `site`: a web site of somebody else, on whatever host
+    name."""
 
     hostile: Hostile
     running: Running
     url: str
     site: Hostile
+    manage: str = ""
 
     def at(self, host: str, path: str = "/") -> str:
         """A page of the other web site under this host name."""
@@ -120,23 +126,33 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, tls: bool = False, session: str = "{}") -> AsyncIterator[Stage]:
-    """`session`: that part of config.yaml."""
+async def stage(folder: Path, *, tls: bool = False, session: str = "{}", manage: str = "") -> AsyncIterator[Stage]:
+    """`session`: that part of config.yaml. `manage`: the host name of the managing origin; that of the guests
+    means another port of it."""
     hostile, site = Hostile(), Hostile()
     hostile.answers[PAGE] = Said("<!doctype html><title>media</title><h1>media</h1>")
     site.answers["/"] = Said("<!doctype html><title>elsewhere</title>")
     port = free_port()
-    url = f"{'https' if tls else 'http'}://{GUESTS}:{port}"
+    scheme = "https" if tls else "http"
+    url = f"{scheme}://{GUESTS}:{port}"
     extra = f"session: {session}\n"
+    managing = ""
+    if manage:
+        own = free_port() if manage == GUESTS else port
+        managing = f"{scheme}://{manage}:{own}"
+        listen = f"listen: '127.0.0.1:{own}', " if own != port else ""
+        extra += f"manage: {{{listen}url: '{managing}'}}\nmanagers:\n  - name: {MANAGER}\n    may: ['tv:*']\n"
+        extra += f"    password: '{hash_password(PASSWORD)}'\n"
+        extra += f"    token: 'sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}'\n"
     if tls:
-        files = issue(folder, [GUESTS])
+        files = issue(folder, [GUESTS, *([manage] if manage else [])])
         extra += f"tls: {{certificate: {files.certificate}, key: {files.key}}}\n"
     async with (
         hostile.serving(),
         site.serving(),
         running_gateway(folder, POLICY, hostile.port, port=port, public=url, extra=extra) as running,
     ):
-        yield Stage(hostile, running, url, site)
+        yield Stage(hostile, running, url, site, managing)
 
 
 async def enter(page: Page, link: str) -> None:
@@ -156,3 +172,12 @@ async def opened(page: Page, url: str) -> Response:
     answer = await page.goto(url)
     assert answer is not None
     return answer
+
+
+async def sign_in(page: Page, stage: Stage) -> None:
+    """As the manager, by the form."""
+    await page.goto(f"{stage.manage}/_gateway/manage")
+    await page.locator("input[name=name]").fill(MANAGER)
+    await page.locator("input[name=password]").fill(PASSWORD)
+    await page.locator("main form button").click()
+    await page.wait_for_url(f"{stage.manage}/_gateway/manage")

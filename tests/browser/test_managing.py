@@ -176,3 +176,15 @@ async def test_numbers_move_without_a_reload(stage: Stage) -> None:
     await expect(owner.get_by_text("Watching now: 1")).to_be_visible()
     await enter(stage.running.port, link, name="Second")
     await expect(owner.get_by_text("Watching now: 2")).to_be_visible(timeout=15_000)
+
+
+async def test_a_table_of_guests_is_taken_along(stage: Stage) -> None:
+    """By a click, as browsers do it: a navigation that ends as a file."""
+    owner = await stage.owner()
+    await enter(stage.running.port, await stage.running.make_link(SHARED), name="=1+1")
+    await owner.goto(f"{stage.manage}/_gateway/manage/guests")
+    for name, start in (("CSV", "\ufeffid,link,"), ("JSON", "[")):
+        async with owner.expect_download() as got:
+            await owner.get_by_role("link", name=name).click()
+        path = await (await got.value).path()
+        assert path.read_text("utf-8").startswith(start)
