@@ -31,6 +31,7 @@ from gateway.loading import Loaded, loaded
 from gateway.metrics import Metrics
 from gateway.ops import Ops
 from gateway.store.audit import AuditTrail
+from gateway.store.client import TERMINAL
 from gateway.store.links import LinkStore
 from gateway.store.opening import open_store
 from gateway.upstream.client import HttpUpstream
@@ -198,7 +199,7 @@ async def open_servers(config: Config) -> AsyncIterator[Servers]:
 @asynccontextmanager
 async def open_desk(config: Config) -> AsyncIterator[ManagerDesk]:
     """Links without a gateway around them: what the commands use, also while one runs."""
-    async with open_servers(config) as servers, open_store(config, role="command") as store:
+    async with open_servers(config) as servers, open_store(config, "command", TERMINAL) as store:
         links = LinkDesk(store, servers, config.prefixes, clock=now)
         yield ManagerDesk(links, AuditTrail(store.store), now)
 

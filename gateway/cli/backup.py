@@ -71,10 +71,11 @@ async def _back_up(config: Config, file: Path, *, with_keys: bool) -> BackupWrit
     from gateway.store.audit import AuditTrail
     from gateway.store.backup import saved_items
     from gateway.store.backup_file import BackupWriter
+    from gateway.store.client import TERMINAL
     from gateway.store.opening import open_store
     from gateway.store.secrets_file import own_secret
 
-    async with open_store(config, "command") as links:
+    async with open_store(config, "command", TERMINAL) as links:
         started = datetime.now(UTC)
         given = (config.secrets or (own_secret(config.data_dir),)) if with_keys else None
         with _output(file) as to:
@@ -164,12 +165,13 @@ async def _restore(config: Config, saved: Backup, *, agreed: bool, replace: bool
     from gateway.links.events import Action, Event
     from gateway.store import backup as store_backup
     from gateway.store.audit import AuditTrail
+    from gateway.store.client import TERMINAL
     from gateway.store.opening import open_store
 
     now = time.time_ns() // 1_000_000
     wish = store_backup.Wish(replace=replace, revive=revive)
     with _keys_for(config, saved):
-        async with open_store(config, "command") as links:
+        async with open_store(config, "command", TERMINAL) as links:
             _check_keys(links, saved)
             looked = await store_backup.look(links, saved.items, wish, now=now)
             if not agreed:

@@ -187,7 +187,7 @@ def _look_at_secrets(report: Report, config: Config) -> None:
 
 async def _look_at_store(report: Report, config: Config) -> None:
     from gateway.errors import BadSecret, StoreDown, StoreTooNew
-    from gateway.store.client import Store
+    from gateway.store.client import TERMINAL, Store
     from gateway.store.embedded import answers, find_binary, socket_path
     from gateway.store.opening import open_store
 
@@ -207,13 +207,13 @@ async def _look_at_store(report: Report, config: Config) -> None:
     try:
         if fresh and not config.secrets:
             # Looking must not make a secret; so only whether somebody answers.
-            store = Store(config.store)
+            store = Store(config.store, TERMINAL)
             try:
                 version = await store.run(_store_version)
             finally:
                 await store.close()
         else:
-            async with open_store(config, "command") as links:
+            async with open_store(config, "command", TERMINAL) as links:
                 version = await links.store.run(_store_version)
     except BadSecret as error:
         # The sentence itself says what to do: which file to close, to restore or to put back.

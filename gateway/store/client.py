@@ -4,7 +4,7 @@ Rule: a call is answered, or fails with StoreDown within a second. Its command r
 own, so that a guest who leaves cancels the waiting and never the command: with redis-py a cancelled
 command once left its answer on the connection, for the next guest to read.
 
-Why own limits: by default redis-py waits for a dead server three seconds and for a hung one a minute,
+Why own deadlines: by default redis-py waits for a dead server three seconds and for a hung one a minute,
 and raises when a hundred calls come at once. Here calls queue for a connection, for as long as the
 store answers others; when it stops answering, those who wait fail with those who asked.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -32,7 +33,19 @@ Client = Redis | RedisCluster
 FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)  # all that a call to the store may raise
 T = TypeVar("T")
 
-CONNECT_SECONDS, ANSWER_SECONDS, CALL_SECONDS = 0.3, 0.5, 0.9
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds for a connection, for an answer, and for a call in all."""
+
+    connect: float = 0.3
+    answer: float = 0.5
+    call: float = 0.9
+
+
+GUEST = Deadlines()
+# Somebody at a terminal waits rather than hears that a busy machine has no store.
+TERMINAL = Deadlines(connect=3.0, answer=5.0, call=9.0)
 CONNECTIONS = 32
 QUEUE_SECONDS = 10.0  # a call that waits behind others while the store answers
 
@@ -40,9 +53,10 @@ QUEUE_SECONDS = 10.0  # a call that waits behind others while the store answers
 class Store:
     """One Redis or Valkey, however it is reached. `url` may be a socket of the embedded server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, deadlines: Deadlines = GUEST) -> None:
         self._url = url
-        self.client: Client = make_client(url)
+        self._deadlines = deadlines
+        self.client: Client = make_client(url, deadlines)
         self._scripts: dict[str, AsyncScript] = {}
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._calls: set[asyncio.Task[Any]] = set()
@@ -106,7 +120,7 @@ class Store:
     async def close(self) -> None:
         """Let what runs finish, then close all connections."""
         if self._calls:
-            await asyncio.wait(self._calls, timeout=CALL_SECONDS)
+            await asyncio.wait(self._calls, timeout=self._deadlines.call)
         await close_client(self.client)
 
     def _finish(self, task: asyncio.Task[Any]) -> None:
@@ -123,26 +137,28 @@ class Store:
             if time.monotonic() - asked > QUEUE_SECONDS:
                 raise StoreDown("too many calls wait for the store")
             try:
-                async with asyncio.timeout(CALL_SECONDS):
+                async with asyncio.timeout(self._deadlines.call):
                     answer = await work(self.client)
             except FAILURES as error:
                 # Also MISCONF, READONLY, OOM, LOADING, CLUSTERDOWN: a store that can't write admits nobody.
                 self._failed = time.monotonic()
+                if isinstance(error, TimeoutError):
+                    raise StoreDown("no answer in time") from error
                 raise StoreDown(f"{type(error).__name__}: {error}".rstrip(": ")) from error
             self._answered = time.monotonic()
             return answer
 
 
-def make_client(url: str, **changes: Any) -> Client:
+def make_client(url: str, deadlines: Deadlines = GUEST, **changes: Any) -> Client:
     """A client for redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://."""
     scheme = urlsplit(url).scheme
-    options = {**_options(), **changes}
+    options = {**_options(deadlines), **changes}
     if scheme == "redis+cluster":
         return _cluster(url, options)
     if scheme == "redis+sentinel":
         return _sentinel(url, options)
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **options
+        url, max_connections=CONNECTIONS, timeout=deadlines.answer, **options
     )
     return Redis.from_pool(pool)
 
@@ -155,11 +171,11 @@ async def close_client(client: Client) -> None:
         await one.aclose()
 
 
-def _options() -> dict[str, Any]:
+def _options(deadlines: Deadlines = GUEST) -> dict[str, Any]:
     return {
         "decode_responses": True,
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": deadlines.answer,
+        "socket_connect_timeout": deadlines.connect,
         # None: a script that is sent twice would have to be the same as once, and a second try costs
         # the time in which the guest could have been told.
         "retry": Retry(NoBackoff(), 0),

@@ -12,14 +12,16 @@ from redis.asyncio import Redis
 
 from gateway.config import Config
 from gateway.links.keys import Keys
-from gateway.store.client import Store
+from gateway.store.client import GUEST, Deadlines, Store
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.links import LinkStore
 from gateway.store.secrets_file import own_secret
 
 
 @asynccontextmanager
-async def open_store(config: Config, role: Literal["serve", "command"] = "serve") -> AsyncIterator[LinkStore]:
+async def open_store(
+    config: Config, role: Literal["serve", "command"] = "serve", deadlines: Deadlines = GUEST
+) -> AsyncIterator[LinkStore]:
     """The links of this deployment. Raises StoreDown, StoreTooNew or BadSecret, each with a sentence.
 
     `serve` owns the embedded server. A `command` (also a worker) uses the one that runs; when none does
@@ -31,7 +33,7 @@ async def open_store(config: Config, role: Literal["serve", "command"] = "serve"
     store = None
     try:
         keys = Keys.derive(config.secrets or [own_secret(config.data_dir)])
-        store = Store(f"unix://{quote(str(embedded.socket))}" if embedded else config.store)
+        store = Store(f"unix://{quote(str(embedded.socket))}" if embedded else config.store, deadlines)
         links = LinkStore(store, keys, retention=config.retention // timedelta(milliseconds=1))
         await links.prepare()
         yield links

@@ -15,7 +15,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from gateway.errors import StoreDown
 from gateway.store.changes import ChangeChannel
-from gateway.store.client import Store, make_client
+from gateway.store.client import TERMINAL, Store, make_client
 from gateway.store.embedded import EmbeddedStore
 from tests.access.world import make_world, until
 
@@ -58,6 +58,19 @@ async def test_a_hung_store_is_noticed_within_a_second_by_all_who_ask(server: Em
     assert await failing(Store(f"unix://{server.socket}")) < 1.0
     signal_server(server, signal.SIGCONT)
     assert await hurt.run(lambda client: client.get("x")) is None
+
+
+async def test_somebody_at_a_terminal_waits_for_a_busy_store(server: EmbeddedStore, hurt: Store) -> None:
+    """`gateway link list` on a machine with much to do: two seconds are no failure there."""
+    patient = Store(f"unix://{server.socket}", TERMINAL)
+    signal_server(server, signal.SIGSTOP)
+    asked = asyncio.create_task(patient.run(lambda client: client.get("x")))
+    assert await failing(hurt) < 1.2
+    await asyncio.sleep(1.5)
+    assert not asked.done()
+    signal_server(server, signal.SIGCONT)
+    assert await asked is None
+    await patient.close()
 
 
 async def test_a_dead_store_is_noticed_at_once(hurt: Store, server: EmbeddedStore) -> None:
