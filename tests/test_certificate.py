@@ -71,6 +71,8 @@ def test_a_good_pair_is_used_with_good_defaults(tmp_path: Path, bits: int) -> No
     files = issue(tmp_path, bits=bits, mode=0o640)
     context = load_certificate(files).context
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.options & ssl.OP_NO_COMPRESSION
     ciphers = [one["name"] for one in context.get_ciphers()]
     assert ciphers
     assert all(name.startswith(("TLS_", "ECDHE-")) for name in ciphers)

@@ -30,7 +30,6 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from gateway.web.crowd import Connection, Crowd
 from gateway.web.framing import fault_of
@@ -50,7 +49,6 @@ LINGER_SECONDS = 2.0  # how long what is left of a body may take after the answe
 MAX_HEAD = 8_190  # bytes of a request line, and of one header
 HEADS = 4  # times that: all of a head
 MAX_HEADERS = 64
-_ROOT = URL("/")
 _NONE: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -124,16 +122,13 @@ class EdgeServer(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
-        """aiohttp's own request, made so that nothing in it can break: what it derives from the target (which we
-        never ask for), what stands in for a head that could not be read, and a version that does not exist."""
+        """aiohttp's own request, of a version that exists, and with headers also where a head could not be read."""
         edge = cast(EdgeProtocol, protocol)
         if not isinstance(message.headers, CIMultiDictProxy):
             edge.fault = None
             message = message._replace(headers=_NONE)
         else:
             edge.fault = fault_of(message.version, message.headers, message.raw_headers)
-        if message.url.absolute:
-            message = message._replace(url=_ROOT)
         if self.closing:
             message = message._replace(should_close=True)
         if message.version not in (HttpVersion10, HttpVersion11):

@@ -75,11 +75,15 @@ class CertificateKeeper:
         seen = self._read
         while True:
             await asyncio.sleep(every)
-            now = await asyncio.to_thread(_sign, self._files)
-            if now == seen != self._read:
-                self.reload()
-                now = self._read
-            seen = now
+            seen = await self.look(seen)
+
+    async def look(self, seen: _Sign) -> _Sign:
+        """One look at the files; `seen` is what the last one returned."""
+        now = await asyncio.to_thread(_sign, self._files)
+        if now == seen != self._read:
+            self.reload()
+            return self._read
+        return now
 
 
 def _sign(files: Tls) -> _Sign:

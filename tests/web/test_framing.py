@@ -170,6 +170,13 @@ async def test_a_good_request_before_it_changes_nothing(seen: Seen, sent: bytes)
     assert seen.requests == [("/first", b"")]
 
 
+@pytest.mark.parametrize("version", [b"0.9", b"1.2", b"2.0", b"9.9"])
+async def test_another_version_is_refused_in_ours(seen: Seen, version: bytes) -> None:
+    answer = await exchange(seen.port, b"GET / HTTP/%b\r\nHost: a\r\n\r\n" % version)
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert seen.requests == []
+
+
 @pytest.mark.parametrize("body", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS.keys())
 async def test_a_broken_chunk_leaves_nothing_behind_it(seen: Seen, body: bytes) -> None:
     answer = await exchange(seen.port, CHUNKED + body + TRAP)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gateway.certificate import load_certificate
 from gateway.web.crowd import Crowd
 from gateway.web.doorstep import TlsSite
 from gateway.web.edge import Deadlines, EdgeServer
@@ -157,6 +158,15 @@ async def test_silence_is_closed_at_each_step_of_the_same_time(tmp_path: Path) -
         assert len(on.server.crowd) == 0
 
 
+async def test_a_late_handshake_leaves_less_for_the_head(tmp_path: Path) -> None:
+    async with stage(tmp_path, deadlines=Deadlines(head=4.0)) as on:
+        one = socket.create_connection(("127.0.0.1", on.port))
+        await asyncio.sleep(2.5)
+        reader, writer = await asyncio.open_connection(sock=one, ssl=careless(), server_hostname="localhost")
+        assert await gone(reader, 10) < 3
+        writer.close()
+
+
 async def test_handshakes_count_and_give_way(tmp_path: Path) -> None:
     async with stage(tmp_path, crowd=Crowd(connections=99, per_address=3)) as on:
         silent = [await on.plain() for _ in range(3)]
@@ -250,6 +260,22 @@ async def until(condition: object, seconds: float = 5.0) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_pair_that_is_being_written_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = issue(tmp_path)
+    keeper = CertificateKeeper(files)
+    first, fresh = keeper.current, issue(tmp_path / "fresh")
+    seen = await keeper.look(keeper._read)
+    shutil.copy(fresh.certificate, files.certificate)
+    seen = await keeper.look(seen)
+    shutil.copy(fresh.key, files.key)
+    seen = await keeper.look(seen)
+    assert keeper.current is first
+    await keeper.look(seen)
+    assert keeper.current.fingerprint == load_certificate(fresh).fingerprint
+    assert keeper.fault is None
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_an_expired_one_does_not_replace_one_that_is_good(tmp_path: Path) -> None:
