@@ -40,12 +40,12 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, port: int, *, workers: int) -> AsyncIterator[Served]:
-    """Run it until the context is left; stderr goes to a file in the folder."""
+async def served(folder: Path, port: int, *, workers: int, patience: float = 30) -> AsyncIterator[Served]:
+    """Run it until the context is left; stderr goes to a file in the folder. `patience`: as the command's."""
     with (folder / "stderr").open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "serve",
-            "--config", str(folder / "config.yaml"), "--workers", str(workers),
+            "--config", str(folder / "config.yaml"), "--workers", str(workers), "--patience", str(patience),
             cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=stderr, stderr=stderr,
         )  # fmt: skip
     running = Served(process, folder, port)
