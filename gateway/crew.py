@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 
 from gateway.errors import GatewayError
@@ -32,14 +33,20 @@ OVERTIME_SECONDS = 15.0  # beyond a worker's own patience with running answers
 class _Worker:
     """One running worker, as the parent sees it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, line: Line) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], line: Line) -> None:
         self.process = process
         self.line = line
         self.answers = Answers()
 
-    async def listen(self) -> None:
+    async def ended(self) -> int:
+        """Hear what it says until it is gone; its exit code. Its end of the line closes with it."""
         while not self.answers.gone:
             self.answers.take(await self.line.receive())
+        try:
+            return await asyncio.to_thread(self.process.wait, OVERTIME_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return await asyncio.to_thread(self.process.wait)
 
 
 class Crew:
@@ -100,9 +107,8 @@ class Crew:
         """One place for a worker: start it, start it again when it dies, end it with the parent."""
         while not stop.is_set():
             worker = await self._start()
-            listening = asyncio.create_task(worker.listen())
             counting = asyncio.create_task(self._count(worker))
-            ended = asyncio.create_task(worker.process.wait())
+            ended = asyncio.create_task(worker.ended())
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -114,9 +120,7 @@ class Crew:
                     worker.process.kill()
             code = await ended
             self._workers.discard(worker)
-            worker.answers.take(None)
-            for task in (listening, counting):
-                task.cancel()
+            counting.cancel()
             await worker.line.close()
             if not stop.is_set():
                 _log.error("worker %d ended with %d and is started again", worker.process.pid, code)
@@ -127,12 +131,12 @@ class Crew:
         ours, theirs = socket.socketpair()
         handed = {**self._handed, "line": theirs.fileno()}
         with theirs, hangup_held():
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(self.found.config.file),
+            # Not the loop's own way: uvloop's puts every signal's default back in the child.
+            process = subprocess.Popen(  # noqa: S603, ASYNC220  # our own interpreter; takes a millisecond
+                [*self._command, str(self.found.config.file)],
                 env={**os.environ, self._name: json.dumps(handed)},
                 pass_fds=[int(number) for name, number in handed.items() if name != "patience"],
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
             )
         worker = _Worker(process, await Line.over(ours))
         # In one step: whoever commits from now on finds it here.
