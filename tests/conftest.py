@@ -30,6 +30,7 @@ class Stage:
     pages: Pages = field(default_factory=plain_pages)
     client: Any = None
     visits: list[Visit] = field(default_factory=list)
+    kinds: dict[str, Any] = field(default_factory=dict)  # of the server's policy
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         assert self.door is not None
@@ -37,7 +38,7 @@ class Stage:
         assert isinstance(target, Target)
         server: Any = SimpleNamespace(
             config=SimpleNamespace(name="tv", public=Origin("http", "127.0.0.1", self.port)),
-            policy=SimpleNamespace(title="Village cinema"),
+            policy=SimpleNamespace(title="Village cinema", kinds=self.kinds),
         )
         visit = Visit(request, target, server, "ABCD2345", pages=self.pages)
         self.visits.append(visit)

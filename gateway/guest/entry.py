@@ -18,6 +18,7 @@ from gateway.config import Prefixes
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
 from gateway.links.ids import is_token
 from gateway.metrics import Metrics
+from gateway.policy.model import Policy
 from gateway.reasons import Reason
 from gateway.web.client_address import neighbourhood
 from gateway.web.form import read_form
@@ -150,6 +151,14 @@ class EntryDoor:
             errors=dict(denied.errors) if denied else {},
             stale=denied is not None and denied.reason is Reason.FORM_STALE,
             expires=None if expires is None else locale.date(expires),
+            told=_told(visit.server.policy, entrance.link.kind),
         )
         set_form_cookie(response, cookie, public)
         return response
+
+
+def _told(policy: Policy, kind: str) -> str:
+    """What of the guest the media server gets to know: name, email, both or nothing."""
+    of = policy.kinds.get(kind)
+    told = of.told if of is not None else frozenset()
+    return "both" if len(told) > 1 else next(iter(told), "")

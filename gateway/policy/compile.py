@@ -222,6 +222,8 @@ class _Compiler:
                 file=self.address(kind.player.file, find) if kind.player.file else None,
                 as_=as_,
             )
+        opened = self.address(kind.open, find) if kind.open else None
+        told = self.told(kind, rules, opened, player)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
         names = {name for rule in rules for name in rule.path.variables}
         return Kind(
@@ -232,9 +234,36 @@ class _Compiler:
             whole_names=whole,
             path_names=frozenset(names | {f"path of {name}" for name in whole}),
             page_addresses=tuple(address for address in addresses if address is not None),
-            open=self.address(kind.open, find) if kind.open else None,
+            open=opened,
             player=player,
+            told=told,
         )
+
+    def told(
+        self, kind: KindDocument, rules: tuple[Rule, ...], opened: Address | None, player: Player | None
+    ) -> frozenset[str]:
+        """What of a guest goes to the media server; `check` reports each place, and the entry page says it."""
+        said = kind.player
+        places: list[tuple[Iterable[str], tuple[int, int]]] = [
+            (rule.variables, (rule.line, rule.column)) for rule in rules
+        ]
+        places += [
+            (address.variables, self.source.place(at.way))
+            for address, at in (
+                (opened, kind.open),
+                (player.src if player else None, said.src if said else None),
+                (player.poster if player else None, said.poster if said else None),
+                (player.file if player else None, said.file if said else None),
+            )
+            if address is not None and at is not None
+        ]
+        found = set()
+        for names, (line, column) in places:
+            for name in sorted({"guest.name", "guest.email"}.intersection(names)):
+                found.add(name.removeprefix("guest."))
+                what = f"{{{name}}} tells the media server who the guest is; the entry page says so"
+                self.warnings.append(Fault(self.source.file, line, column, what))
+        return frozenset(found)
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:

@@ -17,7 +17,7 @@ from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
-from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, render
+from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
 from gateway.yaml_source import Fault, Way
 
 _BOUND = 512
@@ -42,6 +42,10 @@ class Rule:
         return method in self.methods or (method == "HEAD" and "GET" in self.methods)
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        return (*self.path.variables, *self.query.variables)
+
+    @property
     def place(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
@@ -54,6 +58,10 @@ class Address:
     query: tuple[Part, ...]
     whole: bool  # the whole of it is one variable, which may hold a URL of this server
     home: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(part.name for part in (*self.path, *self.query) if isinstance(part, Variable))
 
     def render(self, values: Variables) -> str | None:
         if self.whole:
@@ -86,6 +94,7 @@ class Kind:
     page_addresses: tuple[PageAddress, ...]
     open: Address | None
     player: Player | None
+    told: frozenset[str] = frozenset()  # what of a guest the media server gets to know: name, email
 
 
 @dataclass(frozen=True, slots=True)

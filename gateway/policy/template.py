@@ -249,6 +249,11 @@ class QueryTemplate:
     open: bool = False
 
     @property
+    def variables(self) -> tuple[str, ...]:
+        values = (value for value in self.wanted.values() if isinstance(value, ValueTemplate))
+        return tuple(part.name for value in values for part in value.parts if isinstance(part, Variable))
+
+    @property
     def pinned(self) -> tuple[str, ...]:
         """Names whose value this template holds to something."""
         return tuple(name for name, value in self.wanted.items() if not isinstance(value, AnyValue))

@@ -29,7 +29,8 @@ EXPIRES = 1_795_000_000_000
 
 
 def entrance(title="The Third Man", expires_at=None) -> Any:
-    return SimpleNamespace(link=SimpleNamespace(title=title, expires_at=expires_at), item=SimpleNamespace(title=None))
+    link = SimpleNamespace(title=title, kind="video", expires_at=expires_at)
+    return SimpleNamespace(link=link, item=SimpleNamespace(title=None))
 
 
 @dataclass
@@ -113,6 +114,22 @@ async def test_the_page_asks_for_a_name_and_an_address(entry, keeper):
     cookie = answer.headers["Set-Cookie"]
     assert re.fullmatch(r"gateway-form=[0-9A-Za-z]{22}; Path=/; HttpOnly; SameSite=Lax", cookie)
     assert cookie.startswith(f"gateway-form={keeper.forms[0]};")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ((), "who is watching. They are used for nothing else."),
+        (("name",), "Your name is also passed on to the media server. They"),
+        (("email",), "Your address is also passed on to the media server. They"),
+        (("name", "email"), "Both are also passed on to the media server. They"),
+    ],
+)
+async def test_the_page_says_what_the_media_server_gets_to_know(entry, told, said):
+    entry.kinds["video"] = SimpleNamespace(told=frozenset(told))
+    _, page = await get(entry)
+    assert said in page
+    assert ("passed on" in page) == bool(told)
 
 
 async def test_one_script_of_ours_may_run_and_none_of_the_media_servers_host(entry):

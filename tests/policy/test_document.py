@@ -200,3 +200,35 @@ kinds:
     assert [warning.line for warning in policy.warnings] == [8, 8]
     assert "** follows {id}" in policy.warnings[0].what
     assert "an id may hold '-'" in policy.warnings[1].what
+
+
+def test_a_policy_that_tells_the_server_who_the_guest_is_is_reported() -> None:
+    """Name and address leave the store only where the operator has been told, and the guest (spec 8)."""
+    policy = load_policy_text(
+        """
+server: x
+item: {id: "[a-z0-9]+"}
+kinds:
+  room:
+    open: /join/{id}?who={guest.name}
+    allow: ["page GET /join/{id}?who={guest.name}"]
+    interactions: {chat: ["GET /chat/{guest.email}"]}
+  audio:
+    player: {src: "/a/{id}.mp3", poster: "/for/{guest.email}.jpg"}
+    allow: ["GET /a/{id}.mp3", "GET /for/{guest.email}.jpg"]
+  video:
+    open: /m/{id}?g={guest.id}
+    allow: ["page GET /m/{id}?g={guest.id}"]
+"""
+    )
+    assert {name: set(kind.told) for name, kind in policy.kinds.items()} == {
+        "room": {"name"},
+        "audio": {"email"},
+        "video": set(),
+    }
+    assert sorted((fault.line, fault.column, fault.what.split()[0]) for fault in policy.warnings) == [
+        (6, 11, "{guest.name}"),
+        (7, 13, "{guest.name}"),
+        (10, 42, "{guest.email}"),
+        (11, 32, "{guest.email}"),
+    ]

@@ -66,7 +66,16 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
     unknown = {key for key in plain if key not in keys and f"{key}.other" not in keys}
     assert not unknown
     # Keys that are put together at run time: reasons' pages, months, plurals, errors, the play button's faces.
-    made = ("message.", "date.month.", "player.error.", "entry.error.", "entry.errors.", "manage.", "direction")
+    made = (
+        "message.",
+        "date.month.",
+        "player.error.",
+        "entry.error.",
+        "entry.errors.",
+        "entry.purpose.told.",
+        "manage.",
+        "direction",
+    )
     faces = {"player.play", "player.pause", "player.replay", "player.mute", "player.unmute"}
     faces |= {"player.fullscreen", "player.fullscreen.leave"}
     unused = {key for key in keys if key not in asked and not key.startswith(made) and key not in faces}
