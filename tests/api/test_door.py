@@ -37,7 +37,9 @@ async def test_a_cookie_is_no_way_in_and_no_other_origin_hears_a_word(api: Api) 
 
 
 async def test_guessing_tokens_has_to_wait(api: Api) -> None:
-    statuses = [(await api.call("GET /links", who=f"guess{n}")).status for n in range(30)]
+    statuses: list[int] = []
+    while 429 not in statuses and len(statuses) < 200:
+        statuses.append((await api.call("GET /links", who=f"guess{len(statuses)}")).status)
     assert statuses[0] == 401
     assert statuses[-1] == 429
 
