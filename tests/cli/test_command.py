@@ -131,7 +131,7 @@ def test_ctrl_c_is_exit_130(deployment: Path) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     asleep = Path(f"/proc/{process.pid}/syscall")
-    for _ in range(200):  # until it reads its standard input (Linux tells), however busy the machine is
+    for _ in range(600):  # until it reads its standard input (Linux tells), however busy the machine is
         time.sleep(0.1)
         if asleep.exists() and asleep.read_text().startswith("0 0x0 "):
             break
