@@ -161,6 +161,8 @@ class Gateway:
         found = ["stopping"] if self.stopping else []
         if self.grants.unheard() > STORE_SILENCE:
             found.append("the store does not answer")
+        elif self.grants.store_lost:
+            found.append("the store has lost its data")
         return found
 
     def warnings(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
+from gateway.store.patience import patience
 from gateway.web.accesslog import AccessLog
 from gateway.web.edge import vouch
 from gateway.web.navigation import for_service_worker
@@ -72,7 +73,8 @@ class Dispatcher:
             opened = await self._open(request, ref)
             if isinstance(opened, Visit):
                 visit = opened
-                response = await self._answer(visit)
+                with patience():
+                    response = await self._answer(visit)
                 if visit.grant:
                     vouch(request)
             else:

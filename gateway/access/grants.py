@@ -18,6 +18,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from dataclasses import replace
 from datetime import timedelta
 
@@ -77,6 +78,7 @@ class GrantTable:
         self._news = 0  # counts changes, so that a reading that was overtaken by one can be told
         self._behind_since: float | None = time.monotonic()  # not everything looked at since connected
         self._work = asyncio.Event()
+        self._lost = False
 
     # --- questions ------------------------------------------------------------------------------
 
@@ -132,6 +134,11 @@ class GrantTable:
     def unheard(self) -> float:
         """Seconds since the store was last heard."""
         return self._channel.unheard()
+
+    @property
+    def store_lost(self) -> bool:
+        """Whether the store has lost its data."""
+        return self._lost
 
     @property
     def caught_up(self) -> bool:
@@ -311,7 +318,25 @@ class GrantTable:
         while True:
             await asyncio.sleep(TICK)
             with contextlib.suppress(GatewayError):  # who has to be told is told with the next look
+                await self._look_for_loss()
                 await self._sweep()
+
+    async def _look_for_loss(self) -> None:
+        """A store that was emptied says nothing on the channel. What is known goes on for as long as with a
+        dead one, and when somebody has filled it again (`gateway restore`) everything is looked at anew."""
+        before = self._lost
+        with contextlib.suppress(StoreDown):
+            await self._links.store.intact()
+        self._lost = self._links.store.lost
+        if self._lost and not before:
+            _log.error(
+                "the store has lost its data: nobody is admitted. `gateway restore FILE` puts a backup back; "
+                "any other command, or a restart, begins with an empty store"
+            )
+            self._connected(0.0)
+        if before and not self._lost:
+            _log.warning("the store has been filled again")
+            self._connected(0.0)
 
     async def _sweep(self) -> None:
         """What ends without anybody's word: age, a link's date, being left, silence of the store."""
@@ -380,7 +405,8 @@ class GrantTable:
         """Each id is asked for once, however many requests wait for it."""
         fresh = [one for one in ids if one not in self._loading]
         if fresh:
-            task = asyncio.create_task(self._read(fresh))
+            # Without the patience of whoever asks first: others may wait for the same.
+            task = asyncio.create_task(self._read(fresh), context=Context())
             for one in fresh:
                 self._loading[one] = task
 
@@ -392,7 +418,7 @@ class GrantTable:
 
             task.add_done_callback(finished)
         for task in {self._loading[one] for one in ids}:
-            await asyncio.shield(task)
+            await self._links.store.patiently(task)
 
     async def _read_all(self, ids: list[str]) -> None:
         for at in range(0, len(ids), 100):

@@ -204,6 +204,7 @@ async def _look_at_store(report: Report, config: Config) -> None:
         return
     where = "embedded" if embedded else _without_password(config.store)
     running = embedded and await answers(socket_path(config.data_dir.absolute()))
+    evicts = None
     try:
         if fresh and not config.secrets:
             # Looking must not make a secret; so only whether somebody answers.
@@ -215,6 +216,7 @@ async def _look_at_store(report: Report, config: Config) -> None:
         else:
             async with open_store(config, "command", TERMINAL) as links:
                 version = await links.store.run(_store_version)
+                evicts = await links.store.evicts()
     except BadSecret as error:
         # The sentence itself says what to do: which file to close, to restore or to put back.
         report.add(PROBLEM, "store", f"{where}: {error}")
@@ -225,6 +227,9 @@ async def _look_at_store(report: Report, config: Config) -> None:
     else:
         state = "answers" if running or not embedded else "starts and answers (no gateway is running)"
         report.add(OK, "store", f"{where} {state}, version {version}")
+    if evicts is not None:
+        what = f"throws keys away when its memory is full (maxmemory-policy {evicts}): links and guests vanish"
+        report.add(PROBLEM, "store memory", what, "set maxmemory-policy noeviction on that server")
 
 
 async def _store_version(client: Any) -> str:

@@ -2,11 +2,16 @@
 
 Rule: a call is answered, or fails with StoreDown within a second. Its command runs in a task of its
 own, so that a guest who leaves cancels the waiting and never the command: with redis-py a cancelled
-command once left its answer on the connection, for the next guest to read.
+command once left its answer on the connection, for the next guest to read. All calls of one request
+together wait no longer than its `Patience`.
+
+Rule: that something is not there is believed only of a store that has not lost everything (`intact`):
+an emptied one would say of every link that it never was, and end whatever runs.
 
 Why own deadlines: by default redis-py waits for a dead server three seconds and for a hung one a minute,
-and raises when a hundred calls come at once. Here calls queue for a connection, for as long as the
-store answers others; when it stops answering, those who wait fail with those who asked.
+raises when a hundred calls come at once, and takes a busy loop for a slow server. Here calls queue for a
+connection, for as long as the store answers others; when it stops answering, those who wait fail with
+those who asked.
 """
 
 from __future__ import annotations
@@ -27,7 +32,9 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from gateway.errors import StoreDown
+from gateway.store import names
 from gateway.store.embedded import client_name
+from gateway.store.patience import Deadline, QuietClock, Waiting, current_patience
 
 Client = Redis | RedisCluster
 FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)  # all that a call to the store may raise
@@ -36,18 +43,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds for a connection, for an answer, and for a call in all."""
+    """Seconds for a call in all; and for a connection and an answer where there is another node to try then."""
 
     connect: float = 0.3
     answer: float = 0.5
     call: float = 0.9
+
+    def alone(self) -> dict[str, float]:
+        """As redis-py takes them. Where there is one server only, our own deadline comes before these."""
+        return {"socket_connect_timeout": self.call + 2, "socket_timeout": self.call + 2}
+
+    def one_of_many(self) -> dict[str, float]:
+        return {"socket_connect_timeout": self.connect, "socket_timeout": self.answer}
 
 
 GUEST = Deadlines()
 # Somebody at a terminal waits rather than hears that a busy machine has no store.
 TERMINAL = Deadlines(connect=3.0, answer=5.0, call=9.0)
 CONNECTIONS = 32
-QUEUE_SECONDS = 10.0  # a call that waits behind others while the store answers
+QUEUE_SECONDS = 10.0  # a call that waits behind others while the store answers …
+SLOW_SECONDS, SLOW_QUEUE_SECONDS = 0.2, 0.4  # … and while it takes so long for each answer
 
 
 class Store:
@@ -60,14 +75,34 @@ class Store:
         self._scripts: dict[str, AsyncScript] = {}
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._calls: set[asyncio.Task[Any]] = set()
-        self._answered = self._failed = 0.0
+        self._answered = self._failed = self._took = 0.0
+        self._clock = QuietClock()
+        self.lost = False  # whether `intact` has last found nothing there
 
     async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work` with the client. Raises StoreDown; cancelling the caller leaves the command alone."""
-        task = asyncio.create_task(self._call(work))
+        waiting = Waiting(current_patience(), self._clock)
+        task = asyncio.create_task(self._call(work, waiting))
         self._calls.add(task)
         task.add_done_callback(self._finish)
-        return await asyncio.shield(task)
+        return await waiting.until_done(task)
+
+    async def patiently(self, task: asyncio.Task[T]) -> T:
+        """Wait for a task that asks for several requests at once; it goes on when one of them leaves."""
+        waiting = Waiting(current_patience(), self._clock)
+        with self._clock.running():
+            waiting.begin()
+            return await waiting.until_done(task)
+
+    async def intact(self) -> None:
+        """Raises StoreDown for a store that has lost its data: emptied, or started anew without them."""
+        self.check_mark(await self.run(lambda client: client.exists(names.META)))
+
+    def check_mark(self, there: int) -> None:
+        """As `intact`, for whoever has asked for the mark with all else."""
+        self.lost = not there
+        if self.lost:
+            raise StoreDown("the store has lost its data")
 
     async def script(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         """Run `lua/{name}.lua` atomically. All keys share one hash tag."""
@@ -117,6 +152,14 @@ class Store:
         assert isinstance(client, Redis)
         return client
 
+    async def evicts(self) -> str | None:
+        """The policy by which this server throws keys away when its memory is full. Raises StoreDown."""
+        info: dict[str, Any] = await self.run(lambda client: client.info("memory"))
+        # A cluster answers for each node.
+        nodes = list(info.values()) if all(isinstance(one, dict) for one in info.values()) else [info]
+        policies = {str(one.get("maxmemory_policy", "noeviction")) for one in nodes} - {"noeviction"}
+        return ", ".join(sorted(policies)) or None
+
     async def close(self) -> None:
         """Let what runs finish, then close all connections."""
         if self._calls:
@@ -128,17 +171,22 @@ class Store:
         if not task.cancelled():
             task.exception()  # its caller may have left; nobody else need hear of it
 
-    async def _call(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _call(self, work: Callable[[Any], Awaitable[T]], waiting: Waiting) -> T:
         asked = time.monotonic()
         async with self._slots:
+            began = time.monotonic()
+            slow = self._took > SLOW_SECONDS
             # Who stood in the queue while the store stopped answering need not try it again.
             if self._failed > asked and self._failed > self._answered:
                 raise StoreDown("the store does not answer")
-            if time.monotonic() - asked > QUEUE_SECONDS:
+            if began - asked > (SLOW_QUEUE_SECONDS if slow else QUEUE_SECONDS):
                 raise StoreDown("too many calls wait for the store")
+            # Standing behind others is no fault of the store, unless it is what makes them stand there.
             try:
-                async with asyncio.timeout(self._deadlines.call):
-                    answer = await work(self.client)
+                with self._clock.running():
+                    waiting.begin(queued=began - asked if slow else 0.0)
+                    async with Deadline(self._deadlines.call):
+                        answer = await work(self.client)
             except FAILURES as error:
                 # Also MISCONF, READONLY, OOM, LOADING, CLUSTERDOWN: a store that can't write admits nobody.
                 self._failed = time.monotonic()
@@ -146,6 +194,7 @@ class Store:
                     raise StoreDown("no answer in time") from error
                 raise StoreDown(f"{type(error).__name__}: {error}".rstrip(": ")) from error
             self._answered = time.monotonic()
+            self._took = waiting.took()
             return answer
 
 
@@ -154,11 +203,11 @@ def make_client(url: str, deadlines: Deadlines = GUEST, **changes: Any) -> Clien
     scheme = urlsplit(url).scheme
     options = {**_options(deadlines), **changes}
     if scheme == "redis+cluster":
-        return _cluster(url, options)
+        return _cluster(url, {**options, **deadlines.one_of_many(), **changes})
     if scheme == "redis+sentinel":
-        return _sentinel(url, options)
+        return _sentinel(url, options, deadlines)
     pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-        url, max_connections=CONNECTIONS, timeout=deadlines.answer, **options
+        url, max_connections=CONNECTIONS, timeout=deadlines.call, **options
     )
     return Redis.from_pool(pool)
 
@@ -174,8 +223,7 @@ async def close_client(client: Client) -> None:
 def _options(deadlines: Deadlines = GUEST) -> dict[str, Any]:
     return {
         "decode_responses": True,
-        "socket_timeout": deadlines.answer,
-        "socket_connect_timeout": deadlines.connect,
+        **deadlines.alone(),
         # None: a script that is sent twice would have to be the same as once, and a second try costs
         # the time in which the guest could have been told.
         "retry": Retry(NoBackoff(), 0),
@@ -221,12 +269,12 @@ def _cluster(url: str, options: dict[str, Any]) -> RedisCluster:
     )
 
 
-def _sentinel(url: str, options: dict[str, Any]) -> Redis:
+def _sentinel(url: str, options: dict[str, Any], deadlines: Deadlines) -> Redis:
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
     secret = _credentials(url)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has none here
-        _nodes(url, 26379), sentinel_kwargs={**_options(), **_tls(url)}, **_tls(url)
+        _nodes(url, 26379), sentinel_kwargs={**_options(deadlines), **deadlines.one_of_many(), **_tls(url)}, **_tls(url)
     )
     found: Redis = sentinel.master_for(service, db=int(database or 0), **options, **secret)
     return found

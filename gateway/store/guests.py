@@ -109,6 +109,8 @@ class GuestStore:
         )
         if found[0] == "again":
             return Admission("again", found[1])
+        if found[0] == "missing":
+            await self._store.intact()
         return _admission(found)
 
     async def come_back(self, grant: Grant, *, named: str | None, server_open: bool, now: int) -> Admission:
@@ -135,6 +137,8 @@ class GuestStore:
                 *flat(grant_hash(grant)),
             ],
         )
+        if found[0] in ("missing", "gone"):
+            await self._store.intact()
         return _admission(found)
 
     async def visitors(self, ids: Iterable[str]) -> dict[str, Visitor]:
@@ -142,6 +146,8 @@ class GuestStore:
         wanted = list(dict.fromkeys(map(guest_of, ids)))
         found = await self._store.pipeline(lambda pipe: [pipe.hgetall(names.guest(one)) for one in wanted])
         guests = [(read_guest(one), one.get("grant")) for one in found]
+        if any(guest is None for guest, _ in guests):
+            await self._store.intact()
         return {guest.id: Visitor(guest, grant) for guest, grant in guests if guest is not None}
 
     async def grants(self, ids: Sequence[str]) -> dict[str, tuple[Grant, Guest]]:
@@ -156,6 +162,8 @@ class GuestStore:
                     pipe.hgetall(names.guest(one))
 
             found += await self._store.pipeline(ask)
+        if not all(found):
+            await self._store.intact()
         records = zip(ids, map(read_grant, found[::2]), map(read_guest, found[1::2]), strict=True)
         return {one: (grant, guest) for one, grant, guest in records if grant is not None and guest is not None}
 
@@ -199,6 +207,8 @@ class GuestStore:
                     ]
                     words += [one.grant, one.last_seen, len(one.watched), *one.watched]
                 over |= set(await self._store.script("touch", keys, [SCHEMA, self._retention, *words]))
+        if over:
+            await self._store.intact()
         return over
 
     async def attendance(self, visitors: Sequence[Visitor], *, since: int) -> list[tuple[int, bool]]:

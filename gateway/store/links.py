@@ -120,9 +120,14 @@ class LinkStore:
             pipe.hgetall(names.item(slot))
             if since is not None:
                 pipe.zcount(names.live(identifier), since, "+inf")
+            # With the rest: what is not there must not take longer to be told than what is. After it: a
+            # store may be emptied in between.
+            pipe.exists(names.META)
 
-        found = await self._pipe(ask)
+        *found, mark = await self._pipe(ask)
         link = read_link(found[0])
+        if link is None:
+            self.store.check_mark(mark)
         return None if link is None else Seen(link, read_item(found[1]), found[2] if since is not None else 0)
 
     async def many(self, identifiers: Sequence[str]) -> list[Seen]:
@@ -135,6 +140,8 @@ class LinkStore:
 
         found = await self._pipe(ask)
         pairs = [(read_link(one), read_item(two)) for one, two in zip(found[::2], found[1::2], strict=True)]
+        if any(link is None for link, _ in pairs):
+            await self.store.intact()
         return [Seen(link, item) for link, item in pairs if link is not None]
 
     async def item(self, slot: str) -> Item | None:
@@ -144,6 +151,8 @@ class LinkStore:
     async def slots(self) -> list[str]:
         """Of every item that ever had a link; stale ones among them."""
         found: set[str] = await self.store.run(lambda client: client.smembers(names.ITEMS))
+        if not found:
+            await self.store.intact()
         return sorted(found)
 
     async def of_items(self, slots: Sequence[str], *, now: int, count: bool = True) -> list[Seen]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,11 +13,14 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 
 from gateway.config import Config
+from gateway.errors import StoreDown
 from gateway.links.keys import Keys
 from gateway.store.client import GUEST, Deadlines, Store
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.links import LinkStore
 from gateway.store.secrets_file import own_secret
+
+_log = logging.getLogger("gateway.store")
 
 
 @asynccontextmanager
@@ -36,6 +41,8 @@ async def open_store(
         store = Store(f"unix://{quote(str(embedded.socket))}" if embedded else config.store, deadlines)
         links = LinkStore(store, keys, retention=config.retention // timedelta(milliseconds=1))
         await links.prepare()
+        if role == "serve" and embedded is None:
+            await _warn_of_eviction(store)
         yield links
     finally:
         if embedded is not None and embedded.owned and role == "command" and store is not None:
@@ -45,3 +52,15 @@ async def open_store(
             await store.close()
         if embedded is not None:
             await embedded.stop()
+
+
+async def _warn_of_eviction(store: Store) -> None:
+    policy = None
+    with contextlib.suppress(StoreDown):  # hosted servers may not let us ask
+        policy = await store.evicts()
+    if policy is not None:
+        _log.warning(
+            "the store evicts keys when its memory is full (maxmemory-policy %s): links and guests would vanish one by "
+            "one; set noeviction",
+            policy,
+        )

@@ -264,13 +264,40 @@ async def test_ended_while_the_channel_was_lost_is_noticed_when_it_is_back(store
     await asyncio.wait_for(stream.cut.wait(), 2)
 
 
-async def test_a_store_that_lost_everything_ends_everything(store: Store, stack: AsyncExitStack) -> None:
+async def test_a_store_that_lost_everything_is_a_dead_one_until_somebody_fills_it(
+    store: Store, stack: AsyncExitStack
+) -> None:
     both = await two(store, stack)
     await both.admit()
     await store.run(lambda client: client.flushall())
     await store.run(lambda client: client.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
+    await until(lambda: both.workers[0].table.store_lost)
+    for _ in range(10):
+        assert await both.reason(0) is None  # known here: goes on for the grace
+        await asyncio.sleep(0.05)
+    with pytest.raises(StoreDown, match="lost its data"):
+        await both.reason(1)
+    with pytest.raises(StoreDown, match="lost its data"):
+        await both.workers[0].ask("/watch/film1", both.grant)
+    await both.workers[0].links.prepare()
     await until(lambda: not both.workers[0].table.holds(both.grant))
     assert await both.reason(0) is Reason.GRANT_ENDED
+
+
+@pytest.mark.parametrize("on_revoke", ["cut", "drain"])
+async def test_an_emptied_store_is_trusted_no_longer_than_a_dead_one(
+    store: Store, stack: AsyncExitStack, on_revoke: str
+) -> None:
+    """Nobody says so on the change channel, and its connection lives."""
+    world = await make_world(store, on_revoke=on_revoke, grace=2 if on_revoke == "drain" else 600)
+    _, token = await world.link()
+    worker = await stack.enter_async_context(world.worker())
+    grant = (await worker.admitted(token)).grant_ids[0]
+    await store.run(lambda client: client.flushall())
+    assert isinstance(await worker.stream(grant), Allowed)
+    await until(lambda: not worker.table.known((grant,)), seconds=8)
+    with pytest.raises(StoreDown):
+        await worker.stream(grant)
 
 
 async def test_unknown_grants_need_the_store(store: Store, stack: AsyncExitStack) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.cli.conftest import POLICY
 from tests.running import free_port, running_gateway
@@ -104,3 +105,23 @@ async def test_beside_a_running_gateway(tmp_path: Path, run) -> None:
     checks = {check["name"]: check for check in json.loads(found.stdout)["checks"]}
     assert checks["public_url"]["state"] == "ok"
     assert checks["store"]["what"].startswith("embedded answers, version")
+
+
+def test_a_store_that_evicts_is_a_problem(run, deployment: Path, store_server: Path) -> None:
+    with (deployment / "config.yaml").open("a") as config:
+        config.write(f"store: unix://{store_server}\n")
+    with Redis(unix_socket_path=str(store_server)) as client:
+        client.flushall()
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            (deployment / "data").mkdir(mode=0o700)
+            found = json.loads(run("doctor", "--json").stdout)
+            served = run("doctor")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.flushall()
+    (memory,) = [check for check in found["checks"] if check["name"] == "store memory"]
+    assert memory["state"] == "problem"
+    assert "allkeys-lru" in memory["what"]
+    assert "noeviction" in memory["todo"]
+    assert served.exit_code == 1

@@ -293,6 +293,7 @@ async def test_links_of_a_rotated_key_are_sealed_with_the_newest(store: Store, o
     assert seen is not None
     assert after.keys.unseal(seen.link.sealed) == token
     await other.store.run(lambda client: client.flushall())
+    await after.prepare()
     done = await put_back(after, saved)
     assert done.unopened == (identifier,)
     assert await after.find(token) is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -15,7 +18,9 @@ from redis import Redis
 from gateway.access.admit import Admitted
 from gateway.access.authorize import Allowed
 from gateway.access.outcome import Denied
+from gateway.errors import StoreDown
 from gateway.reasons import Reason
+from gateway.store import names
 from gateway.store.backup import Wish, look, restore, saved_items
 from gateway.store.client import Store
 from gateway.store.embedded import find_binary
@@ -116,4 +121,31 @@ async def test_a_links_whole_life(url: str) -> None:
         found = await world.desk._links.find(token)
         assert found is not None
         assert (found.link.deleted_at is None) is wish.revive
+    await store.close()
+
+
+async def test_a_hung_one_is_noticed_within_a_second_and_used_again(url: str) -> None:
+    """With whatever its client tries by itself: other nodes, other sentinels, once more."""
+    store = Store(url)
+    await make_world(store)
+    info = await store.run(lambda client: client.info("server"))
+    nodes = [info] if "process_id" in info else list(info.values())
+    for node in nodes:
+        os.kill(int(node["process_id"]), signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(StoreDown):
+                await store.script("set_access", ["gw:{s}:item"], [1, "s", 1, 0])
+            assert time.monotonic() - began < 1.6  # a second, and what a busy test machine adds
+    finally:
+        for node in nodes:
+            os.kill(int(node["process_id"]), signal.SIGCONT)
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(StoreDown):
+            assert await store.run(lambda client: client.exists(names.META)) == 1
+            break
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
     await store.close()

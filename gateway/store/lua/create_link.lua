@@ -22,8 +22,8 @@ local access = redis.call('HGET', KEYS[1], 'access')
 if access == '0' then return {'off', redis.call('HGETALL', KEYS[1])} end
 if redis.call('ZCARD', KEYS[2]) >= allowed then return {'full', redis.call('HGETALL', KEYS[1])} end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. forget)
 redis.call('HSET', KEYS[1], unpack(item))
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. forget)
 if access ~= '1' then
   redis.call('HSET', KEYS[1], 'access', '1')
   redis.call('HINCRBY', KEYS[1], 'version', 1)

@@ -4,11 +4,11 @@
 -- Returns missing | newer | ok.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'missing'} end
 if tonumber(redis.call('HGET', KEYS[1], 'v')) > tonumber(ARGV[1]) then return {'newer'} end
+-- First what a full store refuses, so that it is the whole or nothing.
 for at, name in ipairs({'title', 'owners'}) do
-  if ARGV[at + 1] ~= '' then
-    redis.call('HSET', KEYS[1], name, ARGV[at + 1])
-  else
-    redis.call('HDEL', KEYS[1], name)
-  end
+  if ARGV[at + 1] ~= '' then redis.call('HSET', KEYS[1], name, ARGV[at + 1]) end
+end
+for at, name in ipairs({'title', 'owners'}) do
+  if ARGV[at + 1] == '' then redis.call('HDEL', KEYS[1], name) end
 end
 return {'ok'}

@@ -10,9 +10,10 @@ end
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'version') ~= ARGV[3] then
   return {'changed', redis.call('HGETALL', KEYS[1])}
 end
+-- First what a full store refuses: a limit must not be lifted by an edit that fails.
+redis.call('HINCRBY', KEYS[1], 'version', 1)
 local count = tonumber(ARGV[4])
 for i = 5, 4 + count, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 for i = 5 + count, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
-redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('PUBLISH', 'gw:changes', cjson.encode({t = 'link', id = ARGV[2]}))
 return {'ok', redis.call('HGETALL', KEYS[1])}
