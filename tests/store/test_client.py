@@ -19,7 +19,7 @@ from gateway.access.authorize import Allowed
 from gateway.errors import StoreDown
 from gateway.store.backup import Wish, look, restore, saved_items
 from gateway.store.changes import ChangeChannel
-from gateway.store.client import TERMINAL, Store, make_client
+from gateway.store.client import GUEST, TERMINAL, Store, make_client
 from gateway.store.embedded import EmbeddedStore
 from gateway.store.guests import Active
 from gateway.store.patience import patience
