@@ -29,6 +29,7 @@ main = Root(
     help="""Guest links for the media server you already run: one item, one link, nothing else.
 
     \b
+    Examples:
     gateway demo                     a working guest link in one command
     gateway init --help              a config.yaml for your own server
     """,

@@ -33,7 +33,12 @@ def _filters(function: Function) -> Function:
 
 @click.group()
 def guests() -> None:
-    """Who came by guest links, and when."""
+    """Who came by guest links, and when.
+
+    \b
+    Example:
+      gateway guests list --item aurora
+    """
 
 
 @guests.command("list")

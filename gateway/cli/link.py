@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 def _limit(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
     """A whole number of at least 1, or `none` to lift the limit."""
-    if value is None or value == "none":
-        return value
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise click.BadParameter(f"{value} is not a whole number from 1, or none", ctx, param)
+    return value if value == "none" else _number(ctx, param, value, ", or none")
+
+
+def _number(ctx: click.Context, param: click.Parameter, value: str | None, hint: str = "") -> int | None:
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > 1_000 or int(value) < 1:
+        raise click.BadParameter(f"{value or 'nothing'} is not a whole number from 1{hint}", ctx, param)
     return int(value)
 
 
@@ -34,7 +38,12 @@ _LINK = click.argument("link_id", metavar="LINK")
 
 @click.group()
 def link() -> None:
-    """Make, list, change and end guest links."""
+    """Make, list, change and end guest links.
+
+    \b
+    Example:
+      gateway link create --item aurora --name "Film club" --clicks 30
+    """
 
 
 @link.command("create")
@@ -42,8 +51,8 @@ def link() -> None:
 @click.option("--item", required=True, metavar="ID", help="The item, by its id on the media server.")
 @click.option("--name", required=True, help="Who it is for, or what: 1 to 100 characters.")
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
-@click.option("--clicks", type=click.IntRange(min=1), default=None, help="How many guests it admits (default: any).")
-@click.option("--days", type=click.IntRange(min=1), default=None, help="How long it is good (default: for ever).")
+@click.option("--clicks", callback=_number, metavar="N", help="How many guests it admits (default: any).")
+@click.option("--days", callback=_number, metavar="N", help="How long it is good (default: for ever).")
 @config_option
 @json_option
 def create(

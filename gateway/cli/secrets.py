@@ -64,7 +64,12 @@ def password(from_stdin: bool) -> None:
 
 @click.group()
 def token() -> None:
-    """Tokens with which programs manage guest access."""
+    """Tokens with which programs manage guest access.
+
+    \b
+    Example:
+      gateway token create
+    """
 
 
 @token.command("create")

@@ -53,6 +53,13 @@ def test_help_has_an_example_and_the_config_option(run: object, command: str) ->
     assert "--config" in found.stdout
 
 
+@pytest.mark.parametrize("group", ["", "link", "guests", "token"])
+def test_help_of_a_group_has_an_example_too(run: object, group: str) -> None:
+    found: Result = run(*group.split(), "--help")  # type: ignore[operator]
+    assert found.exit_code == 0
+    assert re.search(rf"Examples?:\n +gateway {group}", found.stdout), found.stdout
+
+
 def test_help_is_quick() -> None:
     """Of the whole program only click is loaded: nobody waits for aiohttp to read a help text."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -78,7 +85,7 @@ def test_a_missing_file_is_one_sentence_and_exit_2(run: object) -> None:
 def test_wrong_usage_is_exit_2(run: object) -> None:
     found: Result = run("link", "create", "--item", "x", "--name", "n", "--clicks", "0")  # type: ignore[operator]
     assert (found.exit_code, found.stdout) == (2, "")
-    assert "0 is not in the range x>=1" in found.stderr
+    assert "0 is not a whole number from 1" in found.stderr
 
 
 def test_an_unknown_server_is_wrong_usage(run: object) -> None:

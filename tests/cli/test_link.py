@@ -94,8 +94,8 @@ def test_the_fourth_link_of_an_item_is_refused(run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ("create --item abc --name x --days 0", 2, "0 is not in the range"),
-        ("create --item abc --name x --clicks 1.5", 2, "'1.5' is not a valid integer"),
+        ("create --item abc --name x --days 0", 2, "0 is not a whole number from 1"),
+        ("create --item abc --name x --clicks 1.5", 2, "1.5 is not a whole number from 1"),
         ("create --item abc --name x --kind audio", 2, "kind:"),
         ("create --item abc --name ..", 0, ""),
         ("create --item A --name x", 1, "item A is not on the media server"),
