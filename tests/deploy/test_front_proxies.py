@@ -72,7 +72,7 @@ async def test_the_guests_address_is_the_connections_and_not_what_the_guest_writ
     # Asked to drop it by its own Connection header, as some proxies do.
     dropping = await guest.ask(f"GET {PAGE}", "Connection: X-Forwarded-For, X-Forwarded-Proto\r\n")
     assert dropping.status in (200, 400)
-    stand.gateway.gateway.dispatcher.log.close()
+    stand.gateway.gateway.doors.log.close()
     lines = [line for line in stand.log.getvalue().splitlines() if "method=" in line]
     assert len(lines) >= 4
     for line in lines:
@@ -128,7 +128,7 @@ async def test_no_secret_of_a_link_is_written_down(stand: Stand, media: Cinema) 
     await raw(stand.front.plain, f"GET /g/{token} HTTP/1.1\r\nHost: {stand.front.host}\r\n\r\n".encode(), seconds=1)
     # And when something is wrong behind the proxy, or with the request.
     gone = TlsClient(stand.front)
-    stand.gateway.gateway.dispatcher.log.close()
+    stand.gateway.gateway.doors.log.close()
     async with gone:
         await gone.ask(f"GET /g/{token}?{'x' * 9_000}")
         assert (await gone.head()).status in (400, 414, 431)
