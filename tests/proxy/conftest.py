@@ -136,7 +136,7 @@ class Stage:
         raise KeyError(name)
 
 
-QUICK = Timeouts(connect=timedelta(seconds=1), answer=timedelta(seconds=0.4), idle=timedelta(seconds=0.4))
+QUICK = Timeouts(connect=timedelta(seconds=2), answer=timedelta(seconds=1.2), idle=timedelta(seconds=1.2))
 
 
 @asynccontextmanager
