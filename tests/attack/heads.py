@@ -131,13 +131,16 @@ HEADS: dict[str, list[Head]] = {
     ],
     "bodies where none may be": [
         Head(line, headers, (400,), body=body)
-        for line in (STREAM, f"HEAD /hls/{A}/seg1.ts", PAGE, "GET /_gateway/watch/x", "GET /g/AAAAAAAAAAAAAAAAAAAAAA")
+        for line in (STREAM, f"HEAD /hls/{A}/seg1.ts", PAGE, "GET /_gateway/watch/x", "GET /g/AAAAAAAAAAAAAAAAAAAAAA",
+                     "HEAD /_gateway/watch/x", "HEAD /g/AAAAAAAAAAAAAAAAAAAAAA")
         for headers, body in (
             ("Content-Length: 3\r\n", "abc"), ("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"),
             ("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"), ("Content-Length: 00\r\n", ""),
         )
     ]
-    + [Head(SOCKET, HANDSHAKE + "Content-Length: 3\r\n", (400,), body="abc"),
+    + [Head(PLAY, HANDSHAKE + "Content-Length: 3\r\n", (400,), body="abc"),
+       Head(PLAY, HANDSHAKE + "Transfer-Encoding: chunked\r\n", (400,), body="0\r\n\r\n"),
+       Head(SOCKET, HANDSHAKE + "Content-Length: 3\r\n", (400,), body="abc"),
        Head(SOCKET, HANDSHAKE + "Transfer-Encoding: chunked\r\n", (400,), body="0\r\n\r\n")],
     "an upgrade where none may be": [
         Head(line, f"Connection: Upgrade, close\r\nUpgrade: {what}\r\n{more}")
@@ -179,6 +182,12 @@ HEADS: dict[str, list[Head]] = {
     + [Head(SOCKET, HANDSHAKE + headers, (403,))
        for headers in ("Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n",
                        "Origin: http://{host}.evil.example\r\n", "Origin: https://{host}\r\n")],
+    "questions from other sites": [
+        Head(f"OPTIONS {target}", f"Origin: {origin}\r\nAccess-Control-Request-Method: {method}\r\n", (204,))
+        for target in (f"/hls/{A}/seg1.ts", f"/api/play/{A}", f"/media/{B}", "/admin", f"/ws/{A}", f"/api/items?id={B}")
+        for origin, method in (("http://evil.example", "GET"), ("null", "DELETE"), ("http://{host}", "POST"))
+    ]
+    + [Head(f"OPTIONS /api/items?id={A}&x=1%26id={B}", "", (400,)), Head(f"OPTIONS /hls/{A}/../x", "", (400,))],
     "service workers": [
         Head(STREAM, headers, (403,))
         for headers in (
@@ -198,7 +207,23 @@ HEADS: dict[str, list[Head]] = {
             "X-Forwarded-Host: {host}\r\n", "Host: evil.example\r\nX-Forwarded-Host: {host}\r\n",
         )
     ]
-    + [Head("GET http://{host}/media/" + A, "", (400,), host="Host: evil.example\r\n")],
+    + [Head("GET http://{host}/media/" + A, "", (400,), host="Host: evil.example\r\n"),
+       Head(STREAM, "", (400,), version="HTTP/1.0", host=""), Head("GET /_gateway/watch/x", "", (400,), version="HTTP/1.0", host="")],
+    "the gateway's own paths": [
+        Head(f"{method} {path}", "", (403, 404, 405) if path == "/_gateway/watch" else (404,))
+        for method in ("GET", "HEAD", "POST")
+        for path in (
+            "/_gateway", "/_gateway/", f"/_gateway/{A}.bin", "/_gateway/x", "/_gateway/watch", "/_gateway/watchx", "/_gateway/leave/x",
+            "/_gateway/static", "/_gateway/health", "/_gateway/health/live/x", "/_gateway/metrics", "/_gateway/manage", "/_gateway/api/v1/links",
+            f"/g/{A}.bin", f"/g/{A}", "/g/",
+        )
+    ]
+    + [Head(f"GET {path}", "", status, host="Host: evil.example\r\n")
+       for path, status in (("/_gateway/health/live", (200,)), ("/_gateway/health/live/", (421,)), ("/_gateway/healthx", (421,)),
+                            ("/_gateway/static/guest.css", (421,)), (f"/g/{A}", (421,)))]
+    + [Head("HEAD /_gateway/health/live", "", (200,)), Head("POST /_gateway/health/live", "", (405,)),
+       Head("GET /_gateway/static/../x", "", (400,)),
+       Head(f"GET /_GATEWAY/{B}.bin", "", (403,)), Head(f"GET /_gateway%2f{A}.bin", "", (400,)), Head("GET /_gateway/leave", "", (200,))],
     "versions": [
         Head(STREAM, "", (400,), version=version)
         for version in (

@@ -41,6 +41,7 @@ LEGITIMATE: list[tuple[str, str]] = [
         (line, line)
         for line in (
             f"GET /media/{A}", f"HEAD /media/{A}", f"GET /hls/{A}/seg1.ts", f"HEAD /hls/{A}/seg1.ts", f"GET /flag/{A}?raw",
+            f"GET /pic/{A}/a%20b?size=big", f"GET /pic/{A}/%E3%83%86?size=big",
             f"GET /hls/{A}/SEG_001-x.ts", *(f"GET /seg/{A}-{n}.ts" for n in (0, 1, 42, 999999999)),
             *(f"GET /any/{A}/{name}" for name in _NAMES),
             f"GET /deep/{A}/a/b/c.ts", f"GET /deep/{A}/a/b%20c/100%25.ts", f"GET /deep/{A}/..a/...b/c..d/e", f"GET /deep/{A}/a",

@@ -65,6 +65,8 @@ class Stage:
 
 def status_of(answer: bytes) -> int:
     """0 where there is none, -1 where it is no HTTP."""
+    if answer.startswith(b"HTTP/1.1 100 "):
+        return status_of(answer.partition(b"\r\n\r\n")[2])
     if not answer:
         return 0
     parts = answer.split(b" ", 2)

@@ -189,6 +189,7 @@ NOT_THEIRS: dict[str, list[str]] = {
         f"GET /live/{B}/index.m3u8", f"GET /media/{A}{A}", f"GET /media/{A[:-1]}", f"GET /hls/{A}x/seg1.ts",
         f"GET /seg/{A}-{B}-1.ts", f"GET /seg/{A}1.ts", f"GET /media/{A}/", f"GET /media/%20{A}", f"GET /media/{A}%20",
         f"GET /media/{A}.", f"GET /hls/{A}./seg1.ts", f"GET /any/{A}%20/x", f"GET /any/.{A}/x",
+        f"GET /pic/{B}/x?size=big", f"GET /pic/{A}/a.b?size=big", f"GET /pic/{A}/a/b?size=big",
         f"GET /admin?x=/media/{A}", f"GET /admin?/media/{A}", f"GET /admin?id={A}", f"GET /?/hls/{A}/seg1.ts",
         f"GET /any/{B}/x?/any/{A}/x", f"GET /media/{A}/style.css", f"GET /media/{A}.css",
     ],
@@ -235,6 +236,9 @@ NOT_THEIRS: dict[str, list[str]] = {
                       f"id={A}&&x=1", f"x&&id={A}", f"id={A}&sort%20by=x", f"id={A}&s%C3%B6rt=x", f"id={A}&a/b=1", f"id=={A}")
     ]
     + [f"GET /api/one?id={A}&other=1", f"GET /flag/{A}", f"GET /flag/{A}?raw=1", f"GET /flag/{A}?raw=", f"GET /flag/{A}?RAW",
+       f"GET /pic/{A}/x", f"GET /pic/{A}/x?size=small", f"GET /pic/{A}/x?size=BIG", f"GET /pic/{A}/x?size=", f"GET /pic/{A}/x?size",
+       f"GET /pic/{A}/x?size=big&size=small", f"GET /live/{A}/index.m3u8?_HLS_msn", f"GET /live/{A}/index.m3u8?_HLS_msn=",
+       f"GET /live/{A}/index.m3u8?_HLS_msn=-1",
        f"GET /media/{A}?x", f"GET /media/{A}?id={A}", f"GET /hls/{A}/seg1.ts?id={B}", f"GET /any/{A}/x?y=1"],
     "array keys": [
         f"GET /api/items?{query}"

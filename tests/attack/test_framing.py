@@ -87,6 +87,7 @@ async def test_nobody_finds_the_request_inside(tmp_path: Path, kind: str) -> Non
     assert {n for method, target, _ in believed if (n := number_of(target, "probe")) is not None} == {
         n for n, _ in numbered
     }
+    assert {number_of(target, "inner") for _, target, _ in believed} - {None} == both, "who may pipeline is served"
     if isinstance(backend, Lenient):
         for stream in backend.streams:
             found = list(readings(bytes(stream)))
