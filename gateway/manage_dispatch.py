@@ -17,7 +17,7 @@ from aiohttp import web
 from gateway.config import Origin, Prefixes
 from gateway.dispatch import begun, new_reference
 from gateway.errors import GatewayError
-from gateway.policy.target import Ambiguity, parse_target
+from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
 from gateway.web.accesslog import AccessLog
@@ -28,6 +28,7 @@ from gateway.web.refuse import reason_of, refuse, refuse_bare
 from gateway.web.twins import forget_twins, twins
 
 _log = logging.getLogger("gateway")
+_NOWHERE = Target("/", "", "/", ())  # of a request whose own target can't be read
 
 Handler = Callable[[ManageVisit], Awaitable[web.StreamResponse]]
 
@@ -94,7 +95,10 @@ class ManageDispatcher:
 
         target = parse_target(request.raw_path)
         if isinstance(target, Ambiguity):
-            return bare(Reason.AMBIGUOUS_TARGET)
+            if not self._program(request.raw_path):
+                return bare(Reason.AMBIGUOUS_TARGET)
+            answer = self.failed(self._visit(request, _NOWHERE, ref), Reason.AMBIGUOUS_TARGET, target.what)
+            return answer, Reason.AMBIGUOUS_TARGET
         health = self.health.get(target.path)
         if health is not None and request.method in ("GET", "HEAD"):
             return await health(request), None
@@ -103,11 +107,18 @@ class ManageDispatcher:
             return bare(Reason.AMBIGUOUS_REQUEST)
         if not self.serves(hosts[0]):
             return bare(Reason.WRONG_HOST)
+        return self._visit(request, target, ref)
+
+    def _visit(self, request: web.BaseRequest, target: Target, ref: str) -> ManageVisit:
         return ManageVisit(request=request, target=target, ref=ref, client=self.client(request), pages=self.pages)
+
+    def _program(self, path: str) -> bool:
+        """Whether programs ask here, who are answered as such."""
+        return path.startswith(f"{self.prefixes.own}/api/")
 
     async def _answer(self, visit: ManageVisit) -> web.StreamResponse:
         path, own = visit.target.path, self.prefixes.own
-        program = path.startswith(f"{own}/api/")
+        program = self._program(path)
         try:
             if visit.request.method in ("GET", "HEAD") and has_body(visit.request.headers):
                 response = self._failed(visit, Reason.BODY_REFUSED, "a body where none may be", program)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,12 @@ from gateway.store.links import Seen
 SORTS = ("name", "created_at", "expires_at", "clicks", "item", "state")
 MAX_PAGE = 500
 MAX_QUERY = 200  # characters
+MAX_CURSOR = 2_000  # characters; it must fit in a request's line together with the rest
+_TEXTS = ("name", "item", "state")
+_COMPARED = 200  # characters of a text; some servers' ids are much longer
 
 Key = tuple[Any, ...]
+Value = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def select(
     """Raises BadCursor."""
     words = query.q.casefold().split()
     descending, by = query.sort.startswith("-"), query.sort.removeprefix("-")
-    kept: list[tuple[Key, Seen]] = []
+    kept: list[tuple[Key, Value, Seen]] = []
     for one in links:
         link = one.link
         if link.deleted_at is not None:
@@ -75,19 +80,22 @@ def select(
         state = state_of(one)
         if query.state is not None and state is not query.state:
             continue
-        kept.append((_key(one, by, state, descending), one))
-    kept.sort(key=lambda pair: pair[0])
+        value = _value(one, by, state)
+        kept.append((_key(value, link.id, descending), value, one))
+    kept.sort(key=_first)
     start = 0
     if query.cursor is not None:
-        after = _read_cursor(query.cursor, query.sort)
-        try:
-            start = sum(1 for key, _ in kept if key <= after)
-        except TypeError as error:
-            raise BadCursor("a cursor of another listing") from error
+        start = bisect_right(kept, _read_cursor(query.cursor, query.sort), key=_first)
     page = kept[start : start + query.limit]
-    more = start + query.limit < len(kept)
-    following = _cursor(query.sort, page[-1][0]) if more and page else None
-    return Found(tuple(one for _, one in page), following, len(kept))
+    following = None
+    if page and start + query.limit < len(kept):
+        _, value, last = page[-1]
+        following = _cursor(query.sort, value, last.link.id)
+    return Found(tuple(one for _, _, one in page), following, len(kept))
+
+
+def _first(entry: tuple[Key, Value, Seen]) -> Key:
+    return entry[0]
 
 
 def _mentions(one: Seen, words: list[str]) -> bool:
@@ -96,21 +104,28 @@ def _mentions(one: Seen, words: list[str]) -> bool:
     return all(word in text or word == link.id.casefold() for word in words)
 
 
-def _key(one: Seen, by: str, state: State, descending: bool) -> Key:
-    """Compares as the direction wants it; the id makes it unique. Only what JSON can hold."""
+def _value(one: Seen, by: str, state: State) -> Value:
+    """What it is sorted by: a text, a number, or None, which stands last."""
     link = one.link
-    if by in ("name", "item", "state"):
-        text = {"name": link.name, "item": f"{link.server} {link.item}", "state": str(state)}[by].casefold()
-        value: Any = [-ord(char) for char in text] + [1] if descending else [ord(char) for char in text]
-        return (0, value, link.id)
-    number = {"created_at": link.created_at, "expires_at": link.expires_at, "clicks": link.clicks_used}[by]
-    if number is None:
-        return (1, 0, link.id)
-    return (0, -number if descending else number, link.id)
+    if by in _TEXTS:
+        text = {"name": link.name, "item": f"{link.server} {link.item}", "state": str(state)}[by]
+        return text.casefold()[:_COMPARED]
+    return {"created_at": link.created_at, "expires_at": link.expires_at, "clicks": link.clicks_used}[by]
 
 
-def _cursor(sort: str, key: Key) -> str:
-    return base64.urlsafe_b64encode(json.dumps([sort, *key], separators=(",", ":")).encode()).decode().rstrip("=")
+def _key(value: Value, identifier: str, descending: bool) -> Key:
+    """Compares as the direction wants it; the id makes it unique."""
+    if value is None:
+        return (1, 0, identifier)
+    if isinstance(value, str):
+        # Behind its end a shorter text has something that comes after every character.
+        return (0, [*(-ord(char) for char in value), 1] if descending else value, identifier)
+    return (0, -value if descending else value, identifier)
+
+
+def _cursor(sort: str, value: Value, identifier: str) -> str:
+    text = json.dumps([sort, value, identifier], separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _read_cursor(text: str, sort: str) -> Key:
@@ -119,6 +134,10 @@ def _read_cursor(text: str, sort: str) -> Key:
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
         raise BadCursor("not a cursor") from error
-    if not isinstance(found, list) or len(found) != 4 or found[0] != sort:
+    if not isinstance(found, list) or len(found) != 3 or found[0] != sort or not isinstance(found[2], str):
         raise BadCursor("a cursor of another listing")
-    return tuple(found[1:])
+    value = found[1]
+    texts = sort.removeprefix("-") in _TEXTS
+    if not isinstance(value, str) if texts else isinstance(value, bool) or not isinstance(value, int | None):
+        raise BadCursor("a cursor of another listing")
+    return _key(value, found[2], sort.startswith("-"))

@@ -203,15 +203,17 @@ class ManagerDesk:
     async def guests(
         self, actor: Actor, server: str | None = None, item: str | None = None, link: str | None = None
     ) -> list[GuestView] | IssueRefused:
-        """Who came, to items this manager may see."""
+        """Who came, to items this manager may see; an item without its server is that of any."""
         if link is not None:
             if isinstance(await self.get(actor, link), IssueRefused):
                 return _no_link()
         elif server is not None and not actor.sees_server(server):
             return []
-        found = await self._desk.guests(server, item, link)
+        found = await self._desk.guests(server, item if server is not None else None, link)
         if isinstance(found, IssueRefused):
             return found
+        if server is None and item is not None:
+            found = [one for one in found if one.item == item]
         seen: dict[tuple[str, str], bool] = {}
         for one in found:
             place = (one.server, one.item)

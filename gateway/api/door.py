@@ -30,6 +30,7 @@ from gateway.web.pages import common_headers
 _SCHEME = "bearer "
 _FAILURES = {
     Reason.STORE_DOWN: "the store does not answer; nothing is known to have been changed",
+    Reason.AMBIGUOUS_TARGET: "the address has no single reading: a control character, a bad escape, `;` or the like",
     Reason.BODY_REFUSED: "a body where none may be",
     Reason.INTERNAL: "a mistake of the gateway's own; its log has more under the reference",
 }

@@ -9,22 +9,32 @@ from gateway.access.listing import MAX_PAGE, SORTS
 from gateway.links.events import Action
 from gateway.links.rules import State
 from gateway.links.text import MAX_LENGTH
+from gateway.store.audit import EVENT_ID
 
 _LATER = {
     name: {"not": {}, "description": "is not something that this version implements"}
     for name in ("starts_at", "viewers", "pin", "emails")
 }
-_SERVER = {"type": "string", "minLength": 1, "maxLength": 40, "description": "A server's name in config.yaml."}
+_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"  # what may stand in an address: no control characters
+_SERVER = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 40,
+    "pattern": _PLAIN,
+    "description": "A server's name in config.yaml.",
+}
 _ITEM = {
     "type": "string",
     "minLength": 1,
     "maxLength": 2_000,
+    "pattern": _PLAIN,
     "description": "An item's id on its media server, or the address of its page.",
 }
 _KIND = {
     "type": ["string", "null"],
+    "minLength": 1,
     "maxLength": 40,
-    "description": "Where the policy has several and the item does not tell.",
+    "description": "Where the policy has several and the item does not tell; of one that is known here it is known.",
 }
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "description": "Who the link is for, or what."}
 _CLICKS = {
@@ -179,6 +189,7 @@ SORT = {"type": "string", "enum": [sign + name for name in SORTS for sign in (""
 STATE = {"type": "string", "enum": [str(state) for state in State if state is not State.DELETED]}
 ACTION = {"type": "string", "enum": [str(action) for action in Action]}
 BOOLEAN = {"type": "boolean"}
-SHORT = {"type": "string", "minLength": 1, "maxLength": 200}
+SHORT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": _PLAIN}
 SERVER = _SERVER
 ITEM = _ITEM
+EVENT_CURSOR = {"type": "string", "maxLength": 40, "pattern": f"^{EVENT_ID}$"}

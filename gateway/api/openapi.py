@@ -72,6 +72,8 @@ def _described(operation: Operation) -> dict[str, Any]:
         str(status): {"description": text, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
         for status, text in sorted(refusals.items())
     }
+    # A head that is too long or unclear is refused before anybody knows what it asks for.
+    found["responses"]["400"]["content"]["text/plain"] = {"schema": {"type": "string"}}
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.access.issue import IssueRefused
-from gateway.access.listing import LinkQuery
+from gateway.access.listing import MAX_CURSOR, LinkQuery
 from gateway.access.managing import AccessView, AuditQuery, ManagerDesk
 from gateway.access.permits import Actor
 from gateway.access.spreadsheet import csv_text
@@ -229,7 +229,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "q": {**models.SHORT, "minLength": 0},
             "sort": models.SORT,
             "limit": models.LIMIT,
-            "cursor": {**models.SHORT, "maxLength": 8_000},
+            "cursor": {**models.SHORT, "maxLength": MAX_CURSOR},
         },
     ),
     Operation("GET", "/links/{id}", "One link", _get_link, 200, "Link", refusals=_UNKNOWN),
@@ -290,7 +290,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "who": models.SHORT,
             "action": models.ACTION,
             "limit": models.LIMIT,
-            "cursor": models.SHORT,
+            "cursor": models.EVENT_CURSOR,
         },
     ),
 )

@@ -7,6 +7,7 @@ no schema names is a fault: who sends it relies on it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,8 @@ def _fault(schema: Schema, value: object) -> str | None:
             return "must not be empty"
         if len(value) > schema.get("maxLength", math.inf):
             return f"must be at most {schema['maxLength']} characters"
+        if "pattern" in schema and not re.search(schema["pattern"], value):
+            return "holds a character that can't stand here"
         if "enum" in schema and value not in schema["enum"]:
             return f"must be one of {', '.join(schema['enum'])}"
     if _kind(value) == "integer" and isinstance(value, (int, float)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,9 +68,13 @@ class AuditTrail:
 
 
 def is_event_id(text: str) -> bool:
-    """Whether this can be the id of a line: milliseconds and a number."""
-    first, dash, second = text.partition("-")
-    return bool(dash) and all(part.isascii() and part.isdecimal() and len(part) <= 19 for part in (first, second))
+    """Whether this can be the id of a line: milliseconds and a number. Before 0-0 there is nothing, and asking for
+    that is an error to the store."""
+    return _EVENT_ID.fullmatch(text) is not None
+
+
+EVENT_ID = "[1-9][0-9]{0,18}-[0-9]{1,19}"
+_EVENT_ID = re.compile(EVENT_ID)
 
 
 def _to_fields(event: Event) -> dict[str, str]:

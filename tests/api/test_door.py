@@ -147,3 +147,19 @@ async def test_the_audit_log_is_paged_and_filtered(api: Api) -> None:
     assert len((await api.call("GET /audit?server=tv&item=item03")).json["events"]) == 1
     assert (await api.call("GET /audit?action=link_deleted")).json["events"] == []
     assert (await api.call("GET /audit?cursor=zzz")).status == 400
+
+
+async def test_a_cursor_before_everything_is_no_cursor(api: Api) -> None:
+    """The store calls it an error; that was a 503."""
+    for cursor in ("0-0", "00-0", "1", "1-", "-1", "1-1-1", "9" * 20 + "-1", "%31-0a"):
+        assert (await api.call(f"GET /audit?cursor={cursor}")).status == 400, cursor
+    assert (await api.call("GET /audit?cursor=1-0")).json == {"events": []}
+    assert (await api.call(f"GET /audit?cursor={'9' * 19}-{'9' * 19}")).status == 200
+
+
+async def test_an_address_without_one_reading_is_a_problem_for_programs(api: Api) -> None:
+    for path in ("/links?q=%C2%98", "/links?q=%zz", "/links?q=a;b", "/links//x"):
+        refused = await api.call(f"GET {path}")
+        assert refused.status == 400
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert "link again" not in refused.text
