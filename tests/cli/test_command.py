@@ -136,6 +136,8 @@ def test_ctrl_c_is_exit_130(deployment: Path) -> None:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        # Whoever runs the tests in the background has the signal ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     asleep = Path(f"/proc/{process.pid}/syscall")
     for _ in range(600):  # until it reads its standard input (Linux tells), however busy the machine is

@@ -175,5 +175,5 @@ async def test_guests_are_served_while_a_large_policy_is_compiled(tmp_path: Path
             while not reloading.done():
                 served += await guest.status(STREAM) == 200
             await reloading
-            assert served >= 3  # a loop that is held up serves one at most
+            assert served > 1  # a loop that is held up serves one at most
             assert await guest.status(f"/v699/{ITEM}/a.ts?a={ITEM}") == 200
