@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.admin.conftest import ManagerBrowser, Managing, form_of
@@ -172,3 +174,15 @@ async def test_cookies_that_were_planted_are_told_to_go_and_keep_nobody_out(mana
         assert len(gone) >= 3
         assert not [line for line in gone if "Path=/;" in line and "Domain" not in line]
     assert (await browser.get(HOME)).status == 200
+
+
+async def test_sign_ins_at_the_same_moment_are_all_answered_and_the_next_ones_too(managing: Managing) -> None:
+    """Two computations at once would have waited for each other for ever."""
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(managing.browser().sign_in("alice" if number % 2 else "owen") for number in range(6)),
+            managing.browser().sign_in("alice", "wrong"),
+            managing.browser().sign_in("nobody", "wrong"),
+        )
+    assert [answer.status for answer in answers] == [303] * 6 + [401, 401]
+    assert (await managing.browser().sign_in()).status == 303

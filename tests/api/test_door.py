@@ -11,7 +11,7 @@ from tests.running import ask, enter
 
 
 async def test_only_a_managers_token_opens_it(api: Api) -> None:
-    for who in (None, "wrong", "", "alice extra"):
+    for who in (None, "wrong", "", "alice extra", "\udcff\udcfe", "münchen"):
         refused = await api.call("GET /links", who=who)
         assert refused.status == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
