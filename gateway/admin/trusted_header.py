@@ -37,7 +37,8 @@ class HeaderReader:
         if len(said) != 1:
             return None
         name = clean(said[0])
-        return name if name == said[0].strip() else None
+        # A colon stands in names of the record that are nobody's in particular: `cli:root`.
+        return name if name == said[0].strip() and ":" not in name else None
 
     def actor(self, request: web.BaseRequest) -> Actor | None:
         name = self.name(request)

@@ -70,6 +70,7 @@ async def read_body(request: web.BaseRequest, schema: Schema) -> dict[str, Any] 
         return IssueRefused(400, "the body broke off")
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half characters, written as escapes, are no text
     except (ValueError, RecursionError) as error:
         return _bad({"body": f"is not JSON: {error}" if isinstance(error, _Twice) else "is not JSON in UTF-8"})
     faults = faults_of(schema, value)

@@ -82,7 +82,19 @@ async def test_values_that_cannot_be_are_refused_alike_when_made_and_when_change
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"[]", b"null", b'"x"', b'{"name": NaN}', b'{"name":"a","name":"b"}', b"\xff\xfe", b"[" * 50_000]
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"name": NaN}',
+        b'{"name":"a","name":"b"}',
+        b"\xff\xfe",
+        b'{"name": "a\\ud800"}',
+        b"[" * 50_000,
+    ],
 )
 async def test_bodies_that_are_no_object_are_a_clear_400(api: Api, raw: bytes) -> None:
     made = await api.link()
