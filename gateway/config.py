@@ -163,6 +163,12 @@ class Prefixes:
 
 
 @dataclass(frozen=True, slots=True)
+class FooterLink:
+    text: str
+    url: str  # http, https or mailto
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     name: str = ""  # shown on the guest pages; empty: the server's name from its policy
     notice: str = ""

@@ -38,6 +38,7 @@ from gateway.guest.back import BackDoor
 from gateway.guest.entry import EntryDoor
 from gateway.guest.form_cookie import form_cookie_name
 from gateway.guest.leave import LeaveDoor
+from gateway.guest.remembered import Remembered, remembered_cookie_name
 from gateway.loading import Loaded
 from gateway.manage_dispatch import HostSwitch, ManageDispatcher, ManagePath
 from gateway.metrics import Metrics
@@ -179,7 +180,18 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
     proxy = ProxyDoor(sessions, Authorizer(grants), client, metrics, way_back=way_back, open=lasting.open)
-    entry = EntryDoor(doorkeeper, sessions, config.prefixes, config.limits.form, now, lasting.guesses, metrics, client)
+    entry = EntryDoor(
+        doorkeeper,
+        sessions,
+        config.prefixes,
+        config.limits.form,
+        now,
+        lasting.guesses,
+        metrics,
+        client,
+        Remembered(store.keys.device_fernets, now),
+        config.retention.days,
+    )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes, way_back)
     statics = StaticDoor(pages)
@@ -201,7 +213,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),
         ),
-        cookies=(sessions.name, form_cookie_name(config.public_url)),
+        cookies=(sessions.name, form_cookie_name(config.public_url), remembered_cookie_name(config.public_url)),
         health=health,
     )
     desk = LinkDesk(store, servers, config.prefixes, clock=now)

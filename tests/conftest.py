@@ -31,6 +31,7 @@ class Stage:
     client: Any = None
     visits: list[Visit] = field(default_factory=list)
     kinds: dict[str, Any] = field(default_factory=dict)  # of the server's policy
+    preview: str = "nothing"
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         assert self.door is not None
@@ -38,7 +39,7 @@ class Stage:
         assert isinstance(target, Target)
         server: Any = SimpleNamespace(
             config=SimpleNamespace(name="tv", public=Origin("http", "127.0.0.1", self.port)),
-            policy=SimpleNamespace(title="Village cinema", kinds=self.kinds),
+            policy=SimpleNamespace(title="Village cinema", kinds=self.kinds, preview=self.preview),
         )
         visit = Visit(request, target, server, "ABCD2345", pages=self.pages)
         self.visits.append(visit)

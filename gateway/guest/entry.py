@@ -7,7 +7,7 @@ previews and reloads use no click. Only the posted form does, and only in the br
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from gateway.access.outcome import Denied
 from gateway.access.throttle import Guesses
 from gateway.config import Prefixes
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
+from gateway.guest.remembered import Remembered, forget, remembered_cookie_name
 from gateway.links.ids import is_token
 from gateway.metrics import Metrics
 from gateway.policy.model import Policy
@@ -35,7 +36,8 @@ _AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
 
 @dataclass(frozen=True, slots=True)
 class EntryDoor:
-    """`form_limit` is in bytes, `clock` in milliseconds since 1970; `client` tells a request's address."""
+    """`form_limit` is in bytes, `clock` in milliseconds since 1970; `client` tells a request's address;
+    `retention_days` is how long what is typed here is kept."""
 
     doorkeeper: Doorkeeper
     sessions: SessionCookie
@@ -45,6 +47,8 @@ class EntryDoor:
     guesses: Guesses
     metrics: Metrics
     client: Callable[[web.BaseRequest], str]
+    remembered: Remembered
+    retention_days: int
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         # Before the token is looked at: to scripts a good link and a bad one look the same.
@@ -99,6 +103,8 @@ class EntryDoor:
         fields = await read_form(visit.request, self.form_limit)
         if isinstance(fields, Denied):
             return refuse(visit, fields.reason, detail=fields.detail)
+        if "forget" in fields:
+            return self._forget(visit)
         posted = PostedForm(
             name=fields.get("name", ""),
             email=fields.get("email", ""),
@@ -110,8 +116,14 @@ class EntryDoor:
             token, visit.server, posted, cookie, self.sessions.grant_ids(visit.request)
         )
         self.metrics.admission("admitted" if isinstance(outcome, Admitted) else "refused")
+        remember = "remember" in fields and not posted.shared_device
         if isinstance(outcome, Admitted):
-            return self._enter(outcome)
+            response, public = self._enter(outcome), visit.server.config.public
+            if remember:
+                self.remembered.write(response, posted.name, posted.email, public)
+            elif remembered_cookie_name(public) in visit.request.headers.get("Cookie", ""):
+                forget(response, public)
+            return response
         if outcome.reason not in _AGAIN or not takes_page(visit.request):
             return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
         # Whatever ails the media server, what was typed is not to be lost for it.
@@ -119,11 +131,18 @@ class EntryDoor:
         if isinstance(entrance, Denied):
             return refuse(visit, entrance.reason, detail=entrance.detail)
         visit.reason, visit.detail = outcome.reason, outcome.detail
-        return self._form(visit, token, entrance, posted, outcome)
+        return self._form(visit, token, entrance, posted, outcome, remember=remember)
 
     def _enter(self, admitted: Admitted) -> web.StreamResponse:
         response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
         self.sessions.write(response, admitted.grant_ids, persistent=admitted.persistent)
+        return response
+
+    def _forget(self, visit: Visit) -> web.StreamResponse:
+        """The empty form again."""
+        location = visit.target.path
+        response = web.Response(status=303, headers={**common_headers(), "Location": location})
+        forget(response, visit.server.config.public)
         return response
 
     def _form(
@@ -133,10 +152,16 @@ class EntryDoor:
         entrance: Entrance,
         posted: PostedForm = _BLANK,
         denied: Denied | None = None,
+        *,
+        remember: bool = False,
     ) -> web.StreamResponse:
         public = visit.server.config.public
         cookie = sent_form_cookie(visit.request, public) or new_form_cookie()
+        known = self.remembered.read(visit.request, public)
+        if posted is _BLANK and known is not None:
+            posted, remember = replace(posted, name=known[0], email=known[1]), True
         locale = visit.pages.locale(visit.request)
+        title, policy = entrance.link.title or entrance.item.title, visit.server.policy
         expires = entrance.link.expires_at
         response = visit.pages.respond(
             visit.request,
@@ -144,14 +169,20 @@ class EntryDoor:
             status=denied.reason.status if denied else 200,
             # Our one script and nothing else: on this host 'self' would be the media server's as well.
             policy={"script-src": f"{public}{visit.pages.static('entry.js')}"},
-            site=visit.server.policy.title,
-            title=entrance.link.title or entrance.item.title,
+            site=policy.title,
+            title=title,
+            card=locale.t("entry.title_for", title=title)
+            if title and policy.preview == "title"
+            else locale.t("entry.title"),
             form=self.doorkeeper.new_form(token, cookie, self.clock()),
             posted=posted,
             errors=dict(denied.errors) if denied else {},
             stale=denied is not None and denied.reason is Reason.FORM_STALE,
             expires=None if expires is None else locale.date(expires),
-            told=_told(visit.server.policy, entrance.link.kind),
+            told=_told(policy, entrance.link.kind),
+            remember=remember,
+            remembered=known is not None,
+            retention_days=self.retention_days,
         )
         set_form_cookie(response, cookie, public)
         return response

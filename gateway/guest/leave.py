@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.access.admit import Doorkeeper
 from gateway.access.grants import GrantTable
 from gateway.access.outcome import Denied
+from gateway.guest.remembered import forget
 from gateway.reasons import Reason
 from gateway.web.form import read_form
 from gateway.web.refuse import refuse
@@ -53,6 +54,7 @@ class LeaveDoor:
             self.sessions.write(response, remaining, persistent=safe)
         else:
             self.sessions.clear(response)
+            forget(response, visit.server.config.public)  # the page says that this device forgets
         return response
 
     def _page(self, visit: Visit, step: str) -> web.Response:

@@ -34,6 +34,7 @@ class Keys:
 
     ids: tuple[str, ...]
     session_fernets: MultiFernet = field(repr=False)
+    device_fernets: MultiFernet = field(repr=False)  # what a guest's own device keeps for the next form
     _finding: tuple[bytes, ...] = field(repr=False)
     _sealing: tuple[AESGCM, ...] = field(repr=False)
     _forms: tuple[bytes, ...] = field(repr=False)
@@ -46,9 +47,8 @@ class Keys:
             raise ValueError(f"secrets of at least {MIN_SECRET} bytes are needed")
         return cls(
             ids=tuple(_derived(secret, b"id").hex()[:16] for secret in secrets),
-            session_fernets=MultiFernet(
-                [Fernet(base64.urlsafe_b64encode(_derived(secret, b"session"))) for secret in secrets]
-            ),
+            session_fernets=_fernets(secrets, b"session"),
+            device_fernets=_fernets(secrets, b"device"),
             _finding=tuple(_derived(secret, b"fingerprint") for secret in secrets),
             _sealing=tuple(AESGCM(_derived(secret, b"seal")) for secret in secrets),
             _forms=tuple(_derived(secret, b"form") for secret in secrets),
@@ -96,6 +96,10 @@ class Keys:
 
     def check_backup(self, digest: bytes, signature: bytes) -> bool:
         return any(hmac.compare_digest(hmac.digest(key, digest, "sha256"), signature) for key in self._backups)
+
+
+def _fernets(secrets: Sequence[bytes], purpose: bytes) -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(secret, purpose))) for secret in secrets])
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:

@@ -124,6 +124,7 @@ class _Compiler:
             kinds=kinds,
             links_per_item=document.links_per_item,
             on_revoke=document.on_revoke,
+            preview=document.preview,
             interactions=on,
             pinned=frozenset(pinned),
             credentials=credentials,

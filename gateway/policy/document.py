@@ -17,7 +17,7 @@
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
-    guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group]}
+    guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title}
     upstream: {headers: {}, query: {}, basic: "user:password"}
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
@@ -130,6 +130,7 @@ class PolicyDocument:
     shared: tuple[RuleDocument, ...]
     links_per_item: int
     on_revoke: str
+    preview: str
     interactions: tuple[Said, ...]
     headers: Mapping[str, Said] = field(repr=False)
     query: Mapping[str, Said] = field(repr=False)
@@ -241,7 +242,10 @@ class _Reader:
         if not kinds and not self.source.faults:
             self.source.fault(("kinds",), "kinds: at least one is needed")
         access = self.mapping(
-            data.get("guest_access"), ("guest_access",), ("links_per_item", "on_revoke", "interactions"), "guest_access"
+            data.get("guest_access"),
+            ("guest_access",),
+            ("links_per_item", "on_revoke", "interactions", "preview"),
+            "guest_access",
         )
         links = access.get("links_per_item", 3)
         if isinstance(links, bool) or not isinstance(links, int) or not 1 <= links <= 1_000:
@@ -251,6 +255,10 @@ class _Reader:
         if on_revoke not in ("drain", "cut"):
             self.source.fault(("guest_access", "on_revoke"), "on_revoke: drain or cut")
             on_revoke = "drain"
+        preview = access.get("preview", "nothing")
+        if preview not in ("nothing", "title"):
+            self.source.fault(("guest_access", "preview"), "preview: nothing or title")
+            preview = "nothing"
         upstream = self.mapping(data.get("upstream"), ("upstream",), ("headers", "query", "basic"), "upstream")
         return PolicyDocument(
             title=title.text,
@@ -265,6 +273,7 @@ class _Reader:
             shared=self.rules(data.get("shared"), ("shared",)),
             links_per_item=links,
             on_revoke=on_revoke,
+            preview=preview,
             interactions=tuple(
                 self.text(name, way)
                 for name, way in self.items(access.get("interactions"), ("guest_access", "interactions"))

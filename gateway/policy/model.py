@@ -189,6 +189,7 @@ class Policy:
     kinds: Mapping[str, Kind]
     links_per_item: int
     on_revoke: str
+    preview: str  # what previews of a link may say of the item: nothing, or its title
     interactions: frozenset[str]
     pinned: frozenset[str]
     credentials: Credentials

@@ -39,6 +39,16 @@ class Theme:
     name: str = ""
     notice: str = ""
     logo: Logo | None = None
+    logo_alt: str = ""
+    footer: tuple[config.FooterLink, ...] = ()
+    privacy_url: str = ""
+    scheme: str = "auto"
+    styles: tuple[str, ...] = ()  # names of style sheets that come after ours
+
+    @property
+    def color_scheme(self) -> str:
+        """As the page's head says it."""
+        return "light dark" if self.scheme == "auto" else self.scheme
 
 
 def load_theme(written: config.Theme) -> Theme:

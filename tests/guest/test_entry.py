@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +19,11 @@ from gateway.access.outcome import Denied
 from gateway.access.throttle import Guesses
 from gateway.config import Prefixes
 from gateway.guest.entry import EntryDoor
+from gateway.guest.remembered import Remembered
+from gateway.links.keys import Keys
 from gateway.metrics import Metrics
 from gateway.reasons import Reason
+from gateway.web.theme import Theme
 
 TOKEN = "t" * 22
 COOKIE = "c" * 22
@@ -76,7 +79,18 @@ def keeper():
 @pytest.fixture
 def entry(stage, keeper):
     guesses = Guesses(10, lambda: 1000)
-    door = EntryDoor(keeper, FakeSessions(), Prefixes(), 2_000, lambda: 1000, guesses, Metrics(), lambda request: "a")
+    door = EntryDoor(
+        keeper,
+        FakeSessions(),
+        Prefixes(),
+        2_000,
+        lambda: 1000,
+        guesses,
+        Metrics(),
+        lambda request: "a",
+        Remembered(Keys.derive([b"k" * 32]).device_fernets, lambda: 1000),
+        90,
+    )
     stage.door = door.handle
     return stage
 
@@ -361,3 +375,93 @@ async def test_who_asks_for_many_links_that_are_not_there_has_to_wait(entry, kee
     assert answer.status == 429
     assert answer.headers["Retry-After"] == "6"
     assert "<form" not in page
+
+
+# --- remembered on the guest's own device ---------------------------------------------------------
+
+
+def guest_cookies(answer) -> list[str]:
+    return [line for line in answer.headers.getall("Set-Cookie", []) if line.startswith("gateway-guest=")]
+
+
+async def remembered(entry, keeper) -> str:
+    keeper.admitted = admitted()
+    answer, _ = await post(entry, {**GOOD, "remember": "1"})
+    (line,) = guest_cookies(answer)
+    return line.partition(";")[0]
+
+
+async def test_who_ticks_it_finds_the_next_form_filled_in(entry, keeper):
+    pair = await remembered(entry, keeper)
+    _, page = await get(entry, {**PAGE, "Cookie": pair})
+    assert 'value="Zoë"' in page
+    assert 'value="zoe@example.org"' in page
+    assert re.search(r'id="remember"[^>]* checked', page)
+    assert 'name="forget"' in page
+    _, page = await get(entry)
+    assert 'name="email" type="email" value=""' in page
+    assert not re.search(r'id="remember"[^>]* checked', page), "nobody is remembered without asking for it"
+    assert 'name="forget"' not in page
+
+
+@pytest.mark.parametrize("more", [{}, {"not_my_device": "1"}, {"not_my_device": "1", "remember": "1"}])
+async def test_who_does_not_tick_it_or_uses_anothers_device_is_not_kept(entry, keeper, more):
+    keeper.admitted = admitted()
+    answer, _ = await post(entry, {**GOOD, **more})
+    assert answer.status == 303
+    assert guest_cookies(answer) == []
+    pair = await remembered(entry, keeper)
+    answer, _ = await post(entry, {**GOOD, **more}, {**PAGE, "Cookie": pair})
+    (line,) = guest_cookies(answer)
+    assert line.startswith("gateway-guest=; Path=/;"), "and what was kept before is gone"
+
+
+async def test_nobody_is_kept_whom_the_gateway_did_not_let_in(entry, keeper):
+    keeper.admitted = Denied(Reason.FORM_INVALID, "", {"email": "entry.error.email"})
+    answer, page = await post(entry, {**GOOD, "email": "x", "remember": "1"})
+    assert answer.status == 422
+    assert guest_cookies(answer) == []
+    assert re.search(r'id="remember"[^>]* checked', page), "what was ticked stays ticked"
+
+
+async def test_forget_empties_the_form_and_admits_nobody(entry, keeper):
+    pair = await remembered(entry, keeper)
+    keeper.posts.clear()
+    answer, _ = await post(entry, {**GOOD, "forget": "1"}, {**PAGE, "Cookie": pair})
+    assert (answer.status, answer.headers["Location"]) == (303, f"/g/{TOKEN}")
+    (line,) = guest_cookies(answer)
+    assert line.startswith("gateway-guest=; Path=/;")
+    assert keeper.posts == []
+
+
+# --- previews -------------------------------------------------------------------------------------
+
+
+def card(page: str) -> str:
+    head = page.partition("</head>")[0]
+    assert '<meta property="og:title"' in head
+    return head
+
+
+async def test_a_preview_says_nothing_of_the_item_unless_the_policy_lets_it(entry):
+    _, page = await get(entry)
+    assert "Third Man" in page
+    assert "Third Man" not in card(page), "not in the page's title either: some previews take that"
+    assert TOKEN not in card(page)
+    assert "og:url" not in page
+    assert "og:image" not in page
+    entry.preview = "title"
+    _, page = await get(entry)
+    assert 'property="og:title" content="You’re invited to watch “The Third Man”"' in card(page)
+    assert TOKEN not in card(page)
+
+
+async def test_what_is_kept_how_long_and_who_gets_it_stands_below_the_form(entry):
+    _, page = await get(entry)
+    assert "are shown to the owner of this media" in page
+    assert "They are kept for 90 days after your last visit, then deleted." in page
+    assert "Privacy notice" not in page
+    theme = Theme(privacy_url="https://example.org/privacy?a=1&b=2")
+    entry.pages = replace(entry.pages, theme=theme)
+    _, page = await get(entry)
+    assert '<a href="https://example.org/privacy?a=1&amp;b=2" target="_blank" rel="noopener noreferrer">' in page

@@ -57,6 +57,7 @@ def test_a_good_policy_has_none() -> None:
         ),
         (HEAD + KINDS + "guest_access: {links_per_item: 0}\n", "p.yaml:4:32: links_per_item: a whole number"),
         (HEAD + KINDS + "guest_access: {on_revoke: kick}\n", "p.yaml:4:27: on_revoke: drain or cut"),
+        (HEAD + KINDS + "guest_access: {preview: all}\n", "p.yaml:4:25: preview: nothing or title"),
         (HEAD + KINDS + "guest_access: {max_days: 9}\n", "p.yaml:4:16: max_days: this version does not implement it"),
         (HEAD + KINDS + "guest_access: {interactions: [chta]}\n", "p.yaml:4:31: no kind has interactions named chta"),
         (HEAD + KINDS + "upstream: {headers: {X-Key: short}}\n", "p.yaml:4:29: X-Key: at least 8 characters"),

@@ -114,7 +114,8 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         (
             "Keys",
             "server verified protects_itself item item.id item.resolve item.kind patterns kinds shared guest_access"
-            " guest_access.links_per_item guest_access.on_revoke guest_access.interactions upstream upstream.headers"
+            " guest_access.links_per_item guest_access.on_revoke guest_access.preview"
+            " guest_access.interactions upstream upstream.headers"
             " upstream.query upstream.basic examples",
         ),
         ("A request of `item.resolve`", "request id gone not_started ended vars"),
