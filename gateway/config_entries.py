@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -23,6 +24,8 @@ _MANAGER_KEYS = ("name", "password", "token", "may", "ids")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _POLICY_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _MANAGER_NAME = re.compile(r"[^\s\x00-\x1f\x7f:](?:[^\x00-\x1f\x7f:]{0,98}[^\s\x00-\x1f\x7f:])?")
+# Who stands in the record besides managers; whatever follows a colon.
+_OF_THE_RECORD = frozenset({"cli", "gateway", "guest", "system", "unknown"})
 _NOWHERE = Origin("http", "127.0.0.1", 80)  # stands in for an address that can't be read
 
 
@@ -173,7 +176,15 @@ def read_manager_name(value: Any) -> str:
     name = texts.text(value)
     if not _MANAGER_NAME.fullmatch(name):
         raise ValueError("must be 1 to 100 characters without : and control characters")
+    if is_of_the_record(name):
+        raise ValueError("is a name that the record uses itself; take another")
     return name
+
+
+def is_of_the_record(name: str) -> bool:
+    """Whether somebody of this name would look, in the record, like nobody in particular."""
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in ("Cf", "Cc"))
+    return seen.casefold().partition(":")[0].strip() in _OF_THE_RECORD
 
 
 def _hash(value: Any, base: Path, parse: Any) -> str:

@@ -14,13 +14,14 @@ from aiohttp import web
 
 from gateway.access.admit import Doorkeeper
 from gateway.access.authorize import Authorizer
+from gateway.access.devices import Devices
 from gateway.access.grants import GrantTable
 from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
 from gateway.access.managers import Managers
 from gateway.access.managing import ManagerDesk
 from gateway.access.servers import MediaServer, Servers
-from gateway.access.signing_in import SignIn
+from gateway.access.signing_in import SignIn, Tries
 from gateway.access.throttle import Guesses
 from gateway.admin.guests import GuestsDoor
 from gateway.admin.links import LinksDoor
@@ -81,6 +82,7 @@ class Lasting:
     index: LinkIndex
     trail: AuditTrail
     wrong_tokens: Guesses
+    tries: Tries
     managers: Callable[[], Managers]
     problems: Callable[[], list[str]]
     warnings: Callable[[], tuple[str, ...]]
@@ -107,6 +109,7 @@ class Lasting:
             index=LinkIndex(store, now),
             trail=AuditTrail(store.store),
             wrong_tokens=Guesses(WRONG_TOKENS, now),
+            tries=Tries(now),
             managers=managers,
             problems=problems,
             warnings=warnings,
@@ -125,18 +128,16 @@ class Signing:
     def by(cls, config: SignInConfig, lasting: Lasting, before: Signing | None) -> Signing:
         if before is not None and before.config == config:
             return before
-        way = _way(config)
-        if before is not None and _way(before.config) == way:
-            sign_in = before.sign_in  # it counts wrong passwords
-        else:
-            sign_in = SignIn(ManagerSessions(lasting.store.store), lasting.managers, lasting.trail, now, way=way)
+        sign_in = SignIn(
+            ManagerSessions(lasting.store.store),
+            lasting.managers,
+            lasting.trail,
+            now,
+            config=config,
+            tries=lasting.tries,
+            devices=Devices(lasting.store.keys, now),
+        )
         return cls(config, sign_in, Provider(config.oidc) if config.oidc is not None else None)
-
-
-def _way(config: SignInConfig) -> str:
-    if config.oidc is not None:
-        return "oidc"
-    return "trusted_header" if config.trusted_header is not None else "password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ def _managing(shared: _Shared, lasting: Lasting, links: LinkDesk, signing: Signi
             ManagePath("/static", statics.static, below=True),
             ManagePath("/theme/logo", statics.logo),
         ),
-        cookies=(desk.cookie, attempt_cookie_name(config.manage.url)),
+        cookies=(desk.cookie, desk.device_cookie, attempt_cookie_name(config.manage.url)),
         health=shared.health,
     )
 
@@ -304,7 +305,7 @@ def _sign_in(
 ) -> tuple[Desk, tuple[ManagePath, ...]]:
     header = signing.config.trusted_header
     reader = HeaderReader(header, TrustedProxies(header.peers)) if header is not None else None
-    desk = Desk(signing.sign_in, origin, prefixes, reader.name if reader is not None else None)
+    desk = Desk(signing.sign_in, origin, prefixes, reader.actor if reader is not None else None)
     out = ManagePath("/manage/sign-out", SignInDoor(desk).sign_out)
     if signing.config.oidc is not None and signing.provider is not None:
         door = OidcDoor(desk, signing.config.oidc, signing.provider, SignInAttempts(lasting.store.store))

@@ -53,6 +53,7 @@ class Reason(Enum):
     NOT_PERMITTED = ("not_permitted", 403, "not_permitted")
     CHANGE_REFUSED = ("change_refused", 409, "change")
     TOO_MANY_TRIES = ("too_many_tries", 429, "unchecked")
+    SIGN_IN_BUSY = ("sign_in_busy", 503, "unchecked")
 
     # A form that has to be filled in again.
     FORM_INVALID = ("form_invalid", 422, "form")

@@ -232,13 +232,16 @@ class LinkDesk:
             return IssueRefused(404, f"no server {server}")
         return await self._recorded(media, item) or await self._settle(media, item, kind)
 
-    async def ask(self, server: str, item: str, *, kind: str | None = None) -> Item | IssueRefused:
-        """The item as the media server describes it now, with its switch as it is kept here."""
+    async def ask(
+        self, server: str, item: str, *, kind: str | None = None, theirs: Callable[[Item], bool] = lambda _: True
+    ) -> Item | IssueRefused:
+        """The item as the media server describes it now, with its switch as it is kept here, unless it is not
+        `theirs`: for those nothing more is looked up, since that would take a time of its own."""
         media = self._servers.named(server)
         if media is None:
             return IssueRefused(404, f"no server {server}")
         found = await self._settle(media, item, kind)
-        if isinstance(found, IssueRefused):
+        if isinstance(found, IssueRefused) or not theirs(found):
             return found
         kept = await self._links.item(ItemKey(server, found.item).slot)
         if kept is None:
@@ -319,6 +322,11 @@ class LinkDesk:
         """The id in what was typed: an id, or the address of its page."""
         media = self._servers.named(server)
         return text if media is None else _pasted(media.policy, text)[0]
+
+    def certain(self, server: str) -> bool:
+        """Whether an id is the only spelling of itself: the server never names another instead."""
+        media = self._servers.named(server)
+        return media is not None and all(step.id is None for step in media.policy.item.steps)
 
     def allowed(self, server: str) -> int:
         """How many links an item of this server may have."""

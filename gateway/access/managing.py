@@ -269,7 +269,8 @@ class ManagerDesk:
     # --- the record -----------------------------------------------------------------------------
 
     async def audit(self, actor: Actor, query: AuditQuery) -> AuditPage | IssueRefused:
-        """What was done to items this manager may see, and what they did themselves; newest first."""
+        """What was done to items this manager may see, and what they did themselves beside items, such as signing
+        in; newest first."""
         if query.cursor is not None and not is_event_id(query.cursor):
             return IssueRefused(400, "that can't be listed", {"cursor": "is not one of this listing"})
         may: dict[tuple[str, str], bool] = {}
@@ -277,7 +278,7 @@ class ManagerDesk:
         async for event in self._trail.backwards(query.cursor):
             if not query.fits(event):
                 continue
-            if event.who != actor.name and not await self._may_read(actor, event, may):
+            if not await self._may_read(actor, event, may):
                 continue
             if len(found) == query.limit:
                 return AuditPage(tuple(found), found[-1].id)
@@ -286,7 +287,8 @@ class ManagerDesk:
 
     async def exported(self, actor: Actor, what: Mapping[str, str]) -> None:
         """Guests' names and addresses left the gateway as a file."""
-        await self._trail.append(Event(self._clock(), actor.name, Action.GUESTS_EXPORTED, detail=what))
+        detail = {**what, "via": actor.via}
+        await self._trail.append(Event(self._clock(), actor.name, Action.GUESTS_EXPORTED, detail=detail))
 
     # --- steps ----------------------------------------------------------------------------------
 
@@ -300,19 +302,29 @@ class ManagerDesk:
         identity = kept.item if kept is not None else self._desk.identity(server, item)
         if kept is not None and actor.may_always(server, identity):
             return kept
-        asked = await self._desk.ask(server, item, kind=kind)
+        if not actor.may_as_owner(server) and not actor.may_always(server, identity) and self._desk.certain(server):
+            # Not theirs whatever the server would say: how long it takes to say so is not theirs to know either.
+            return IssueRefused(403, _NOT_PERMITTED)
+        was = kept is not None and actor.manages(server, kept.item, kept.owners)
+
+        def theirs(one: Item) -> bool:
+            return was or actor.manages(server, one.item, one.owners)
+
+        asked = await self._desk.ask(server, item, kind=kind, theirs=theirs)
         if isinstance(asked, IssueRefused):
-            theirs = kept is not None and actor.manages(server, kept.item, kept.owners)
-            if kept is not None and theirs and closing:
+            if kept is not None and was and closing:
                 return kept
-            return asked if theirs or actor.may_always(server, identity) else IssueRefused(403, _NOT_PERMITTED)
+            return asked if was or actor.may_always(server, identity) else IssueRefused(403, _NOT_PERMITTED)
         if not actor.manages(server, asked.item, asked.owners):
             return IssueRefused(403, _NOT_PERMITTED)
         return asked
 
     async def _may_read(self, actor: Actor, event: Event, may: dict[tuple[str, str], bool]) -> bool:
         if event.server is None or event.item is None:
-            return actor.may_always("*", "*")  # signing in and the like: whoever may do everything
+            # Signing in and the like: whoever may do everything. A name alone says nothing: who stands under it may
+            # be somebody else's manager of that name, vouched for in another way.
+            mine = event.who == actor.name and event.detail.get("via") == actor.via
+            return mine or actor.may_always("*", "*")
         place = (event.server, event.item)
         if place not in may:
             kept = await self._desk.kept(*place)

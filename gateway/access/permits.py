@@ -20,11 +20,14 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who acts: `name` goes into records (`alice`, `cli:root`), `ids` are theirs on the media servers."""
+    """Somebody who acts: `name` goes into records (`alice`, `cli:root`), `ids` are theirs on the media servers.
+    `via`: who vouches for the name. `password`, also with a token, is config.yaml; namesakes of another way are
+    somebody else."""
 
     name: str
     may: tuple[str, ...]
     ids: tuple[str, ...] = ()
+    via: str = "password"
 
     def sees_server(self, server: str) -> bool:
         """Whether anything of this server can be theirs."""
@@ -50,4 +53,4 @@ class Actor:
 
 def everything(name: str) -> Actor:
     """Whoever can read the configuration and the store's folder may do all: the command line."""
-    return Actor(name, ("*:*",))
+    return Actor(name, ("*:*",), via="cli")

@@ -1,20 +1,30 @@
 """Managers sign in and out.
 
 Rule: each sign-in makes a new session and ends the one the browser had; the configuration is asked again
-each time a session is used, so that who has been taken out of it is out at once. Wrong passwords have to
-wait, by address and by name; the wait for a name is short, so that nobody can be locked out by others.
+each time a session is used, so that who has been taken out of it is out at once, rights are those of the
+configuration in force, and another password ends what the one before has opened.
+
+Wrong passwords have to wait, by address and by name, so that guessing stays slow from however many
+addresses. That wait is for strangers: a browser in which this name has signed in before has a bucket of its
+own, so that nobody can be kept out of theirs by others who guess.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.access.devices import Devices
 from gateway.access.managers import Managers
 from gateway.access.outcome import Denied
 from gateway.access.permits import Actor
+from gateway.access.rights import Claims, entitled
 from gateway.access.throttle import Guesses
+from gateway.access.turns import Turns
+from gateway.config import SignInConfig
 from gateway.links.events import Action, Event
 from gateway.reasons import Reason
 from gateway.store.audit import AuditTrail
@@ -22,7 +32,9 @@ from gateway.store.manager_sessions import ManagerSession, ManagerSessions
 
 LIFE = 12 * 3_600_000  # ms a sign-in is good for
 ID_LENGTH = 32  # characters of base64: 192 random bits
-BY_ADDRESS, BY_NAME = 20, 10  # wrong passwords a minute
+BY_ADDRESS, BY_NAME, BY_DEVICE = 20, 10, 10  # wrong passwords a minute
+WAITING = 16  # sign-ins that wait for their password to be checked
+LINES = 6  # of refused sign-ins in the record, a minute: it is of limited length, and strangers write them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +48,32 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A new session; `identifier` goes into the cookie and nowhere else."""
+    """A new session; `identifier` goes into the cookie and nowhere else, `devices` into the one of `devices`."""
 
     identifier: str = field(repr=False)
     signed_in: SignedIn
+    devices: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Tries:
+    """Wrong passwords of late, and who waits. Per process; it outlives a change of the settings."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.by_address = Guesses(BY_ADDRESS, clock)
+        self.by_name = Guesses(BY_NAME, clock)
+        self.by_device = Guesses(BY_DEVICE, clock)
+        self.turns = Turns(WAITING)
+        self.lines = Guesses(LINES, clock)
+        self.unwritten = 0
+
+    def buckets(self, name: str, address: str, device: str | None) -> tuple[tuple[Guesses, str], ...]:
+        if device is not None:
+            return ((self.by_device, device),)
+        return (self.by_address, address), (self.by_name, name)
 
 
 class SignIn:
-    """`clock` in ms; `managers` gives those of the configuration in force."""
+    """`clock` in ms; `managers` gives those of the configuration in force, `config` is how they sign in."""
 
     def __init__(
         self,
@@ -52,58 +82,107 @@ class SignIn:
         trail: AuditTrail,
         clock: Callable[[], int],
         *,
-        way: str = "password",
+        config: SignInConfig,
+        tries: Tries,
+        devices: Devices,
     ) -> None:
-        """`way`: how managers sign in; sessions that began in another way are over."""
-        self._way = way
+        self._config = config
         self._sessions = sessions
         self._managers = managers
         self._trail = trail
         self._clock = clock
-        self._by_address = Guesses(BY_ADDRESS, clock)
-        self._by_name = Guesses(BY_NAME, clock)
+        self._tries = tries
+        self._devices = devices
 
     async def with_password(
-        self, name: str, password: str, address: str, *, instead_of: str | None = None
+        self, name: str, password: str, address: str, *, devices: Sequence[str] = (), instead_of: str | None = None
     ) -> Opened | Denied:
-        """Raises StoreDown."""
-        wait = max(self._by_address.wait(address), self._by_name.wait(name))
+        """`devices`: what this browser shows of sign-ins before. Raises StoreDown."""
+        tries, managers = self._tries, self._managers()
+        hashed = managers.hash_of(name)
+        device = self._devices.known(devices, name, hashed) if hashed is not None else None
+        buckets = tries.buckets(name, address, device)
+        wait = max(bucket.wait(key) for bucket, key in buckets)
         if wait:
             return Denied(Reason.TOO_MANY_TRIES, str(wait))
-        actor = await self._managers().by_password(name, password)
-        if actor is None:
-            self._by_address.missed(address)
-            self._by_name.missed(name)
+        if tries.turns.full(known=device is not None):
+            return Denied(Reason.SIGN_IN_BUSY, "3")
+        # Counted before it is known to be wrong: of many that come at once none must find the bucket empty.
+        for bucket, key in buckets:
+            bucket.missed(key)
+        async with tries.turns.take(known=device is not None):
+            began = asyncio.get_running_loop().time()
+            actor = await managers.by_password(name, password)
+            if actor is None and device is None:
+                tries.turns.rest(asyncio.get_running_loop().time() - began)
+        if actor is None or hashed is None:
             # What was typed as a name may be a password: only a name that exists is kept.
-            known = name if self._managers().named(name) is not None else "unknown"
-            await self._trail.append(
-                Event(self._clock(), known, Action.SIGN_IN_REFUSED, detail={"from": address, "via": "password"})
-            )
+            await self._refused(name if managers.named(name) is not None else "unknown", address)
             return Denied(Reason.NOT_SIGNED_IN, "wrong name or password")
-        return await self.open(actor, "password", address, instead_of=instead_of)
+        for bucket, key in buckets:
+            bucket.found(key)
+        opened = await self.open(actor, address, source=source_of(hashed), instead_of=instead_of)
+        return Opened(opened.identifier, opened.signed_in, self._devices.renewed(devices, name, hashed))
 
-    async def open(self, actor: Actor, via: str, address: str, *, instead_of: str | None = None) -> Opened:
-        """A session for somebody who has shown who they are. Raises StoreDown."""
+    async def open(
+        self,
+        actor: Actor,
+        address: str,
+        *,
+        source: str = "",
+        claims: Claims | None = None,
+        instead_of: str | None = None,
+    ) -> Opened:
+        """A session for somebody who has shown who they are: `source` and `claims` as `ManagerSession` has them.
+        Raises StoreDown."""
         now = self._clock()
         identifier, form = secrets.token_urlsafe(24), secrets.token_urlsafe(16)
-        session = ManagerSession(actor.name, via, form, now, actor.may, actor.ids)
-        await self._trail.append(Event(now, actor.name, Action.SIGNED_IN, detail={"from": address, "via": via}))
+        session = ManagerSession(actor.name, actor.via, form, now, source, claims or {})
+        await self._trail.append(Event(now, actor.name, Action.SIGNED_IN, detail={"from": address, "via": actor.via}))
         await self._sessions.open(identifier, session, life=LIFE, instead_of=instead_of)
-        return Opened(identifier, SignedIn(actor, form, via))
+        return Opened(identifier, SignedIn(actor, form, actor.via))
 
-    async def of(self, identifier: str) -> SignedIn | None:
-        """Who this session is, as the configuration has them now. Raises StoreDown."""
+    async def of(self, identifier: str, said: Actor | None = None) -> SignedIn | None:
+        """Who this session is, as the configuration has them now. `said`: whom a proxy in front names, with the
+        rights of the groups it names. Raises StoreDown."""
         session = await self._sessions.find(identifier)
-        if session is None or session.via != self._way or self._clock() - session.created_at >= LIFE:
+        if session is None or self._clock() - session.created_at >= LIFE:
             return None
-        if session.via == "password":
-            actor = self._managers().named(session.name)
-            return None if actor is None else SignedIn(actor, session.form, session.via)
-        return SignedIn(Actor(session.name, session.may, session.ids), session.form, session.via)
+        actor = self._actor(session, said)
+        return None if actor is None or actor.via != session.via else SignedIn(actor, session.form, session.via)
 
     async def out(self, identifier: str) -> None:
         """Raises StoreDown."""
         session = await self._sessions.find(identifier)
         await self._sessions.end(identifier)
         if session is not None:
-            await self._trail.note(Event(self._clock(), session.name, Action.SIGNED_OUT))
+            detail = {"via": session.via}
+            await self._trail.note(Event(self._clock(), session.name, Action.SIGNED_OUT, detail=detail))
+
+    def _actor(self, session: ManagerSession, said: Actor | None) -> Actor | None:
+        """None where sessions that began in this way are over."""
+        if self._config.trusted_header is not None:
+            return said if said is not None and said.name == session.name else None
+        if self._config.oidc is not None:
+            ours = session.source == self._config.oidc.issuer
+            return entitled(self._config.oidc, session.name, session.claims) if ours else None
+        hashed = self._managers().hash_of(session.name)
+        ours = hashed is not None and session.source == source_of(hashed)
+        return self._managers().named(session.name) if ours else None
+
+    async def _refused(self, who: str, address: str) -> None:
+        """A line in the record, or where there are too many a number in the next one."""
+        tries = self._tries
+        if tries.lines.wait(""):
+            tries.unwritten += 1
+            return
+        tries.lines.missed("")
+        detail = {"from": address, "via": "password"}
+        if tries.unwritten:
+            detail["more"], tries.unwritten = str(tries.unwritten), 0
+        await self._trail.append(Event(self._clock(), who, Action.SIGN_IN_REFUSED, detail=detail))
+
+
+def source_of(hashed: str) -> str:
+    """What ties a session to the password it began with."""
+    return hashlib.sha256(hashed.encode()).hexdigest()[:32]

@@ -15,11 +15,11 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.access.permits import Actor
-from gateway.access.rights import permissions, texts_of
+from gateway.access.rights import asked_of, entitled, texts_of
 from gateway.admin.pages import manage_page
 from gateway.admin.session import Desk, navigates, see_other
 from gateway.config import Oidc, Origin
+from gateway.config_entries import is_of_the_record
 from gateway.links.text import clean
 from gateway.reasons import Reason
 from gateway.store.sign_in_attempts import SignInAttempts
@@ -78,15 +78,21 @@ class OidcDoor:
         except ProviderFailed as error:
             return self._page(visit, kept["to"], trouble="failed", detail=str(error))
         name = clean(next(iter(texts_of(claims.get(self.config.name))), "") or str(claims["sub"]))
-        may = permissions(self.config.rights, texts_of(claims.get(self.config.groups)), claims)
-        if name is None or not may:
+        said = asked_of(self.config, claims)
+        actor = entitled(self.config, name, said) if name is not None else None
+        if actor is None:
             return self._page(visit, kept["to"], trouble="nothing", detail="no right fits")
-        ids = tuple(dict.fromkeys(one for claim in self.config.ids for one in texts_of(claims.get(claim))))
+        if is_of_the_record(actor.name):
+            return self._page(visit, kept["to"], trouble="name", detail="a name that the record uses itself")
         before = await self.desk.who(visit)
         opened = await self.desk.sign_in.open(
-            Actor(name, may, ids), "oidc", visit.client, instead_of=before[1] if before else None
+            actor,
+            visit.client,
+            source=self.config.issuer,
+            claims=said,
+            instead_of=before[1] if before else None,
         )
-        visit.who = name
+        visit.who = actor.name
         response = see_other(kept["to"])
         self.desk.remember(response, opened.identifier)
         self._set(response, "", life=0)
@@ -129,7 +135,7 @@ class OidcDoor:
         return manage_page(
             visit,
             "manage_sign_in_elsewhere.html",
-            status={"": 200, "failed": 502, "nothing": 403}.get(trouble, 401),
+            status={"": 200, "failed": 502, "nothing": 403, "name": 403}.get(trouble, 401),
             to=to,
             trouble=trouble,
             ref=visit.ref,

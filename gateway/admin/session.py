@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from aiohttp import web
 
+from gateway.access.devices import LIFE as DEVICE_LIFE
+from gateway.access.devices import read_tokens, write_tokens
 from gateway.access.outcome import Denied
+from gateway.access.permits import Actor
 from gateway.access.signing_in import ID_LENGTH, LIFE, SignedIn, SignIn
 from gateway.config import Origin, Prefixes
 from gateway.policy.target import Ambiguity, parse_target
@@ -44,12 +47,16 @@ class Desk:
     sign_in: SignIn
     origin: Origin
     prefixes: Prefixes
-    # Whom a proxy in front says a request is from, where managers sign in that way.
-    vouched: Callable[[web.BaseRequest], str | None] | None = None
+    # Whom a proxy in front says a request is from, where managers sign in that way: only as long as it says so.
+    vouched: Callable[[web.BaseRequest], Actor | None] | None = None
 
     @property
     def cookie(self) -> str:
         return "__Host-gateway-manager" if self.origin.secure else "gateway-manager"
+
+    @property
+    def device_cookie(self) -> str:
+        return "__Host-gateway-device" if self.origin.secure else "gateway-device"
 
     @property
     def home(self) -> str:
@@ -69,21 +76,16 @@ class Desk:
 
     def sent(self, request: web.BaseRequest) -> list[str]:
         """All ids a browser sent under our cookie's name."""
-        found: dict[str, None] = {}
-        for header in request.headers.getall("Cookie", ()):
-            for pair in header.split(";"):
-                name, equals, value = pair.strip(" \t").partition("=")
-                if equals and name == self.cookie and _ID.fullmatch(value):
-                    found[value] = None
-        return list(found)[:_MOST]
+        return [one for one in _values(request, self.cookie) if _ID.fullmatch(one)][:_MOST]
+
+    def devices(self, request: web.BaseRequest) -> list[str]:
+        """What it shows of sign-ins before."""
+        return [token for one in _values(request, self.device_cookie)[:_MOST] for token in read_tokens(one)]
 
     async def who(self, visit: ManageVisit) -> tuple[SignedIn, str] | None:
         """The one live session of this browser, with its id. Raises StoreDown."""
-        live = [(found, one) for one in self.sent(visit.request) if (found := await self.sign_in.of(one)) is not None]
-        if self.vouched is not None:
-            # Only as long as the proxy goes on saying the same.
-            said = self.vouched(visit.request)
-            live = [one for one in live if one[0].via == "trusted_header" and one[0].actor.name == said]
+        said = self.vouched(visit.request) if self.vouched is not None else None
+        live = [(found, one) for one in self.sent(visit.request) if (found := await self.sign_in.of(one, said))]
         if len(live) != 1:
             return None
         visit.who = live[0][0].actor.name
@@ -121,6 +123,13 @@ class Desk:
     def remember(self, response: web.Response, identifier: str) -> None:
         response.headers.add("Set-Cookie", f"{self.cookie}={identifier}; {self._attributes}; Max-Age={LIFE // 1000}")
 
+    def recognise(self, response: web.Response, devices: Sequence[str]) -> None:
+        """Let this browser be known at its next sign-in; signing out doesn't change that."""
+        # Strict: nobody signs in but by our own form.
+        secure = "; Secure" if self.origin.secure else ""
+        line = f"{self.device_cookie}={write_tokens(devices)}; Path=/; HttpOnly; SameSite=Strict{secure}"
+        response.headers.add("Set-Cookie", f"{line}; Max-Age={DEVICE_LIFE // 1000}")
+
     def forget(self, response: web.Response) -> None:
         response.headers.add(
             "Set-Cookie", f"{self.cookie}=; {self._attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
@@ -137,6 +146,17 @@ class Desk:
         wanted = visit.target.path + (f"?{visit.target.query}" if visit.target.query else "")
         visit.reason = Reason.NOT_SIGNED_IN
         return see_other(f"{self.home}/sign-in?to={quote(wanted, safe='')}")
+
+
+def _values(request: web.BaseRequest, cookie: str) -> list[str]:
+    """All that a browser sent under this name, each once."""
+    found: dict[str, None] = {}
+    for header in request.headers.getall("Cookie", ()):
+        for pair in header.split(";"):
+            name, equals, value = pair.strip(" \t").partition("=")
+            if equals and name == cookie:
+                found[value] = None
+    return list(found)
 
 
 def navigates(request: web.BaseRequest) -> bool:

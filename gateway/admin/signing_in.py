@@ -70,6 +70,7 @@ class SignInDoor:
             fields.get("name", "").strip(),
             fields.get("password", ""),
             visit.client,
+            devices=self.desk.devices(visit.request),
             instead_of=before[1] if before else None,
         )
         if isinstance(outcome, Denied):
@@ -78,18 +79,20 @@ class SignInDoor:
         visit.who = outcome.signed_in.actor.name
         response = see_other(to)
         self.desk.remember(response, outcome.identifier)
+        self.desk.recognise(response, outcome.devices)
         return response
 
     def _form(self, visit: ManageVisit, to: str, *, name: str = "", denied: Denied | None = None) -> web.Response:
-        too_many = denied is not None and denied.reason is Reason.TOO_MANY_TRIES
+        later = denied is not None and denied.reason in (Reason.TOO_MANY_TRIES, Reason.SIGN_IN_BUSY)
         return manage_page(
             visit,
             "manage_sign_in.html",
             status=denied.reason.status if denied else 200,
-            headers={"Retry-After": denied.detail} if too_many and denied else None,
+            headers={"Retry-After": denied.detail} if later and denied else None,
             to=to,
             name=name,
             wrong=denied is not None,
-            too_many=too_many,
+            later=later,
+            busy=denied is not None and denied.reason is Reason.SIGN_IN_BUSY,
             home=self.desk.home,
         )

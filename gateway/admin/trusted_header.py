@@ -1,7 +1,8 @@
 """`{own}/manage/sign-in` where a proxy in front of the managing origin says who somebody is.
 
-Rule: only the peers named in the configuration may say so, by exactly one header of exactly that name; the
-session lasts as long as they go on saying the same.
+Rule: only the peers named in the configuration may say so, by exactly one header of exactly that name for
+each thing they say. Both are read at each request: the session lasts as long as they go on naming the same
+person, with the rights of the groups they name then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.access.rights import permissions, split_groups
 from gateway.admin.pages import manage_page
 from gateway.admin.session import Desk, navigates, see_other
 from gateway.config import TrustedHeader
+from gateway.config_entries import is_of_the_record
 from gateway.links.text import clean
 from gateway.reasons import Reason
 from gateway.web.client_address import TrustedProxies
@@ -37,17 +39,18 @@ class HeaderReader:
         if len(said) != 1:
             return None
         name = clean(said[0])
+        if name is None or name != said[0].strip():
+            return None
         # A colon stands in names of the record that are nobody's in particular: `cli:root`.
-        return name if name == said[0].strip() and ":" not in name else None
+        return None if ":" in name or is_of_the_record(name) else name
 
     def actor(self, request: web.BaseRequest) -> Actor | None:
         name = self.name(request)
-        if name is None:
-            return None
         said = request.headers.getall(self.config.groups, []) if self.config.groups else []
-        groups = tuple(group for one in said for group in split_groups(one))
-        may = permissions(self.config.rights, groups)
-        return Actor(name, may, (name,)) if may else None
+        if name is None or len(said) > 1:
+            return None
+        may = permissions(self.config.rights, split_groups(said[0]) if said else ())
+        return Actor(name, may, (name,), "trusted_header") if may else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class HeaderDoor:
                 ref=visit.ref,
                 home=self.desk.home,
             )
-        opened = await self.desk.sign_in.open(actor, "trusted_header", visit.client)
+        opened = await self.desk.sign_in.open(actor, visit.client)
         visit.who = actor.name
         response = see_other(to)
         self.desk.remember(response, opened.identifier)

@@ -88,15 +88,16 @@ class ApiDoor:
         return answer
 
     def _who(self, visit: ManageVisit) -> Actor | web.Response:
-        wait = self.wrong.wait(visit.client)
-        if wait:
-            return problem(
-                visit, Reason.TOO_MANY_TRIES, "too many wrong tokens from here", headers={"Retry-After": str(wait)}
-            )
         given = visit.request.headers.getall("Authorization", [])
         token = given[0][len(_SCHEME) :].strip() if len(given) == 1 and given[0].lower().startswith(_SCHEME) else None
         actor = self.managers().by_token(token) if token else None
         if actor is None:
+            # Only who is wrong has to wait: a token can't be guessed, and others behind an address may try.
+            wait = self.wrong.wait(visit.client)
+            if wait:
+                return problem(
+                    visit, Reason.TOO_MANY_TRIES, "too many wrong tokens from here", headers={"Retry-After": str(wait)}
+                )
             if token:
                 self.wrong.missed(visit.client)
             what = "this token is not a manager's" if token else "a manager's token is needed: Authorization: Bearer …"

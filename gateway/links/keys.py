@@ -39,6 +39,7 @@ class Keys:
     _sealing: tuple[AESGCM, ...] = field(repr=False)
     _forms: tuple[bytes, ...] = field(repr=False)
     _backups: tuple[bytes, ...] = field(repr=False)
+    _devices: tuple[bytes, ...] = field(repr=False)
 
     @classmethod
     def derive(cls, secrets: Sequence[bytes]) -> Keys:
@@ -53,6 +54,7 @@ class Keys:
             _sealing=tuple(AESGCM(_derived(secret, b"seal")) for secret in secrets),
             _forms=tuple(_derived(secret, b"form") for secret in secrets),
             _backups=tuple(_derived(secret, b"backup") for secret in secrets),
+            _devices=tuple(_derived(secret, b"device") for secret in secrets),
         )
 
     @property
@@ -89,6 +91,12 @@ class Keys:
 
     def check_form(self, message: bytes, signature: bytes) -> bool:
         return any(hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], signature) for key in self._forms)
+
+    def sign_device(self, message: bytes) -> bytes:
+        return hmac.digest(self._devices[0], message, "sha256")[:16]
+
+    def check_device(self, message: bytes, signature: bytes) -> bool:
+        return any(hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], signature) for key in self._devices)
 
     def sign_backup(self, digest: bytes) -> bytes:
         """Shows that a backup came from whoever holds the secret: a link that is restored opens an item."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.store import names
@@ -17,15 +18,16 @@ from gateway.store.records import check_version, to_hash
 
 @dataclass(frozen=True, slots=True)
 class ManagerSession:
-    """`via` is password, trusted_header or oidc. `may` and `ids` are those that the sign-in brought along; by
-    password they are looked up in the configuration each time. `form` is the token of this session's forms."""
+    """`via` is password, trusted_header or oidc, `source` what vouched: the provider, or a hash that ties the session
+    to one password. `claims` are what a provider said of this manager; what they may do is never kept, the
+    configuration says it each time. `form` is the token of this session's forms."""
 
     name: str
     via: str
     form: str = field(repr=False)
     created_at: int
-    may: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
+    source: str = ""
+    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class ManagerSessions:
@@ -40,8 +42,8 @@ class ManagerSessions:
             via=session.via,
             form=session.form,
             created_at=session.created_at,
-            may=json.dumps(session.may),
-            ids=json.dumps(session.ids),
+            source=session.source,
+            claims=json.dumps(session.claims),
         )
 
         def fill(pipe: object) -> None:
@@ -65,10 +67,10 @@ class ManagerSessions:
                 via=found["via"],
                 form=found["form"],
                 created_at=int(found["created_at"]),
-                may=tuple(map(str, json.loads(found["may"]))),
-                ids=tuple(map(str, json.loads(found["ids"]))),
+                source=found["source"],
+                claims={name: tuple(map(str, of)) for name, of in json.loads(found["claims"]).items()},
             )
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, AttributeError):
             return None  # half of one is none
 
     async def end(self, identifier: str) -> None:

@@ -53,6 +53,8 @@ async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolve
                 target = step.address.render(variables)
                 canonical = parse_target(target) if target is not None else None
                 sent = getattr(canonical, "sent", None)
+                if sent is None and step is policy.item.steps[0]:
+                    return Resolved("gone", identity)  # nothing of that name can ever be asked for
                 if sent is None:
                     raise UpstreamDown("a resolve request could not be written from the item's variables")
                 headers = [("Accept", "application/json, application/xml;q=0.9, */*;q=0.5")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.access.issue import IssueRefused, LinkView
-from gateway.access.managing import AccessView, ManagerDesk, Recognised
+from gateway.access.managing import AccessView, AuditPage, AuditQuery, ManagerDesk, Recognised
 from gateway.access.permits import Actor, everything
 from gateway.errors import StoreDown, UpstreamDown
 from gateway.links.events import Action, Event
@@ -137,6 +137,36 @@ async def test_the_log_is_read_backwards_page_by_page(store: Store) -> None:
     assert [event.at for event in found] == list(range(1_202, 0, -1))
     older = [event async for event in trail.backwards(before=found[9].id)]
     assert [event.at for event in older] == list(range(1_192, 0, -1))
+
+
+async def test_what_can_never_be_theirs_is_refused_without_asking_the_media_server(office: Office) -> None:
+    """How long the answer took would have said whether the item exists."""
+    few = Actor("few", ("tv:other*",), ("u1",))
+    for item in ("film1", "nofilm"):
+        assert status(await office.desk.access(few, "tv", item)) == 403
+        assert status(await office.desk.create(few, "tv", item, {"name": "x"})) == 403
+    assert office.world.media.asked == 0
+    nobody = Actor("own", ("tv:own",))  # without ids nothing is theirs
+    assert status(await office.desk.access(nobody, "tv", "film1")) == 403
+    assert office.world.media.asked == 0
+    assert isinstance(await office.desk.access(few, "tv", "other1"), AccessView)
+
+
+async def test_a_name_alone_reads_nobody_elses_lines(office: Office) -> None:
+    await office.link()
+    await office.desk.exported(ALICE, {"format": "csv"})
+
+    async def read(actor: Actor) -> list[Action]:
+        page = await office.desk.audit(actor, AuditQuery())
+        assert isinstance(page, AuditPage)
+        return [event.action for event in page.events]
+
+    assert await read(ALICE) == [Action.GUESTS_EXPORTED, Action.LINK_CREATED]
+    narrowed = Actor("alice", ("radio:*",))
+    assert await read(narrowed) == [Action.GUESTS_EXPORTED]
+    namesake = Actor("alice", ("radio:*",), via="oidc")
+    assert await read(namesake) == []
+    assert await read(ALL) == [Action.GUESTS_EXPORTED, Action.LINK_CREATED]
 
 
 async def test_an_address_means_the_item_of_the_server_it_names(office: Office) -> None:

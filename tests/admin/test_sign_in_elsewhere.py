@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import aiohttp
 import pytest
 
+from gateway.config_file import load_config
+from gateway.loading import loaded
 from tests.admin.conftest import ManagerBrowser
 from tests.api.conftest import POLICY, Library
 from tests.running import Running, free_port, running_gateway
@@ -74,12 +76,43 @@ async def test_the_session_ends_with_the_proxys_word(behind: Behind) -> None:
     assert (await browser.get(WINDOW)).status == 303
 
 
+async def test_the_groups_count_as_they_are_named_with_each_request(behind: Behind) -> None:
+    browser = behind.browser()
+    await browser.get(f"{HOME}/sign-in", headers=said("ada"))
+    assert (await browser.get(WINDOW, headers=said("ada"))).status == 200
+    assert (await browser.get(WINDOW, headers=said("ada", "owners"))).status == 403  # not an owner here
+    for lost in (said("ada", "nobody"), said("ada", ""), "X-Remote-User: ada\r\nSec-Fetch-Dest: document\r\n"):
+        assert (await browser.get(WINDOW, headers=lost)).status == 303
+    assert (await browser.get(WINDOW, headers=said("ada") + "X-Remote-Groups: owners\r\n")).status == 303
+    assert (await browser.get(WINDOW, headers=said("ada"))).status == 200
+
+
+async def test_a_change_of_the_rights_counts_at_once(behind: Behind) -> None:
+    browser = behind.browser()
+    await browser.get(f"{HOME}/sign-in", headers=said("ada"))
+    assert (await browser.get(WINDOW, headers=said("ada"))).status == 200
+    await reconfigured(behind.running, 'group: editors, may: ["tv:*"]', 'group: editors, may: ["tv:x*"]')
+    assert (await browser.get(WINDOW, headers=said("ada"))).status == 403
+
+
+async def reconfigured(running: Running, before: str, after: str) -> None:
+    file = running.config.file
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    await running.gateway.adapt(loaded(load_config(file, need_servers=True)))
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         "", "X-Remote-Groups: editors\r\n", "X_Remote_User: ada\r\nX_Remote_Groups: editors\r\n",
         "X-Remote-User: ada\r\nX-Remote-User: bob\r\nX-Remote-Groups: editors\r\n",
         "X-Remote-User: \r\nX-Remote-Groups: editors\r\n",
+        "X-Remote-User: ada\r\nX-Remote-Groups: editors\r\nX-Remote-Groups: editors\r\n",
+        "X-Remote-User: guest\r\nX-Remote-Groups: editors\r\n",
+        "X-Remote-User: Gateway\r\nX-Remote-Groups: editors\r\n",
+        "X-Remote-User: system\r\nX-Remote-Groups: editors\r\n",
+        "X-Remote-User: cli:root\r\nX-Remote-Groups: editors\r\n",
     ],
 )  # fmt: skip
 async def test_no_word_is_no_sign_in(behind: Behind, headers: str) -> None:
@@ -230,6 +263,29 @@ async def test_claims_and_ids_decide_what_somebody_may(
     status, _, page = await walker.go("GET", start)
     assert status == 200
     assert "Film abc123" in page
+
+
+async def test_rights_are_those_of_the_configuration_in_force(elsewhere: WithProvider, walker: Walker) -> None:
+    start = f"http://127.0.0.1:{elsewhere.port}{WINDOW}"
+    assert (await walker.sign_in(start, "ada+editors"))[0] == 200
+    await reconfigured(elsewhere.running, 'group: editors, may: ["tv:*"]', 'group: editors, may: ["tv:x*"]')
+    assert (await walker.go("GET", start))[0] == 403
+    await reconfigured(elsewhere.running, 'group: editors, may: ["tv:x*"]', 'group: staff, may: ["tv:*"]')
+    assert (await walker.go("GET", start))[0] == 403  # an owner's right is left, by a claim
+    await reconfigured(elsewhere.running, 'group: staff, may: ["tv:*"]', 'group: editors, may: ["tv:*"]')
+    assert (await walker.go("GET", start))[0] == 200
+    # Another provider's word is another word.
+    await reconfigured(
+        elsewhere.running, f"issuer: http://127.0.0.1:{elsewhere.provider}", "issuer: http://127.0.0.1:9"
+    )
+    assert "/sign-in?to=" in (await walker.go("GET", start))[1]
+
+
+@pytest.mark.parametrize("name", ["guest+editors", "System+editors", "cli:root+editors"])
+async def test_a_name_of_the_records_own_signs_nobody_in(elsewhere: WithProvider, walker: Walker, name: str) -> None:
+    status, _, page = await walker.sign_in(f"http://127.0.0.1:{elsewhere.port}{WINDOW}", name)
+    assert status == 403
+    assert "own record" in page
 
 
 async def test_a_sign_in_is_good_once_and_in_one_browser(elsewhere: WithProvider, walker: Walker) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.admin.conftest import ManagerBrowser, Managing, form_of
-from tests.running import ask
+from gateway.access.passwords import hash_password
+from gateway.config_file import load_config
+from gateway.loading import loaded
+from tests.admin.conftest import PASSWORDS, ManagerBrowser, Managing, form_of
+from tests.api.conftest import POLICY, Library
+from tests.running import Answer, Running, ask, free_port, running_gateway
 
 HOME = "/_gateway/manage"
 
@@ -31,7 +39,9 @@ async def test_without_a_sign_in_every_page_leads_to_it_and_back(managing: Manag
 async def test_the_cookie_is_kept_from_scripts_and_the_pages_from_frames(managing: Managing) -> None:
     browser = managing.browser()
     answer = await browser.sign_in()
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["set-cookie"].split("; "))
+    session, device = (set(line.split("; ")) for line in answer.set_cookies)
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= session
+    assert {"HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=15552000"} <= device
     page = await browser.get(HOME)
     for name, value in {
         "cache-control": "no-store",
@@ -67,6 +77,142 @@ async def test_guessing_passwords_has_to_wait(managing: Managing) -> None:
     assert (await browser.sign_in()).status == 429  # also with the right one, for a moment
 
 
+@dataclass
+class Crowd:
+    """Browsers behind a proxy of ours, at any address they like."""
+
+    running: Running
+    port: int
+
+    def browser(self, address: str, cookies: dict[str, str] | None = None) -> Far:
+        return Far(self.port, dict(cookies or {}), address=address)
+
+
+@dataclass
+class Far(ManagerBrowser):
+    address: str = ""
+
+    async def sign_in(self, name: str = "alice", password: str | None = None, to: str = "") -> Answer:
+        headers = f"Origin: http://127.0.0.1:{self.port}\r\nX-Forwarded-For: {self.address}\r\n"
+        fields = {"name": name, "password": password or PASSWORDS[name], "to": to}
+        return await self.post(f"{HOME}/sign-in", fields, headers=headers)
+
+
+@pytest.fixture
+async def crowd(library: Library, hashes: dict[str, str], tmp_path: Path) -> AsyncIterator[Crowd]:
+    port = free_port()
+    extra = f"trusted_proxies: [127.0.0.1]\nmanage: {{listen: '127.0.0.1:{port}', url: 'http://127.0.0.1:{port}'}}\n"
+    extra += "managers:\n"
+    for name in ("alice", "owen"):
+        extra += f'  - name: {name}\n    password: "{hashes[name]}"\n    may: ["tv:*"]\n'
+    async with running_gateway(tmp_path, POLICY, library.port, extra=extra) as running:
+        yield Crowd(running, port)
+
+
+async def test_strangers_who_guess_keep_nobody_out_of_a_browser_they_have_used(crowd: Crowd) -> None:
+    known = crowd.browser("198.51.100.1")
+    assert (await known.sign_in()).status == 303
+    del known.cookies["gateway-manager"]
+    guesses = [(await crowd.browser(f"203.0.113.{n}").sign_in("alice", f"guess{n}")).status for n in range(14)]
+    assert guesses[0] == 401
+    assert guesses[-1] == 429  # from however many addresses
+    assert (await crowd.browser("198.51.100.2").sign_in()).status == 429  # a browser nobody knows waits with them
+    # One that is known does not, wherever it is now, also at the strangers' address.
+    known.address = "203.0.113.1"
+    assert (await known.sign_in()).status == 303
+
+
+async def test_a_known_browser_is_known_for_one_name_and_has_a_limit_of_its_own(crowd: Crowd) -> None:
+    known = crowd.browser("198.51.100.1")
+    assert (await known.sign_in("owen")).status == 303
+    for n in range(14):
+        await crowd.browser(f"203.0.113.{n}").sign_in("alice", "guess")
+    assert (await known.sign_in("alice")).status == 429
+    statuses = [(await known.sign_in("owen", "guess")).status for _ in range(14)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    assert (await crowd.browser("198.51.100.2").sign_in("owen")).status == 303  # nobody else waits for it
+
+
+async def test_two_managers_of_one_browser_are_both_known_there(crowd: Crowd) -> None:
+    shared = crowd.browser("198.51.100.1")
+    for name in ("alice", "owen", "alice"):
+        assert (await shared.sign_in(name)).status == 303
+    for n in range(14):
+        await crowd.browser(f"203.0.113.{n}").sign_in("owen", "guess")
+    assert (await shared.sign_in("owen")).status == 303
+
+
+async def test_of_many_guesses_at_once_no_more_are_looked_at_than_one_by_one(crowd: Crowd) -> None:
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(crowd.browser(f"203.0.113.{n}").sign_in("alice", f"guess{n}") for n in range(40))
+        )
+    statuses = [answer.status for answer in answers]
+    assert statuses.count(401) <= 11
+    assert set(statuses) <= {401, 429, 503}
+
+
+async def test_a_flood_of_guesses_hardly_delays_a_known_browser_and_leaves_few_lines(crowd: Crowd) -> None:
+    known = crowd.browser("198.51.100.1")
+    begun = time.perf_counter()
+    assert (await known.sign_in()).status == 303
+    alone = time.perf_counter() - begun
+    answers: list[int] = []
+
+    async def guess(guesser: int) -> None:
+        for n in range(10_000):
+            browser = crowd.browser(f"203.0.{guesser}.{n % 250}")
+            answer = await browser.sign_in(f"nobody{guesser}-{n}", "guess")
+            answers.append(answer.status)
+            if answer.status == 503:
+                assert answer.headers["retry-after"] == "3"
+                await asyncio.sleep(0.05)
+
+    guessers = [asyncio.create_task(guess(n)) for n in range(40)]
+    try:
+        while answers.count(401) < 4:
+            await asyncio.sleep(0.05)
+        took = []
+        for _ in range(4):
+            begun = time.perf_counter()
+            assert (await known.sign_in()).status == 303
+            took.append(time.perf_counter() - begun)
+    finally:
+        for one in guessers:
+            one.cancel()
+        await asyncio.gather(*guessers, return_exceptions=True)
+    assert answers.count(503) > 10  # the line has an end
+    # The check under way, one's own, and what forty busy guessers take of the same loop.
+    assert sorted(took)[1] < 5 * alone + 2, (alone, took)
+    lines = await crowd.running.gateway.lasting.trail._store.run(lambda client: client.xrange("gw:audit"))
+    refused = [fields for _, fields in lines if fields["action"] == "sign_in_refused"]
+    assert 1 <= len(refused) <= 8
+
+
+async def test_another_password_ends_sessions_and_known_browsers(
+    managing: Managing, library: Library, hashes: dict[str, str]
+) -> None:
+    browser = await managing.signed_in()
+    file = managing.running.config.file
+    file.write_text(file.read_text().replace(hashes["alice"], hash_password("another one")))
+    await managing.running.gateway.adapt(loaded(load_config(file, need_servers=True)))
+    assert (await browser.get(HOME)).status == 303
+    for n in range(14):
+        await managing.browser().sign_in("alice", f"guess{n}")
+    assert (await browser.sign_in("alice", "another one")).status == 429
+
+
+async def test_a_managers_rights_are_those_of_the_configuration_in_force(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    window = f"{HOME}?server=tv&item=abc123"
+    assert (await browser.get(window)).status == 200
+    file = managing.running.config.file
+    file.write_text(file.read_text().replace('may: ["tv:*"]', 'may: ["tv:other*"]'))
+    await managing.running.gateway.adapt(loaded(load_config(file, need_servers=True)))
+    assert (await browser.get(window)).status == 403
+
+
 async def test_each_sign_in_is_a_new_session_and_ends_the_one_before(managing: Managing) -> None:
     browser = await managing.signed_in()
     old = dict(browser.cookies)
@@ -84,7 +230,7 @@ async def test_signing_out_ends_the_session_whatever_cookie_is_kept(managing: Ma
     assert (await browser.get(HOME)).status == 200
     answer = await browser.post(f"{HOME}/sign-out", {"form": form_of(page)})
     assert answer.status == 303
-    assert not browser.cookies
+    assert list(browser.cookies) == ["gateway-device"]  # it opens nothing, and is of use at the next sign-in
     assert (await ManagerBrowser(managing.port, kept).get(HOME)).status == 303
 
 
@@ -138,7 +284,8 @@ async def test_a_sign_in_leads_to_our_own_pages_only(managing: Managing, to: str
 async def test_several_cookies_count_only_where_one_is_live(managing: Managing) -> None:
     browser = await managing.signed_in()
     other = await managing.signed_in("owen")
-    ((name, mine),) = browser.cookies.items()
+    name = "gateway-manager"
+    mine = browser.cookies[name]
     theirs = other.cookies[name]
     headers = "Accept: text/html\r\nSec-Fetch-Dest: document\r\n"
 
@@ -165,7 +312,8 @@ async def test_the_record_says_who_signed_in_and_never_with_what(managing: Manag
 async def test_cookies_that_were_planted_are_told_to_go_and_keep_nobody_out(managing: Managing) -> None:
     """More of them than are looked up, before ours, as those of longer paths come first."""
     browser = await managing.signed_in()
-    ((name, mine),) = browser.cookies.items()
+    name = "gateway-manager"
+    mine = browser.cookies[name]
     planted = "; ".join(f"{name}={n:032}" for n in range(9))
     headers = "Accept: text/html\r\nSec-Fetch-Dest: document\r\n"
     for path in (f"{HOME}/links", f"{HOME}/sign-in", "/_gateway/nothing"):

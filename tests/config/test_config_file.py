@@ -140,6 +140,8 @@ WRONG = {
     " not a number; write it in quotes",
     f"managers: [{{name: 'a:b', token: '{TOKEN}', may: []}}]": "3:19: managers[0].name: must be 1 to 100 characters"
     " without : and control characters",
+    f"managers: [{{name: Gateway, token: '{TOKEN}', may: []}}]": "3:19: managers[0].name: is a name that the record"
+    " uses itself; take another",
     "managers: [al]": "3:12: managers[0]: must be a mapping (key: value)",
     # YAML itself
     "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2": "4:1: listen: given twice (first on line 3)",

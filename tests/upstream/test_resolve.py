@@ -87,6 +87,17 @@ async def test_a_type_the_policy_does_not_share_is_no_item() -> None:
     assert (await resolved("abc1", answers)).state == "gone"
 
 
+async def test_an_id_that_can_stand_in_no_address_is_gone_and_not_asked_for() -> None:
+    dots = load_policy_text(
+        """
+server: x
+item: {id: "[a-z.]{3,20}", resolve: [{request: "GET /items/{id}/about"}]}
+kinds: {video: {open: "/m/{id}/", allow: ["page GET /m/{id}/"]}}
+"""
+    )
+    assert (await resolved("au..", {}, dots)).state == "gone"
+
+
 @pytest.mark.parametrize("page", [b"<h1>Back soon</h1>", b""])
 async def test_a_page_instead_of_data_is_a_broken_server_and_no_lost_item(page: bytes) -> None:
     """A maintenance page with status 200 must not end the grants of everybody who reloads."""
