@@ -57,6 +57,8 @@ from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
 from gateway.web.edge import Handler, Refused
 from gateway.web.i18n import Catalogues
+from gateway.web.language import language_cookie_name
+from gateway.web.language_door import LanguageDoor
 from gateway.web.pages import Pages
 from gateway.web.session import SessionCookie
 from gateway.web.static_door import StaticDoor
@@ -210,11 +212,17 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         own=(
             OwnPath("/watch", watch.handle, below=True),
             OwnPath("/leave", leave.handle),
+            OwnPath("/language", LanguageDoor().handle),
             OwnPath("/back", BackDoor(grants, sessions, way_back).handle),
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),
         ),
-        cookies=(sessions.name, form_cookie_name(config.public_url), remembered_cookie_name(config.public_url)),
+        cookies=(
+            sessions.name,
+            form_cookie_name(config.public_url),
+            remembered_cookie_name(config.public_url),
+            language_cookie_name(secure=config.public_url.secure),
+        ),
         health=health,
     )
     desk = LinkDesk(store, servers, config.prefixes, clock=now)
@@ -291,11 +299,17 @@ def _managing(shared: _Shared, lasting: Lasting, links: LinkDesk, signing: Signi
             ManagePath("/manage/guests/export", guests.export),
             ManagePath("/manage/guests/live", guests.live),
             ManagePath("/manage/poster", PosterDoor(desk, items).handle),
+            ManagePath("/language", LanguageDoor(config.manage.url).handle_manager),
             *signing_in,
             ManagePath("/static", statics.static, below=True),
             ManagePath("/theme/logo", statics.logo),
         ),
-        cookies=(desk.cookie, desk.device_cookie, attempt_cookie_name(config.manage.url)),
+        cookies=(
+            desk.cookie,
+            desk.device_cookie,
+            attempt_cookie_name(config.manage.url),
+            language_cookie_name(secure=config.manage.url.secure),
+        ),
         health=shared.health,
     )
 

@@ -154,7 +154,13 @@ class ManageDoor:
             reason = Reason.NOT_PERMITTED if found.status == 403 else Reason.CHANGE_REFUSED
             visit.reason, visit.detail = reason, found.text
             return self._page(
-                visit, signed_in, "manage_closed.html", status=found.status, why=_why(found), text=found.text
+                visit,
+                signed_in,
+                "manage_closed.html",
+                status=found.status,
+                why=_why(found),
+                text=found.text,
+                again=None if asked else place.address(self.desk.home),
             )
         if asked.get("item") not in (None, found.item.item):
             return see_other(Place(place.server, found.item.item, place.kind).address(self.desk.home))
@@ -173,6 +179,7 @@ class ManageDoor:
             full=len(found.links) >= found.allowed,
             qr=_qr(opened),
             poster=self._poster(found),
+            again=None if asked else _again(place, opened, self.desk.home),
             rfc3339=rfc3339,
         )
 
@@ -210,6 +217,12 @@ class ManageDoor:
             policy=SCRIPTS,
             **values,
         )
+
+
+def _again(place: Place, opened: Opened, home: str) -> str:
+    """Where a GET shows the window that a post has opened."""
+    link = {"link": opened.link.link.id} if opened.link is not None else {}
+    return place.address(home, view=opened.view, **link) if opened.view else place.address(home)
 
 
 def _why(refused: IssueRefused) -> str:

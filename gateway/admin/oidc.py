@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
@@ -140,4 +140,6 @@ class OidcDoor:
             trouble=trouble,
             ref=visit.ref,
             home=self.desk.home,
+            # Never the callback: what it was given is good once.
+            again=f"{self.desk.home}/sign-in?{urlencode({'to': to})}",
         )

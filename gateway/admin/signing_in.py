@@ -8,7 +8,7 @@ path of our own below `{own}/manage`, whatever the address says.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
@@ -89,6 +89,7 @@ class SignInDoor:
             "manage_sign_in.html",
             status=denied.reason.status if denied else 200,
             headers={"Retry-After": denied.detail} if later and denied else None,
+            again=f"{self.desk.home}/sign-in?{urlencode({'to': to})}",
             to=to,
             name=name,
             wrong=denied is not None,

@@ -23,6 +23,7 @@ from gateway.policy.model import Policy
 from gateway.reasons import Reason
 from gateway.web.client_address import neighbourhood
 from gateway.web.form import read_form
+from gateway.web.language_door import chosen_on_link
 from gateway.web.navigation import ahead_of_time, not_opened
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse, takes_page
@@ -55,6 +56,9 @@ class EntryDoor:
         unopened = not_opened(visit.request.headers)
         if unopened is not None:
             return refuse(visit, Reason.NOT_OPENED, detail=unopened)
+        chosen = chosen_on_link(visit)
+        if chosen is not None:
+            return chosen
         address = neighbourhood(self.client(visit.request))
         wait = self.guesses.wait(address)
         if wait:

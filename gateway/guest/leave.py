@@ -18,6 +18,8 @@ from gateway.web.same_origin import foreign
 from gateway.web.session import SessionCookie
 from gateway.web.visit import Visit
 
+_LEFT = "left"  # the query under which somebody who has left reads that once more, in another language
+
 
 @dataclass(frozen=True, slots=True)
 class LeaveDoor:
@@ -30,7 +32,9 @@ class LeaveDoor:
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         if visit.request.method in ("GET", "HEAD"):
-            return self._page(visit, "ask" if self.sessions.grant_ids(visit.request) else "none")
+            if self.sessions.grant_ids(visit.request):
+                return self._page(visit, "ask")
+            return self._page(visit, "left" if visit.target.query == _LEFT else "none")
         if visit.request.method == "POST":
             return await self._leave(visit)
         return refuse(visit, Reason.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD, POST"})
@@ -58,4 +62,5 @@ class LeaveDoor:
         return response
 
     def _page(self, visit: Visit, step: str) -> web.Response:
-        return visit.pages.respond(visit.request, "leave.html", step=step)
+        again = f"{visit.target.path}?{_LEFT}" if step == "left" else None
+        return visit.pages.respond(visit.request, "leave.html", step=step, again=again)

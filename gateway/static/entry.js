@@ -16,3 +16,15 @@ document.addEventListener("submit", (event) => {
   form.action = location.href; // an empty action means the address at the time of sending
   history.replaceState(null, "", form.dataset.back);
 });
+
+/**
+ * Another language is the same page: its place in the history is taken, not the next one. The one before
+ * would keep the link.
+ */
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-replace]") : null;
+  if (!(link instanceof HTMLAnchorElement) || event.button !== 0) return;
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // a window or tab of its own
+  event.preventDefault();
+  location.replace(link.href);
+});

@@ -4,6 +4,8 @@
  * Copying an address, with a word that it was done; the address stands in a field for those who copy by hand.
  */
 
+import { number } from "./language.js";
+
 /** @param {string} text */
 async function copy(text) {
   if (navigator.clipboard && window.isSecureContext) {
@@ -64,14 +66,14 @@ async function refresh(live) {
   if (!answer.ok) return;
   const numbers = await answer.json();
   const now = live.querySelector("[data-live-present]");
-  if (now) now.textContent = (now.textContent ?? "").replace(/\d[\d,.]*/, String(numbers.present));
+  if (now) now.textContent = number(numbers.present);
   for (const row of /** @type {NodeListOf<HTMLElement>} */ (live.querySelectorAll("[data-guest]"))) {
     const one = numbers.guests[row.dataset.guest ?? ""];
     if (!one) continue;
     const here = /** @type {HTMLElement | null} */ (row.querySelector("[data-here]"));
     const watched = row.querySelector("[data-watched]");
     if (here) here.hidden = !one.present;
-    if (watched) watched.textContent = String(one.watched);
+    if (watched) watched.textContent = number(one.watched);
   }
 }
 

@@ -1,33 +1,26 @@
-"""Every text of the guest pages, in the language the guest's browser asks for.
+"""Every text of our pages, in the language the browser asks for or the guest has chosen.
 
-A catalogue is one YAML file of flat dotted keys, `locales/<language>.yaml`. `en.yaml` is complete;
-another may leave keys out and then speaks English there. Values hold `{name}` where something is
-filled in, and never markup: templates escape what they get.
-
-Why not gettext: the few hundred sentences need keys, plurals and a date order, not a tool chain.
+Rule: a language chosen by hand wins if it is on offer; then what the browser prefers; then the first on
+offer. A text that a language leaves out is English. How plurals, dates and numbers are written is CLDR's
+to say (see `catalogue`); times are those of a 24-hour clock with their zone, digits are 0-9 everywhere:
+they stand beside addresses and codes, and scripts on the page write the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
 from pathlib import Path
 
-from gateway import yaml_source
-from gateway.errors import BadFile
+from babel import Locale as Cldr
+from babel.dates import get_date_format
+from babel.numbers import format_decimal
 
-FALLBACK = "en"
-FOLDER = Path(__file__).parent.parent / "locales"
+from gateway.web.catalogue import FALLBACK, FOLDER, cldr_of, no_texts, read_catalogue
 
-# Plural forms: which of one/two/few/many/other a count takes. Languages that are not here use English's.
-_PLURALS: Mapping[str, Callable[[int], str]] = {
-    "en": lambda count: "one" if count == 1 else "other",
-    "fr": lambda count: "one" if count in (0, 1) else "other",
-    "he": lambda count: "one" if count == 1 else "two" if count == 2 else "other",
-    "ja": lambda count: "other",
-}
+# What some programs still call these languages (Java before 17, old Androids)
+_FORMER = {"iw": "he", "in": "id", "ji": "yi"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +34,13 @@ class Locale:
     @property
     def direction(self) -> str:
         """`ltr` or `rtl`, for the dir attribute."""
-        return self.t("direction")
+        return self._cldr.text_direction
 
-    def has(self, key: str) -> bool:
-        return key in self.texts or key in self.fallback
+    @property
+    def name(self) -> str:
+        """What its speakers call it."""
+        name = Cldr.parse(self.language, sep="-").get_display_name() or self.language
+        return name[:1].upper() + name[1:]
 
     def t(self, key: str, **values: object) -> str:
         """The text of `key`, filled. With a `count` the plural form `key.one`, `key.other` … is taken.
@@ -52,26 +48,27 @@ class Locale:
         Raises KeyError for a key or value that is missing: a page that would show a hole is a bug,
         and a test renders them all.
         """
+        text = self.texts.get(key) or self.fallback.get(key)
         count = values.get("count")
-        if isinstance(count, int) and not self.has(key):
-            form = _PLURALS.get(self.language, _PLURALS[FALLBACK])(count)
-            key = f"{key}.{form}" if self.has(f"{key}.{form}") else f"{key}.other"
+        if isinstance(count, int):
             values = {**values, "count": self.number(count)}
-        text = self.texts.get(key)
-        return (self.fallback[key] if text is None else text).format_map(values)
+            text = text or self._plural(key, count)
+        if text is None:
+            raise KeyError(key)
+        return text.format_map(values)
 
     def number(self, value: int) -> str:
-        """Digits in groups of three."""
-        return f"{value:,}".replace(",", self.t("number.group"))
+        """In groups of digits."""
+        if abs(value) < 10 ** (2 + int(self.texts.get("format.grouping", "1"))):
+            return str(value)
+        return format_decimal(value, locale=self._cldr)
 
     def date(self, ms: int, zone: tzinfo = UTC) -> str:
         """Date, time and zone of a moment in milliseconds since 1970."""
         moment = datetime.fromtimestamp(ms / 1000, zone)
         return self.t(
             "date.full",
-            day=moment.day,
-            month=self.t(f"date.month.{moment.month}"),
-            year=moment.year,
+            date=get_date_format("long", self._cldr).apply(moment, self._cldr),
             time=moment.strftime("%H:%M"),
             zone=moment.tzname() or "UTC",
         )
@@ -81,6 +78,18 @@ class Locale:
         start = len(prefix) + 1
         both = {**self.fallback, **self.texts}
         return {key[start:]: text for key, text in both.items() if key.startswith(f"{prefix}.")}
+
+    @property
+    def _cldr(self) -> Cldr:
+        found = cldr_of(self.language, self.texts)
+        assert found is not None  # a catalogue that CLDR does not know is not read
+        return found
+
+    def _plural(self, key: str, count: int) -> str | None:
+        for texts, cldr in ((self.texts, self._cldr), (self.fallback, Cldr.parse(FALLBACK))):
+            if f"{key}.other" in texts:
+                return texts.get(f"{key}.{cldr.plural_form(count)}", texts[f"{key}.other"])
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +101,18 @@ class Catalogues:
     @classmethod
     def load(cls, languages: Sequence[str] = (), folder: Path = FOLDER) -> Catalogues:
         """Read the catalogues of `languages`, or all that are there. Raises BadFile."""
-        texts = {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
-        missing = [language for language in languages if language not in texts]
-        if missing:
-            known = ", ".join(texts)
-            fault = yaml_source.Fault(str(folder), 1, 1, f"no texts for {', '.join(missing)} (known: {known})")
-            raise BadFile([fault])
+        texts = {path.stem: read_catalogue(path) for path in sorted(folder.glob("*.yaml"))}
+        if missing := [language for language in languages if language not in texts]:
+            raise no_texts(folder, missing, list(texts))
         fallback = texts[FALLBACK]
         chosen = languages or [FALLBACK, *(language for language in texts if language != FALLBACK)]
         return cls({language: Locale(language, texts[language], fallback) for language in chosen})
 
-    def choose(self, accept_language: str) -> Locale:
-        """The best match for an Accept-Language header; the first on offer where nothing matches."""
+    def choose(self, accept_language: str, by_hand: str = "") -> Locale:
+        """The language chosen by hand where it is on offer; else the best match for an Accept-Language header;
+        the first on offer where nothing matches."""
+        if by_hand in self.locales:
+            return self.locales[by_hand]
         for tag in _by_preference(accept_language):
             while tag:
                 for language, locale in self.locales.items():
@@ -122,20 +131,7 @@ def _by_preference(header: str) -> list[str]:
             quality = float(written) if name.strip() == "q" else 1.0
         except ValueError:
             continue
-        if tag.strip() and quality > 0:
-            ranked.append((-quality, index, tag.strip()))
+        language, dash, rest = tag.strip().partition("-")
+        if language and quality > 0:
+            ranked.append((-quality, index, f"{_FORMER.get(language, language)}{dash}{rest}"))
     return [tag for _, _, tag in sorted(ranked)]
-
-
-@lru_cache
-def _read(path: Path) -> Mapping[str, str]:
-    source = yaml_source.read(path, shown=path.name, environ={})
-    if isinstance(source.data, dict):
-        for key, text in source.data.items():
-            if not isinstance(text, str):
-                source.fault((key,), f"{key}: a text must stand here")
-    elif not source.faults:
-        source.fault((), "keys and texts must stand here")
-    if source.faults:
-        raise BadFile(source.faults)
-    return dict(source.data)

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 import jinja2
 from aiohttp import web
 
 from gateway.config import Prefixes
+from gateway.policy.target import Target, parse_target
 from gateway.web.i18n import Catalogues, Locale
+from gateway.web.language import sent_language
 from gateway.web.statics import Statics
 from gateway.web.theme import Theme
 
@@ -93,7 +96,7 @@ class Pages:
     environment: jinja2.Environment = field(default_factory=_environment, repr=False)
 
     def locale(self, request: web.BaseRequest) -> Locale:
-        return self.catalogues.choose(request.headers.get("Accept-Language", ""))
+        return self.catalogues.choose(request.headers.get("Accept-Language", ""), sent_language(request))
 
     def static(self, name: str) -> str:
         """The address of one of our shipped files."""
@@ -108,14 +111,20 @@ class Pages:
         site: str = "",
         headers: Mapping[str, str] | None = None,
         policy: Mapping[str, str] | None = None,
+        again: str | None = None,
         **values: object,
     ) -> web.Response:
         """Render a page in the guest's language.
 
         `site` is the media server's title, shown where the theme has no name: only to those who hold a
         link or a grant, since it may tell what software runs here. `policy` adds to the content policy.
+        `again`: where a GET shows this page once more, in another language; the request's own address unless
+        said, "" where there is none.
         """
         locale = self.locale(request)
+        if again is None:
+            target = parse_target(request.raw_path)
+            again = target.sent if isinstance(target, Target) else ""
         body = self.environment.get_template(template).render(
             t=locale.t,
             locale=locale,
@@ -124,6 +133,8 @@ class Pages:
             site=self.theme.name or site or locale.t("site.unnamed"),
             static=self.static,
             own=self.prefixes.own,
+            languages=self._languages(again),
+            secret=again.startswith(f"{self.prefixes.link}/"),
             **values,
         )
         return web.Response(
@@ -137,6 +148,17 @@ class Pages:
                 **(headers or {}),
             },
         )
+
+    def _languages(self, again: str) -> list[tuple[Locale, str]]:
+        """The languages on offer, each with the address that chooses it and leads to `again` (see language_door);
+        none where there is nothing to choose."""
+        locales = list(self.catalogues.locales.values())
+        if not again or len(locales) < 2:
+            return []
+        if again.startswith(f"{self.prefixes.link}/"):
+            return [(one, f"?{urlencode({'language': one.language})}") for one in locales]
+        own = f"{self.prefixes.own}/language"
+        return [(one, f"{own}?{urlencode({'language': one.language, 'to': again})}") for one in locales]
 
     @property
     def logo_address(self) -> str | None:

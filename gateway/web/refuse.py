@@ -43,7 +43,7 @@ def refuse(
     live grant. `errors` (field to message key) is told to programs; a form shows it itself.
     """
     visit.reason, visit.detail = reason, detail
-    return _answer(visit.request, visit.pages, reason, visit.ref, back, errors, headers)
+    return _answer(visit.request, visit.pages, reason, visit.ref, back, errors, headers, forgetting=_forgetting(visit))
 
 
 def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
@@ -53,7 +53,8 @@ def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
 
 def refuse_bare(request: web.BaseRequest, reason: Reason, ref: str, *, pages: Pages | None = None) -> web.Response:
     """As `refuse`, for a request that never became a visit: ambiguous target, wrong Host."""
-    return _answer(request, pages or plain_pages(), reason, ref, None, None, None)
+    # Without a switch of languages: there is no address to come back to, or nobody to take the choice.
+    return _answer(request, pages or plain_pages(), reason, ref, None, None, None, again="")
 
 
 def reason_of(error: GatewayError) -> Reason:
@@ -81,6 +82,14 @@ def takes_page(request: web.BaseRequest) -> bool:
     return any(kind in accept for kind in ("text/html", "text/*", "*/*"))
 
 
+def _forgetting(visit: Visit | ManageVisit) -> str:
+    """The address of the script that keeps a guest link out of the browser's history; "" where none is shown."""
+    server, pages = getattr(visit, "server", None), visit.pages
+    if server is None or not visit.target.path.startswith(f"{pages.prefixes.link}/"):
+        return ""
+    return f"{server.config.public}{pages.static('entry.js')}"
+
+
 def _answer(
     request: web.BaseRequest,
     pages: Pages,
@@ -89,6 +98,9 @@ def _answer(
     back: str | None,
     errors: Mapping[str, str] | None,
     extra: Mapping[str, str] | None,
+    *,
+    again: str | None = None,
+    forgetting: str = "",
 ) -> web.Response:
     headers = dict(extra or {})
     if reason.status == 503:
@@ -105,6 +117,9 @@ def _answer(
             ref=ref,
             back=back,
             retry=page in _PASSING,
+            again=again,
+            policy={"script-src": forgetting} if forgetting else None,
+            forgetting=bool(forgetting),
         )
     locale = pages.locale(request)
     problem: dict[str, object] = {

@@ -8,7 +8,7 @@ import json
 import pytest
 from playwright.async_api import BrowserContext, Page
 
-from tests.browser.hostile import PAGE, Said, Stage, enter, opened
+from tests.browser.hostile import ITEM, PAGE, Said, Stage, enter, opened, send_form
 from tests.browser.test_cookies import BOMB
 
 pytestmark = pytest.mark.browser
@@ -72,6 +72,37 @@ async def test_no_page_learns_the_token(hostile: Stage, victim: BrowserContext, 
     assert token not in json.dumps(told)
     assert token not in json.dumps(hostile.hostile.heads)
     assert token not in json.dumps(hostile.site.heads)
+
+
+async def test_choosing_a_language_tells_no_page_the_token(hostile: Stage, victim: BrowserContext) -> None:
+    """On the form, and before there was one: while the link was off."""
+    _watched(hostile)
+    page = await victim.new_page()
+    link = await hostile.link()
+    token = link.rpartition("/")[2]
+    await hostile.running.switch(ITEM, on=False)
+    await page.goto(link)
+    await _choose(page, "Deutsch", link)
+    await hostile.running.switch(ITEM, on=True)
+    await page.reload()
+    await _choose(page, "עברית", link)
+    await send_form(page)
+    await page.wait_for_url(f"**{PAGE}")
+    for how in ("history.back()", "history.forward()"):
+        await _go(page, how)
+        await page.wait_for_url(f"**{PAGE}")
+    await page.evaluate("() => { setTimeout(() => history.go(-2)) }")  # where a place too many would be
+    await asyncio.sleep(0.5)
+    told = _told(hostile)
+    assert {"here", "loaded", "navigate"} <= {str(what) for what, _ in told}
+    assert token not in json.dumps(told)
+
+
+async def _choose(page: Page, language: str, link: str) -> None:
+    await page.locator(".languages summary").click()
+    async with page.expect_navigation():
+        await page.get_by_role("link", name=language).click()
+    assert page.url == link
 
 
 async def test_back_leads_to_the_media(hostile: Stage, victim: BrowserContext) -> None:

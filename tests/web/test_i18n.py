@@ -11,11 +11,11 @@ from gateway.web.i18n import Catalogues, Locale
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "en.yaml").write_text(
-        'direction: ltr\nnumber.group: ","\nhello: "Hello, {name}"\n'
+        'format.locale: en-GB\nhello: "Hello, {name}"\n'
         'things.one: one thing\nthings.other: "{count} things"\n'
-        'date.full: "{day} {month} {year}, {time} {zone}"\ndate.month.11: November\n'
+        'date.full: "{date}, {time} {zone}"\n'
     )
-    (tmp_path / "he.yaml").write_text('direction: rtl\nhello: "שלום {name}"\n')
+    (tmp_path / "he.yaml").write_text('hello: "שלום {name}"\n')
     (tmp_path / "pt-BR.yaml").write_text('hello: "Olá, {name}"\n')
     return tmp_path
 
@@ -32,6 +32,10 @@ def folder(tmp_path):
         ("he;q=0, xx", "en"),
         ("he;q=high", "en"),
         (",;=,;q=," * 400, "en"),
+        ("iw", "he"),
+        ("iw-IL, en;q=0.5", "he"),
+        ("zh-TW,zh;q=0.9", "en"),
+        ("*", "en"),
     ],
 )
 def test_the_browser_chooses(folder, header, language):
@@ -42,6 +46,19 @@ def test_the_deployment_chooses_before_the_browser_does(folder):
     chosen = Catalogues.load(["he", "en"], folder)
     assert chosen.choose("fr").language == "he"
     assert chosen.choose("pt-BR").language == "he"
+
+
+def test_what_is_chosen_by_hand_wins_while_it_is_on_offer(folder):
+    on_offer = Catalogues.load(["en", "he"], folder)
+    assert on_offer.choose("he", "en").language == "en"
+    assert on_offer.choose("en", "he").language == "he"
+    for other in ("", "pt-BR", "HE", "he-IL", "../he", "he\n"):
+        assert on_offer.choose("en", other).language == "en"
+
+
+def test_languages_are_named_in_their_own_words(folder):
+    names = {locale.language: locale.name for locale in Catalogues.load(folder=folder).locales.values()}
+    assert names == {"en": "English", "he": "עברית", "pt-BR": "Português (Brasil)"}
 
 
 def test_what_a_language_leaves_out_is_english(folder):
@@ -71,7 +88,19 @@ def test_braces_in_what_a_guest_wrote_stay_as_they_are(folder):
 
 def test_a_hole_in_a_page_is_a_bug():
     with pytest.raises(KeyError):
-        Locale("en", {"direction": "ltr"}, {}).t("no.such.key")
+        Locale("en", {}, {}).t("no.such.key")
+
+
+def test_a_plural_is_taken_whole_from_one_language(folder):
+    """Not the English `one` because a catalogue has only `other`."""
+    (folder / "de.yaml").write_text('things.other: "Sachen: {count}"\n')
+    assert Catalogues.load(folder=folder).locales["de"].t("things", count=1) == "Sachen: 1"
+
+
+def test_a_catalogue_of_a_language_that_there_is_not_is_named(folder):
+    (folder / "qqx.yaml").write_text("hello: x\n")
+    with pytest.raises(BadFile, match=r"qqx.yaml:1:1: CLDR knows no such language"):
+        Catalogues.load(folder=folder)
 
 
 def test_an_unknown_language_is_named(folder):
@@ -80,6 +109,6 @@ def test_an_unknown_language_is_named(folder):
 
 
 def test_a_text_that_is_none_is_named(folder):
-    (folder / "he.yaml").write_text("direction: rtl\nhello: [1]\n")
+    (folder / "he.yaml").write_text("bye: x\nhello: [1]\n")
     with pytest.raises(BadFile, match=r"he.yaml:2:8: hello: a text must stand here"):
         Catalogues.load(folder=folder)

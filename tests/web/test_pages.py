@@ -65,16 +65,15 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
     plain = {key for key in asked if not key.endswith(".")}
     unknown = {key for key in plain if key not in keys and f"{key}.other" not in keys}
     assert not unknown
-    # Keys that are put together at run time: reasons' pages, months, plurals, errors, the play button's faces.
+    # Keys that are put together at run time: reasons' pages, plurals, errors, the play button's faces.
     made = (
         "message.",
-        "date.month.",
+        "format.",
         "player.error.",
         "entry.error.",
         "entry.errors.",
         "entry.purpose.told.",
         "manage.",
-        "direction",
     )
     faces = {"player.play", "player.pause", "player.replay", "player.mute", "player.unmute"}
     faces |= {"player.fullscreen", "player.fullscreen.leave"}
