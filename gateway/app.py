@@ -203,7 +203,7 @@ async def open_desk(config: Config) -> AsyncIterator[ManagerDesk]:
     """Links without a gateway around them: what the commands use, also while one runs."""
     async with open_servers(config) as servers, open_store(config, "command", TERMINAL) as store:
         links = LinkDesk(store, servers, config.prefixes, clock=now)
-        yield ManagerDesk(links, AuditTrail(store.store), now)
+        yield ManagerDesk(links, AuditTrail(store.store), now, form=config.guest_form)
 
 
 @asynccontextmanager

@@ -155,6 +155,66 @@ class SessionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """A text of the operator's: one for every language (its tag is then empty), or one for each that is named."""
+
+    texts: tuple[tuple[str, str], ...]
+
+    def said(self, language: str) -> tuple[str, str]:
+        """The text for a page in `language`, and the tag of the language it is in: that one, the language it is
+        a variety of, English, or else the first written."""
+        by_tag = {tag.lower(): (text, tag) for tag, text in self.texts}
+        tag = language.lower()
+        while tag and tag not in by_tag:
+            tag = tag.rpartition("-")[0]
+        return by_tag.get(tag) or by_tag.get("en") or next(iter(by_tag.values()))
+
+    @property
+    def plain(self) -> str:
+        """The one text that does not depend on who looks."""
+        return self.said("en")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """What guests are asked besides name and address."""
+
+    name: str
+    label: Wording
+    type: str  # text, choice or checkbox
+    required: bool = False
+    options: tuple[Wording, ...] = ()  # of a choice; what is kept of it is its `plain` text
+    most: int = 100  # characters of a text
+    help: Wording | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What guests agree to; `version` is that of the text, and of the notice it leads to."""
+
+    text: Wording
+    version: str
+    url: Wording | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GuestForm:
+    """What the entry form asks besides name and address."""
+
+    fields: tuple[FormField, ...] = ()
+    consent: Consent | None = None
+
+    def named(self, name: str) -> FormField | None:
+        return next((field for field in self.fields if field.name == name), None)
+
+    @property
+    def room(self) -> int:
+        """Bytes that the answers may take in a posted form: four to a character, three letters to a byte."""
+        return sum(12 * (one.most if one.type == "text" else 100) + 64 for one in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
 class Prefixes:
     """Paths of a guests' host that are the gateway's own. No trailing slash."""
 
@@ -211,6 +271,7 @@ class Config:
     managers: tuple[Manager, ...] = ()
     sign_in: SignInConfig = field(default_factory=SignInConfig)
     retention: timedelta = timedelta(days=90)
+    guest_form: GuestForm = field(default_factory=GuestForm)
     session: SessionConfig = field(default_factory=SessionConfig)
     prefixes: Prefixes = field(default_factory=Prefixes)
     theme: Theme = field(default_factory=Theme)

@@ -12,7 +12,7 @@
     servers: [{name, upstream, policy, guest_access, public_host, also_known_as, behind, timeouts}]
     managers: [{name, password, token, may, ids}]
     sign_in: password | {trusted_header: {…}} | {oidc: {…}}     see config_sign_in
-    guests: {retention_days}
+    guests: {retention_days, fields, consent}     see config_guests
     session: {max_age, leave_after, store_grace, cookie}
     prefixes: {link, own}
     limits: {form, head, connections, connections_per_address, guesses_per_address, paused}
@@ -49,6 +49,7 @@ from gateway.config import (
     Tls,
 )
 from gateway.config_entries import read_managers, read_servers
+from gateway.config_guests import read_guest_form
 from gateway.config_sign_in import read_sign_in
 from gateway.errors import BadCertificate, BadFile
 from gateway.yaml_section import Section
@@ -119,7 +120,7 @@ class _Reader:
         servers = read_servers(top, public_url, self.base)
         if need_servers and not servers and not self.source.faults:
             self.source.fault(("servers",), "servers: no servers: there is nothing to stand in front of")
-        guests = top.section("guests", ("retention_days",), ("fields", "consent"))
+        guests = top.section("guests", ("retention_days", "fields", "consent"))
         usual = Limits()
         limits = top.section("limits", tuple(one.name for one in fields(Limits)))
         config = Config(
@@ -137,6 +138,7 @@ class _Reader:
             managers=read_managers(top, servers, self.base),
             sign_in=read_sign_in(top, servers, self.base),
             retention=timedelta(days=guests.get("retention_days", partial(texts.whole, least=1, most=3_650), 90)),
+            guest_form=read_guest_form(guests),
             session=self._session(),
             prefixes=self._prefixes(),
             theme=self._theme(),

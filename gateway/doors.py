@@ -176,7 +176,8 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     sessions = before.sessions if before and _cookie_of(before.loaded.config) == (cookie, secure) else None
     if sessions is None:
         sessions = SessionCookie(store.keys.session_fernets, cookie, secure=secure, clock=now)
-    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now, trail=lasting.trail)
+    asked = config.guest_form
+    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now, trail=lasting.trail, form=asked)
 
     def way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
         mine = grants.certain(grant_ids, server=server.config.name)
@@ -194,6 +195,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         client,
         Remembered(store.keys.device_fernets, now),
         config.retention.days,
+        asked,
     )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes, way_back)
@@ -278,7 +280,7 @@ def _managing(shared: _Shared, lasting: Lasting, links: LinkDesk, signing: Signi
     """What is on the managing origin."""
     config, pages = shared.config, shared.pages
     assert config.manage is not None
-    items = ManagerDesk(links, lasting.trail, now, lasting.index)
+    items = ManagerDesk(links, lasting.trail, now, lasting.index, config.guest_form)
     api = ApiDoor(items, lasting.managers, lasting.wrong_tokens, config.prefixes)
     desk, signing_in = _sign_in(signing, config.manage.url, config.prefixes, lasting)
     manage, statics = ManageDoor(desk, items), StaticDoor(pages)

@@ -8,8 +8,8 @@ one script in the store; what is asked before it is asked again there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway.access.grants import GrantTable
@@ -17,8 +17,9 @@ from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
 from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer
-from gateway.config import Prefixes, SessionConfig
+from gateway.config import GuestForm, Prefixes, SessionConfig
 from gateway.errors import StoreDown
+from gateway.links.answers import Answers, read_answers
 from gateway.links.events import Action, Event
 from gateway.links.forms import FormTrouble, check_form, new_form
 from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
@@ -36,12 +37,13 @@ RECOGNISED = 90 * 86_400_000  # ms after the first admission a browser is let in
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """As it came: nothing in it has been looked at."""
+    """As it came: nothing in it has been looked at. `answers` to what the form asks besides, by name."""
 
     name: str
     email: str
     form: str
     shared_device: bool
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,11 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Name and address as they are kept."""
+    """Name, address and answers as they are kept."""
 
     name: str
     email: str
+    answers: Answers
 
 
 class Doorkeeper:
@@ -86,8 +89,9 @@ class Doorkeeper:
         *,
         resolve: Resolve = resolve_item,
         trail: AuditTrail | None = None,
+        form: GuestForm | None = None,
     ) -> None:
-        """`trail`: where admissions and departures are noted."""
+        """`trail`: where admissions and departures are noted. `form`: what guests are asked."""
         self._links = links
         self._grants = grants
         self._trail = trail
@@ -95,6 +99,7 @@ class Doorkeeper:
         self._own = prefixes.own
         self._clock = clock
         self._resolve = resolve
+        self._asked = form or GuestForm()
 
     def new_form(self, token: str, cookie: str, now: int) -> str:
         """The hidden one-time id for a form that is shown with this cookie. Nothing is stored."""
@@ -126,7 +131,7 @@ class Doorkeeper:
         if reason is not None:
             return Denied(reason)
         form = check_form(self._links.keys, posted.form, token, cookie, now)
-        words = read_words(posted)
+        words = read_words(posted, self._asked)
         closed = refusal(self._state(link, seen.item, server), inside=False)
         if closed is not None and (isinstance(form, FormTrouble) or isinstance(words, Denied)):
             # No repetition of an admission, and to anybody else this link says what it says to a look.
@@ -162,6 +167,9 @@ class Doorkeeper:
             first_seen=now,
             last_seen=now,
             shared_device=posted.shared_device,
+            fields=words.answers.fields,
+            consent_version=words.answers.consent,
+            consent_at=None if words.answers.consent is None else now,
         )
         grant = self._grant(link, guest.id, media, now)
         done = await self._links.guests.admit(
@@ -331,18 +339,20 @@ class Doorkeeper:
         return Admitted(live, location, grant_ids, persistent=not shared)
 
 
-def read_words(posted: PostedForm) -> _Words | Denied:
-    """Name and address as they are kept, or what is wrong with each."""
-    errors = {}
+def read_words(posted: PostedForm, form: GuestForm) -> _Words | Denied:
+    """Name, address and answers as they are kept, or what is wrong with each."""
+    errors: dict[str, str] = {}
     name = clean(posted.name)
     if name is None:
         errors["name"] = "entry.error.name"
     email = clean_address(posted.email)
     if email is None:
         errors["email"] = "entry.error.email"
-    if name is None or email is None:
+    answers = read_answers(form, posted.answers)
+    errors |= answers.errors
+    if name is None or email is None or errors:
         return Denied(Reason.FORM_INVALID, ", ".join(errors), errors)
-    return _Words(name, email)
+    return _Words(name, email, answers)
 
 
 def _same(guest: Guest, words: _Words, *, shared_device: bool) -> bool:

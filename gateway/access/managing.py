@@ -19,6 +19,7 @@ from gateway.access.listing import BadCursor, LinkQuery
 from gateway.access.permits import Actor
 from gateway.access.poster import Poster
 from gateway.access.views import LinkPage
+from gateway.config import GuestForm
 from gateway.links.events import Action, Event
 from gateway.links.ids import ItemKey, is_guest_id, is_link_id
 from gateway.links.records import Item
@@ -79,9 +80,16 @@ class ManagerDesk:
     """`clock` in ms. Everything may raise StoreDown."""
 
     def __init__(
-        self, desk: LinkDesk, trail: AuditTrail, clock: Callable[[], int], index: LinkIndex | None = None
+        self,
+        desk: LinkDesk,
+        trail: AuditTrail,
+        clock: Callable[[], int],
+        index: LinkIndex | None = None,
+        form: GuestForm | None = None,
     ) -> None:
-        """`index` spares the store where thousands of links are listed; commands go without."""
+        """`index` spares the store where thousands of links are listed; commands go without. `form`: what guests
+        are asked now."""
+        self.form = form or GuestForm()
         self._desk = desk
         self._trail = trail
         self._clock = clock

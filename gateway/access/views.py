@@ -5,11 +5,12 @@ The JSON here is the API's and that of `--json`: one shape for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.config import GuestForm
 from gateway.links.events import Event
 from gateway.links.records import Guest, Item, Link
 from gateway.links.rules import State
@@ -91,7 +92,8 @@ def rfc3339(moment: int | None) -> str | None:
 
 
 GUEST_COLUMNS = ("id", "link", "server", "item", "name", "email", "first_seen", "last_seen", "watched_s", "present")
-"""Of a table of guests, in the order a spreadsheet shows them."""
+"""Of a table of guests, in the order a spreadsheet shows them; what they answered comes behind, see
+`guest_table`."""
 
 
 def guest_json(view: GuestView) -> dict[str, Any]:
@@ -104,12 +106,33 @@ def guest_json(view: GuestView) -> dict[str, Any]:
         "item": view.item,
         "name": guest.name,
         "email": guest.email,
-        "fields": {},
+        "fields": dict(guest.fields),
+        "consent": None
+        if guest.consent_version is None
+        else {"version": guest.consent_version, "at": rfc3339(guest.consent_at)},
         "first_seen": rfc3339(guest.first_seen),
         "last_seen": rfc3339(guest.last_seen),
         "watched_s": view.watched_s,
         "present": view.present,
     }
+
+
+def guest_table(
+    columns: Sequence[str], guests: Sequence[Mapping[str, Any]], form: GuestForm
+) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """The head and the rows of a table of guests as `guest_json` shows them. Each field of the form has a column of
+    its own, and so has one that has left the form as long as somebody's answer to it is kept."""
+    asked = [one.name for one in form.fields]
+    kept = {name for guest in guests for name in guest["fields"]}
+    names = (*asked, *sorted(kept.difference(asked)))
+    agreed = form.consent is not None or any(guest["consent"] for guest in guests)
+    rows = []
+    for guest in guests:
+        consent = guest["consent"] or {}
+        answers = {f"fields.{name}": value for name, value in guest["fields"].items()}
+        rows.append({**guest, **answers, "consent_version": consent.get("version"), "consent_at": consent.get("at")})
+    head = (*columns, *(("consent_version", "consent_at") if agreed else ()), *(f"fields.{name}" for name in names))
+    return head, rows
 
 
 def event_json(event: Event) -> dict[str, Any]:

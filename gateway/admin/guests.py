@@ -17,10 +17,13 @@ from gateway.access.issue import IssueRefused
 from gateway.access.managing import ManagerDesk
 from gateway.access.signing_in import SignedIn
 from gateway.access.spreadsheet import csv_text
-from gateway.access.views import GUEST_COLUMNS, GuestView, guest_json, rfc3339
+from gateway.access.views import GUEST_COLUMNS, GuestView, guest_json, guest_table, rfc3339
 from gateway.admin.pages import SCRIPTS, manage_page
 from gateway.admin.session import Desk, ours, see_other
+from gateway.config import GuestForm
+from gateway.links.records import Guest
 from gateway.reasons import Reason
+from gateway.web.i18n import Locale
 from gateway.web.manage_visit import ManageVisit
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse
@@ -88,6 +91,7 @@ class GuestsDoor:
         view, guest = asked.get("view", ""), asked.get("guest", "")
         about = next((one for one in found if one.guest.id == guest), None)
         links = await self._link_names(signed_in, found[:SHOWN])
+        locale = visit.pages.locale(visit.request)
         return manage_page(
             visit,
             "manage_guests.html",
@@ -100,6 +104,7 @@ class GuestsDoor:
             total=len(found),
             present=sum(one.present for one in found),
             links=links,
+            answers={one.guest.id: _answers(one.guest, self.items.form, locale) for one in found[:SHOWN]},
             filters=filters,
             here_address=self._to(filters),
             export=f"{self.address}/export?{urlencode(filters)}",
@@ -139,7 +144,10 @@ class GuestsDoor:
             body, kind = json.dumps(rows, ensure_ascii=False, indent=2).encode(), "application/json"
         else:
             # With a mark of UTF-8, without which spreadsheets take it for something older.
-            body, kind = b"\xef\xbb\xbf" + csv_text(GUEST_COLUMNS, rows).encode(), "text/csv; charset=utf-8"
+            body, kind = (
+                b"\xef\xbb\xbf" + csv_text(*guest_table(GUEST_COLUMNS, rows, self.items.form)).encode(),
+                "text/csv; charset=utf-8",
+            )
         return web.Response(
             body=body,
             headers={
@@ -160,8 +168,7 @@ class GuestsDoor:
         kept = [
             one
             for one in found
-            if (not filters.get("present") or one.present)
-            and all(word in f"{one.guest.name}\n{one.guest.email}\n{one.item}".casefold() for word in words)
+            if (not filters.get("present") or one.present) and all(word in _searched(one) for word in words)
         ]
         return sorted(kept, key=lambda one: (one.present, one.guest.last_seen, one.guest.id), reverse=True)
 
@@ -174,6 +181,31 @@ class GuestsDoor:
 
     def _to(self, query: Mapping[str, str]) -> str:
         return self.address + (f"?{urlencode(query)}" if query else "")
+
+
+def _searched(one: GuestView) -> str:
+    guest = one.guest
+    said = [value for value in guest.fields.values() if isinstance(value, str)]
+    return "\n".join((guest.name, guest.email, one.item, *said)).casefold()
+
+
+def _answers(guest: Guest, form: GuestForm, locale: Locale) -> list[tuple[str, str]]:
+    """What they were asked and what they answered, in the manager's language; fields that have left the form
+    under their name."""
+    order = {one.name: number for number, one in enumerate(form.fields)}
+    found = []
+    for name, value in sorted(guest.fields.items(), key=lambda one: (order.get(one[0], len(order)), one[0])):
+        asked = form.named(name)
+        if isinstance(value, bool):
+            said = locale.t("manage.guests.yes") if value else locale.t("manage.guests.no")
+        else:
+            options = asked.options if asked is not None else ()
+            said = next((one.said(locale.language)[0] for one in options if one.plain == value), value)
+        found.append((asked.label.said(locale.language)[0] if asked is not None else name, said))
+    if guest.consent_version is not None and guest.consent_at is not None:
+        agreed = locale.t("manage.guests.consented", version=guest.consent_version, date=locale.date(guest.consent_at))
+        found.append((locale.t("manage.guests.consent"), agreed))
+    return found
 
 
 def _filters(visit: ManageVisit) -> dict[str, str]:

@@ -132,7 +132,15 @@ GUEST = _object(
         "item": _TEXT,
         "name": _TEXT,
         "email": _TEXT,
-        "fields": {"type": "object"},
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "boolean"]},
+            "description": "What they answered to the fields of config.yaml, by name; a box is true or false.",
+        },
+        "consent": {
+            "anyOf": [_object({"version": _TEXT, "at": _TIME}), {"type": "null"}],
+            "description": "The version of the consent text they agreed to, and when; null: of none.",
+        },
         "first_seen": _TIME,
         "last_seen": _TIME,
         "watched_s": {**_COUNT, "description": "Seconds, in slots of 30 in which something was watched."},

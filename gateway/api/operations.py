@@ -13,7 +13,7 @@ from gateway.access.listing import MAX_CURSOR, LinkQuery
 from gateway.access.managing import AccessView, AuditQuery, ManagerDesk
 from gateway.access.permits import Actor
 from gateway.access.spreadsheet import csv_text
-from gateway.access.views import GUEST_COLUMNS, event_json, guest_json, link_json
+from gateway.access.views import GUEST_COLUMNS, event_json, guest_json, guest_table, link_json
 from gateway.api import models
 from gateway.api.answers import answer, link_answer
 from gateway.api.schema import Schema
@@ -128,7 +128,7 @@ async def _list_guests(call: Call) -> Answered:
         return answer({"guests": rows})
     await call.desk.exported(call.actor, {"guests": str(len(rows)), "format": "csv"})
     return web.Response(
-        body=csv_text(GUEST_COLUMNS, rows).encode(),
+        body=csv_text(*guest_table(GUEST_COLUMNS, rows, call.desk.form)).encode(),
         headers={
             **common_headers(),
             "Content-Type": "text/csv; charset=utf-8",

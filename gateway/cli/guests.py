@@ -46,7 +46,7 @@ def guests() -> None:
 @config_option
 @json_option
 def list_(server: str | None, item: str | None, link_id: str | None, config_path: Path, as_json: bool) -> None:
-    """List guests with name, address and when they were seen.
+    """List guests with name, address, answers and when they were seen.
 
     \b
     Example:
@@ -58,12 +58,24 @@ def list_(server: str | None, item: str | None, link_id: str | None, config_path
     elif not found:
         note("no guests")
     else:
+        answers = any(one["fields"] or one["consent"] for one in found)
         show_table(
-            ["name", "e-mail", "link", "item", "first seen", "last seen", "minutes", "id"],
+            [
+                "name",
+                "e-mail",
+                *(["answers"] if answers else []),
+                "link",
+                "item",
+                "first seen",
+                "last seen",
+                "minutes",
+                "id",
+            ],
             [
                 (
                     one["name"],
                     one["email"],
+                    *([_answers(one)] if answers else []),
                     one["link_name"],
                     f"{one['server']}:{one['item']}",
                     moment(one["first_seen"]),
@@ -95,8 +107,11 @@ def export(
         show_json(found)
     else:
         from gateway.access.spreadsheet import csv_text
+        from gateway.access.views import guest_table
+        from gateway.config_file import load_config
 
-        click.echo(csv_text(COLUMNS, found), nl=False)
+        asked = load_config(config_path).guest_form
+        click.echo(csv_text(*guest_table(COLUMNS, found, asked)), nl=False)
 
 
 @guests.command("remove")
@@ -174,6 +189,16 @@ def _guests(
         return [_as_json(view, names.get(view.guest.link)) for view in came]
 
     return with_desk(config, act)
+
+
+def _answers(guest: dict[str, Any]) -> str:
+    """`company: ACME; news: yes; consent: 2026-11`."""
+    said = {
+        name: "yes" if value is True else "no" if value is False else value for name, value in guest["fields"].items()
+    }
+    if guest["consent"]:
+        said["consent"] = f"{guest['consent']['version']} ({moment(guest['consent']['at'])})"
+    return "; ".join(f"{name}: {value}" for name, value in said.items())
 
 
 def _as_json(view: GuestView, link_name: str | None) -> dict[str, Any]:

@@ -7,16 +7,17 @@ previews and reloads use no click. Only the posted form does, and only in the br
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
 from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
 from gateway.access.outcome import Denied
 from gateway.access.throttle import Guesses
-from gateway.config import Prefixes
+from gateway.config import GuestForm, Prefixes
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
 from gateway.guest.remembered import Remembered, forget, remembered_cookie_name
+from gateway.links.answers import CONSENT
 from gateway.links.ids import is_token
 from gateway.metrics import Metrics
 from gateway.policy.model import Policy
@@ -38,7 +39,8 @@ _AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
 @dataclass(frozen=True, slots=True)
 class EntryDoor:
     """`form_limit` is in bytes, `clock` in milliseconds since 1970; `client` tells a request's address;
-    `retention_days` is how long what is typed here is kept."""
+    `retention_days` is how long what is typed here is kept; `asked` is what the form asks besides name and address,
+    which has its room in the form on top of `form_limit`."""
 
     doorkeeper: Doorkeeper
     sessions: SessionCookie
@@ -50,6 +52,7 @@ class EntryDoor:
     client: Callable[[web.BaseRequest], str]
     remembered: Remembered
     retention_days: int
+    asked: GuestForm = field(default_factory=GuestForm)
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         # Before the token is looked at: to scripts a good link and a bad one look the same.
@@ -104,7 +107,7 @@ class EntryDoor:
         elsewhere = foreign(visit.request.headers, visit.server.config.public, accept_null=True)
         if elsewhere is not None:
             return refuse(visit, Reason.CROSS_SITE, detail=elsewhere)
-        fields = await read_form(visit.request, self.form_limit)
+        fields = await read_form(visit.request, self.form_limit + self.asked.room)
         if isinstance(fields, Denied):
             return refuse(visit, fields.reason, detail=fields.detail)
         if "forget" in fields:
@@ -114,6 +117,7 @@ class EntryDoor:
             email=fields.get("email", ""),
             form=fields.get("form", ""),
             shared_device="not_my_device" in fields,
+            answers={name: fields[name] for name in self._names if name in fields},
         )
         cookie = sent_form_cookie(visit.request, visit.server.config.public)
         outcome = await self.doorkeeper.admit(
@@ -136,6 +140,11 @@ class EntryDoor:
             return refuse(visit, entrance.reason, detail=entrance.detail)
         visit.reason, visit.detail = outcome.reason, outcome.detail
         return self._form(visit, token, entrance, posted, outcome, remember=remember)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Of what is asked; a browser's additions, and fields that have left the form, are none of them."""
+        return (*(one.name for one in self.asked.fields), *((CONSENT,) if self.asked.consent else ()))
 
     def _enter(self, admitted: Admitted) -> web.StreamResponse:
         response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
@@ -180,6 +189,7 @@ class EntryDoor:
             else locale.t("entry.title"),
             form=self.doorkeeper.new_form(token, cookie, self.clock()),
             posted=posted,
+            asked=self.asked,
             errors=dict(denied.errors) if denied else {},
             stale=denied is not None and denied.reason is Reason.FORM_STALE,
             expires=None if expires is None else locale.date(expires),

@@ -66,6 +66,11 @@ class Guest:
     shared_device: bool = False
     # Left, removed, or their data erased: no return without a new admission.
     gone_at: int | None = None
+    # What they answered to the form's further questions, by name.
+    fields: Mapping[str, str | bool] = field(repr=False, default_factory=dict)
+    # The version of the consent text they ticked, and when; None: they were not asked, or did not tick it.
+    consent_version: str | None = None
+    consent_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

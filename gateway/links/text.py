@@ -20,10 +20,14 @@ _DROPPED = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 def clean(text: str) -> str | None:
     """The text without control, format and line-separator characters, trimmed; None when nothing is
     left or more than `MAX_LENGTH` characters are."""
+    kept = tidy(text)
+    return kept if 0 < len(kept) <= MAX_LENGTH else None
+
+
+def tidy(text: str) -> str:
+    """As `clean`, of any length; empty when nothing is left."""
     kept = "".join(char for char in text if char in _JOINERS or unicodedata.category(char) not in _DROPPED).strip()
-    if not kept.strip(_JOINERS + " ") or len(kept) > MAX_LENGTH:
-        return None
-    return kept
+    return kept if kept.strip(_JOINERS + " ") else ""
 
 
 def clean_address(text: str) -> str | None:

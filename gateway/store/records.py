@@ -101,7 +101,12 @@ def read_link(found: Hash) -> Link | None:
 
 
 def guest_hash(guest: Guest) -> dict[str, str]:
-    return to_hash(**{name: getattr(guest, name) for name in Guest.__slots__})
+    fields = {name: getattr(guest, name) for name in Guest.__slots__}
+    return to_hash(**{**fields, "fields": answers_text(guest.fields)})
+
+
+def answers_text(answers: Mapping[str, str | bool]) -> str | None:
+    return json.dumps(dict(answers), ensure_ascii=False) if answers else None
 
 
 def read_guest(found: Hash) -> Guest | None:
@@ -117,6 +122,12 @@ def read_guest(found: Hash) -> Guest | None:
             last_seen=int(found["last_seen"]),
             shared_device=found.get("shared_device") == "1",
             gone_at=_number(found.get("gone_at")),
+            fields={
+                name: value if isinstance(value, bool) else str(value)
+                for name, value in json.loads(found.get("fields", "{}")).items()
+            },
+            consent_version=found.get("consent_version"),
+            consent_at=_number(found.get("consent_at")),
         ),
     )
 

@@ -126,7 +126,8 @@ async def test_guests_are_listed_exported_and_removed(api: Api) -> None:
         ("=HYPERLINK(1)", "eve@example.org", made["id"])
     ]
     assert list(guests[0]) == [
-        "id", "link", "server", "item", "name", "email", "fields", "first_seen", "last_seen", "watched_s", "present",
+        "id", "link", "server", "item", "name", "email", "fields", "consent", "first_seen", "last_seen", "watched_s",
+        "present",
     ]  # fmt: skip
     table = await api.call("GET /guests?server=tv", headers="Accept: text/csv\r\n")
     assert table.headers["content-type"].startswith("text/csv")

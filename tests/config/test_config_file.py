@@ -118,7 +118,7 @@ WRONG = {
     " implement it",
     "theme: {colours: {text: black}}": "3:9: theme.colours: this version does not implement it",
     "theme: {folder: mine}": "3:9: theme.folder: this version does not implement it",
-    "guests: {consent: We keep your name}": "3:10: guests.consent: this version does not implement it",
+    "guests: {consent: We keep your name}": "3:19: guests.consent: must be a mapping (key: value)",
     "limits: {connections: 5}": "3:23: limits.connections: must be a whole number from 8 to 1000000",
     "languages: [xx]": "3:13: languages[0]: this version does not implement the language 'xx' (known: en)",
     # managers

@@ -46,6 +46,7 @@ public_url: https://guest.example.org
 manage: {listen: "127.0.0.1:8081", url: "https://manage.example.org"}
 servers: [{name: media, upstream: "http://127.0.0.1:8096", policy: hls}]
 managers: [{name: alice, token: "sha256:%s", may: ["media:*"]}]
+guests: {fields: [{name: company, label: Company, type: text}]}
 """
 
 
@@ -81,6 +82,7 @@ def test_every_key_of_config_yaml(config_keys: tuple[dict[Way, set[str]], dict[W
     known, _ = config_keys
     assert keys_of(section(text, "The deployment")) == below(known, ())
     assert keys_of(section(text, "A server")) == below(known, ("servers", 0))
+    assert keys_of(section(text, "What guests are asked")) == below(known, ("guests", "fields", 0))
     assert keys_of(section(text, "A manager")) == below(known, ("managers", 0))
 
 

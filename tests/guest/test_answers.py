@@ -1,0 +1,311 @@
+"""The entry form with fields and consent, over a whole gateway: what is asked, what is kept, what is shown of it."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gateway.access.issue import IssueRefused
+from gateway.access.spreadsheet import csv_text
+from gateway.access.views import GUEST_COLUMNS, guest_json, guest_table
+from gateway.loading import load
+from tests.cli.conftest import POLICY
+from tests.running import Answer, Running, ask, free_port, running_gateway
+
+GUESTS = """guests:
+  fields:
+    - {name: company, label: Company <b>& more, type: text, required: true, max: 20, help: As on your badge}
+    - {name: role, label: Your role, type: choice, options: ["Staff, paid", "<i>Other</i>", "=cmd()"]}
+    - {name: seat, label: Seat, type: choice, required: true, options: [A, B, C, D, E, F]}
+    - {name: news, label: Send me news, type: checkbox}
+  consent: {text: I agree to the notice, version: "2026-11", url: "https://example.org/privacy?a=1&b=2"}
+"""
+GOOD = {
+    "name": "Ada", "email": "ada@example.org", "company": "ACME", "role": "Staff, paid", "seat": "F", "news": "1",
+    "consent": "2026-11",
+}  # fmt: skip
+LATER = "2026-12"
+
+
+@dataclass
+class Browser:
+    """One guest's browser before one link."""
+
+    port: int
+    link: str
+    jar: dict[str, str] = field(default_factory=dict)
+    form: str = ""
+
+    @property
+    def path(self) -> str:
+        return "/" + self.link.split("/", 3)[3]
+
+    async def get(self) -> Answer:
+        return self._seen(
+            await ask(self.port, f"GET {self.path}", cookie=self._cookie, headers="Accept: text/html\r\n")
+        )
+
+    async def post(self, fields: dict[str, str] | str, *, accept: str = "text/html", form: str | None = None) -> Answer:
+        if isinstance(fields, dict):
+            fields = urlencode({**fields, "form": self.form if form is None else form}, errors="surrogatepass")
+        headers = f"Accept: {accept}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        headers += f"Origin: http://127.0.0.1:{self.port}\r\n"
+        body = fields.encode()
+        return self._seen(await ask(self.port, f"POST {self.path}", cookie=self._cookie, headers=headers, body=body))
+
+    @property
+    def _cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.jar.items())
+
+    def _seen(self, answer: Answer) -> Answer:
+        self.jar |= {name: value for name, value in answer.cookies.items() if value}
+        found = re.search(rb'name="form" value="([^"]+)"', answer.body)
+        if found:
+            self.form = found[1].decode()
+        return answer
+
+
+@dataclass
+class Place:
+    running: Running
+
+    async def browser(self, link: str | None = None) -> Browser:
+        browser = Browser(self.running.port, link or await self.running.make_link("abc"))
+        assert (await browser.get()).status == 200
+        return browser
+
+    async def guests(self) -> list[dict[str, Any]]:
+        found = await self.running.desk.guests("tv", "abc")
+        assert not isinstance(found, IssueRefused)
+        return [guest_json(one) for one in found]
+
+    async def clicks(self, browser: Browser) -> int:
+        return (await self.running.link(browser.link)).link.clicks_used
+
+    async def reload(self, old: str, new: str) -> None:
+        """As a changed config.yaml is put in force."""
+        path = self.running.config.file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        await self.running.gateway.adapt(load(path, before=self.running.gateway.doors.loaded))
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with running_gateway(tmp_path, POLICY, free_port(), extra=GUESTS) as running:
+        yield Place(running)
+
+
+async def test_the_form_asks_what_config_says(place: Place) -> None:
+    page = (await (await place.browser()).get()).body.decode()
+    assert "Company &lt;b&gt;&amp; more" in page
+    assert re.search(
+        r'<input id="answer-company" name="company" type="text" value="" dir="auto" maxlength="20" autocomplete="off"'
+        r' required aria-describedby="answer-company-help">',
+        page,
+    )
+    assert page.count('type="radio"') == 4  # three options and "no answer", which is chosen
+    assert '<input id="answer-role" name="role" type="radio" value="" checked>' in page
+    assert 'value="&lt;i&gt;Other&lt;/i&gt;"' in page
+    assert '<select id="answer-seat" name="seat" autocomplete="off" required>' in page
+    assert '<option value="">Please choose</option>' in page
+    assert '<input id="answer-news" name="news" type="checkbox" value="1">' in page
+    assert re.search(r'<input id="consent" name="consent" type="checkbox" value="2026-11"[^>]* required>', page)
+    assert 'href="https://example.org/privacy?a=1&amp;b=2" target="_blank" rel="noopener noreferrer"' in page
+    assert page.count("(required)") == 3
+    assert page.count("(optional)") == 2
+    assert "Name and address are required, and what says so." in page
+    assert "Your name, your address and your answers are shown to the owner" in page
+
+
+async def test_without_fields_the_form_is_as_it_was(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, POLICY, free_port()) as running:
+        page = (await (await Place(running).browser()).get()).body.decode()
+    assert "Both are required." in page
+    assert not re.search(r"answer-|consent|\((required|optional)\)", page)
+
+
+async def test_answers_and_consent_are_kept_and_shown_in_attendance(place: Place) -> None:
+    browser = await place.browser()
+    assert (await browser.post(GOOD)).status == 303
+    (guest,) = await place.guests()
+    assert guest["fields"] == {"company": "ACME", "role": "Staff, paid", "seat": "F", "news": True}
+    assert guest["consent"] == {"version": "2026-11", "at": guest["first_seen"]}
+    head, rows = guest_table(GUEST_COLUMNS, [guest], place.running.config.guest_form)
+    assert head[-6:] == (
+        "consent_version", "consent_at", "fields.company", "fields.role", "fields.seat", "fields.news",
+    )  # fmt: skip
+    (row,) = csv.DictReader(io.StringIO(csv_text(head, rows), newline=""))
+    assert (row["fields.role"], row["fields.news"], row["consent_version"]) == ("Staff, paid", "true", "2026-11")
+
+
+async def test_a_formula_in_an_answer_is_none_in_a_spreadsheet(place: Place) -> None:
+    browser = await place.browser()
+    assert (await browser.post({**GOOD, "company": "=cmd()|'x'!A1", "role": "=cmd()"})).status == 303
+    table = csv_text(*guest_table(GUEST_COLUMNS, await place.guests(), place.running.config.guest_form))
+    assert "'=cmd()|'x'!A1" in table
+    assert ",'=cmd()," in table
+
+
+async def test_what_is_wrong_comes_back_field_by_field_filled_in_and_uses_no_click(place: Place) -> None:
+    browser = await place.browser()
+    wrong = {**GOOD, "company": "", "role": "<script>", "seat": "G", "news": "on", "consent": "false"}
+    answer = await browser.post(wrong)
+    page = answer.body.decode()
+    assert answer.status == 422
+    for name in ("company", "role", "seat", "news"):
+        assert f'id="answer-{name}-error"' in page
+        assert re.search(rf'aria-describedby="answer-{name}-error', page)
+        assert f'<a href="#answer-{name}">' in page
+    assert 'aria-describedby="consent-error consent-hint"' in page
+    assert '<a href="#consent">' in page
+    assert "Please check 5 things:" in page
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" not in page  # what is not on the list is not said again either
+    assert 'value="ada@example.org"' in page
+    assert await place.clicks(browser) == 0
+    again = await browser.post({**GOOD, "company": 'x"><b>' + "y" * 30, "news": "1"})
+    page = again.body.decode()
+    assert 'value="x&#34;&gt;&lt;b&gt;' in page
+    assert '<option value="F" dir="auto" selected>F</option>' in page
+    assert 'type="radio" value="Staff, paid" checked>' in page
+    assert re.search(r'name="news" type="checkbox" value="1" checked>', page)
+    assert re.search(r'name="consent"[^>]* checked>', page)
+    assert (await browser.post(GOOD)).status == 303
+    assert await place.clicks(browser) == 1
+
+
+async def test_a_program_hears_of_each_field_by_name(place: Place) -> None:
+    browser = await place.browser()
+    answer = await browser.post({"name": "Ada", "email": "x"}, accept="application/json")
+    assert answer.status == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert json.loads(answer.body)["errors"].keys() == {"email", "company", "seat", "consent"}
+
+
+@pytest.mark.parametrize("consent", [None, "", "false", "true", "1", "on", "2026-10", "2026-11\u200b", "２026-11"])
+async def test_nobody_comes_in_without_consent(place: Place, consent: str | None) -> None:
+    browser = await place.browser()
+    fields = {name: value for name, value in {**GOOD, "consent": consent}.items() if value is not None}
+    answer = await browser.post(fields)
+    assert answer.status == 422
+    assert "Location" not in answer.headers
+    assert await place.guests() == []
+
+
+async def test_hostile_answers_are_tidied_or_refused(place: Place) -> None:
+    browser = await place.browser()
+    tricky = "A\x00C\u202eM\u2066E\r\n\u2028\x1b[2J\ufeff"
+    assert (await browser.post({**GOOD, "company": tricky})).status == 303
+    assert (await place.guests())[0]["fields"]["company"] == "ACME[2J"
+    browser = await place.browser(browser.link)
+    assert (await browser.post({**GOOD, "company": "half \ud83d"})).status == 400
+    twice = urlencode([*GOOD.items(), ("company", "again"), ("form", browser.form)])
+    assert (await browser.post(twice)).status == 400
+    many = urlencode([*GOOD.items(), *((f"x{n}", "1") for n in range(2_000)), ("form", browser.form)])
+    assert (await browser.post(many)).status in (400, 413)
+    assert (await browser.post({**GOOD, "company": "x" * 10_000_000})).status == 413
+    assert len(await place.guests()) == 1
+
+
+async def test_what_config_does_not_ask_is_not_kept(place: Place) -> None:
+    browser = await place.browser()
+    assert (await browser.post({**GOOD, "admin": "1", "fields": "{}", "consent_version": "0"})).status == 303
+    (guest,) = await place.guests()
+    assert guest["fields"].keys() == {"company", "role", "seat", "news"}
+    assert guest["consent"]["version"] == "2026-11"
+
+
+async def test_the_longest_answers_fit_in_the_form(tmp_path: Path) -> None:
+    fields = "".join(f"    - {{name: n{n}, label: L, type: text, max: 1000}}\n" for n in range(10))
+    async with running_gateway(tmp_path, POLICY, free_port(), extra=f"guests:\n  fields:\n{fields}") as running:
+        place = Place(running)
+        browser = await place.browser()
+        answers = {f"n{n}": "\U0001f3ac" * 1_000 for n in range(10)}
+        assert (await browser.post({"name": "Ada", "email": "ada@example.org", **answers})).status == 303
+        assert (await place.guests())[0]["fields"] == answers
+
+
+async def test_the_same_form_again_is_the_same_admission_whatever_else_it_says(place: Place) -> None:
+    browser = await place.browser()
+    form = browser.form
+    assert (await browser.post(GOOD, form=form)).status == 303
+    for other in (GOOD, {**GOOD, "company": "Another"}):
+        assert (await browser.post(other, form=form)).status == 303
+    (guest,) = await place.guests()
+    assert guest["fields"]["company"] == "ACME"
+    assert await place.clicks(browser) == 1
+
+
+async def test_a_form_that_was_open_while_config_changed_loses_nothing(place: Place) -> None:
+    browser = await place.browser()
+    await place.reload("    - {name: news, label: Send me news, type: checkbox}\n", "")
+    assert (await browser.post(GOOD)).status == 303  # with an answer to what is asked no longer
+    assert "news" not in (await place.guests())[0]["fields"]
+
+    browser = await place.browser(browser.link)
+    await place.reload("  consent:", "    - {name: badge, label: Badge, type: text, required: true}\n  consent:")
+    await place.reload("[A, B, C, D, E, F]", "[A, B]")
+    answer = await browser.post(GOOD)
+    page = answer.body.decode()
+    assert answer.status == 422
+    assert 'id="answer-badge-error"' in page
+    assert 'id="answer-seat-error"' in page
+    assert 'value="ACME"' in page
+    assert await place.clicks(browser) == 1
+    assert (await browser.post({**GOOD, "seat": "B", "badge": "7"})).status == 303
+
+
+async def test_who_was_shown_another_text_has_not_agreed_to_this_one(place: Place) -> None:
+    browser = await place.browser()
+    await place.reload('"2026-11"', f'"{LATER}"')
+    answer = await browser.post(GOOD)
+    page = answer.body.decode()
+    assert answer.status == 422
+    assert "has changed" in page
+    assert re.search(
+        rf'name="consent" type="checkbox" value="{LATER}"[^>]*aria-invalid="true">', page
+    )  # and not ticked
+    assert (await browser.post({**GOOD, "consent": LATER})).status == 303
+    assert (await place.guests())[0]["consent"]["version"] == LATER
+
+
+async def test_answers_are_erased_with_the_person(place: Place) -> None:
+    browser = await place.browser()
+    await browser.post({**GOOD, "company": "Secret Company"})
+    (guest,) = await place.guests()
+    found = await place.running.desk.guest(guest["id"])
+    assert found is not None
+    await place.running.desk.remove(found.guest, erase=True)
+    (erased,) = await place.guests()
+    assert (erased["name"], erased["fields"], erased["consent"]) == ("", {}, None)
+    store = place.running.gateway.lasting.store.store
+    kept = await store.run(lambda client: client.keys("*"))
+    for key in kept:
+        if await store.run(lambda client, key=key: client.type(key)) == "hash":
+            assert "Secret Company" not in str(await store.run(lambda client, key=key: client.hgetall(key)))
+
+
+async def test_answers_stand_in_no_log(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    browser = await place.browser()
+    await browser.post({**GOOD, "company": "x" * 21 + "SECRET"})
+    await browser.post({**GOOD, "company": "SECRET"})
+    said = ""
+    for _ in range(100):
+        said += "".join(capfd.readouterr())
+        if "status=303" in said:
+            break
+        await asyncio.sleep(0.05)
+    assert "reason=form_invalid detail=company" in said
+    assert "SECRET" not in said
