@@ -22,6 +22,7 @@ from gateway.access.grants import GrantTable
 from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
 from gateway.access.managing import ManagerDesk
+from gateway.access.notices import Notices
 from gateway.access.servers import MediaServer, Servers
 from gateway.config import Config, Listen
 from gateway.doors import Lasting, make_doors, now
@@ -36,6 +37,7 @@ from gateway.store.links import LinkStore
 from gateway.store.opening import open_store
 from gateway.upstream.client import HttpUpstream
 from gateway.upstream.oidc import Provider
+from gateway.upstream.receiver import Receiver
 from gateway.web.closing import turn_away
 from gateway.web.doorstep import TlsSite
 from gateway.web.edge import Deadlines, EdgeServer, c_parser_loaded
@@ -67,6 +69,16 @@ class Gateway:
             warnings=self.warnings,
         )
         self.doors = make_doors(found, servers, self.lasting, None)
+        self.notices = Notices(
+            store,
+            self.lasting.trail,
+            self.lasting.index,
+            self.lasting.metrics,
+            lambda: self.doors.servers,
+            lambda webhook: Receiver(webhook.url, allow_internal=webhook.allow_internal),
+            now,
+        )
+        self.notices.adapt(found.config.webhooks)
         self.stopping = False
         self.told: tuple[str, ...] = ()
         self.tls: CertificateKeeper | None = None
@@ -83,6 +95,7 @@ class Gateway:
         lasting.guesses.allow(config.limits.guesses_per_address)
         lasting.crowd.fit(config.limits.connections, config.limits.connections_per_address)
         lasting.store.keep_for(config.retention // timedelta(milliseconds=1))
+        self.notices.adapt(config.webhooks)
         for edge in self._edges:
             self._fit(edge)
         with reading(found.files):
@@ -223,7 +236,7 @@ async def open_gateway(
         gateway = Gateway(found, store)
         stack.push_async_callback(gateway.close)
         stack.callback(gateway.doors.log.close)
-        for watch in (gateway.grants.run, gateway.index.run):
+        for watch in (gateway.grants.run, gateway.index.run, gateway.notices.run):
             stack.push_async_callback(_ended, asyncio.create_task(_kept_running(watch)))
         yield gateway
 

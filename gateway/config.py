@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 
 from gateway.yaml_source import Fault
@@ -146,6 +147,37 @@ class SignInConfig:
     oidc: Oidc | None = None
 
 
+class NoticeEvent(Enum):
+    """What a webhook can be told of; the value is what config.yaml and payloads say."""
+
+    LINK_OPENED = "link_opened"
+    GUEST_ADMITTED = "guest_admitted"
+    LINK_USED_UP = "link_used_up"
+    LINK_EXPIRES_SOON = "link_expires_soon"
+    LINK_DISABLED = "link_disabled"
+    ACCESS_DISABLED = "access_disabled"
+    SERVER_DISABLED = "server_disabled"
+    GUEST_REMOVED = "guest_removed"
+    GUEST_ERASED = "guest_erased"
+    LINK_DELETED = "link_deleted"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A receiver of notices. Its URL is kept out of logs like its secrets: many services put a token into it."""
+
+    name: str
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)  # newest first; each signs
+    events: frozenset[NoticeEvent] = frozenset(NoticeEvent)
+    servers: tuple[str, ...] = ()  # empty: all
+    allow_internal: bool = False
+    include_guests: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
     max_age: timedelta = timedelta(hours=12)
@@ -278,6 +310,7 @@ class Config:
     languages: tuple[str, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
     limits: Limits = field(default_factory=Limits)
+    webhooks: tuple[Webhook, ...] = ()
     warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise; `check` and `serve` say it
 
     @property

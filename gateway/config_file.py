@@ -19,6 +19,7 @@
     theme: {name, notice, logo}
     languages: [en]
     log: {format: text|json, access: all|off|0…1}
+    webhooks: [{name, url, secret, events, servers, allow_internal, include_guests}]     see config_webhooks
 
 Rule: every mistake at once, each at its place. A key the language has but this version has not is a
 mistake that says so: who writes `forward_auth:` relies on it. Paths are relative to the file.
@@ -27,7 +28,7 @@ mistake that says so: who writes `forward_auth:` relies on it. Paths are relativ
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
@@ -47,10 +48,12 @@ from gateway.config import (
     SessionConfig,
     Theme,
     Tls,
+    Webhook,
 )
 from gateway.config_entries import read_managers, read_servers
 from gateway.config_guests import read_guest_form
 from gateway.config_sign_in import read_sign_in
+from gateway.config_webhooks import read_webhooks
 from gateway.errors import BadCertificate, BadFile
 from gateway.yaml_section import Section
 from gateway.yaml_source import Fault, Source, Way, read
@@ -58,6 +61,7 @@ from gateway.yaml_source import Fault, Source, Way, read
 _KNOWN = (
     "listen", "public_url", "manage", "data_dir", "store", "secrets", "trusted_proxies", "admin_listen", "servers",
     "managers", "guests", "session", "prefixes", "limits", "theme", "languages", "log", "sign_in", "tls",
+    "webhooks",
 )  # fmt: skip
 _LATER = ("forward_auth",)
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -144,6 +148,7 @@ class _Reader:
             theme=self._theme(),
             languages=top.each("languages", _language),
             log=self._log(),
+            webhooks=self._webhooks([server.name for server in servers]),
             limits=Limits(
                 form=limits.get("form", partial(texts.size, least=1_024, most=1_048_576), usual.form),
                 head=limits.get("head", partial(texts.size, least=1_024, most=65_536), usual.head),
@@ -233,6 +238,14 @@ class _Reader:
             if inline and self._readable_by_all():
                 self.top.fault(way, f"everybody can read this file: write file:PATH, or chmod o-rwx {self.path}")
         return self.top.each("secrets", partial(texts.key, base=self.base))
+
+    def _webhooks(self, servers: Sequence[str]) -> tuple[Webhook, ...]:
+        inline: list[Way] = []
+        found = read_webhooks(self.top, servers, self.base, inline.append)
+        for way in inline:
+            if not self.source.filled(way) and self._readable_by_all():
+                self.top.fault(way, f"everybody can read this file: write file:PATH, or chmod o-rwx {self.path}")
+        return found
 
     def _readable_by_all(self) -> bool:
         try:

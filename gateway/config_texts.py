@@ -207,6 +207,31 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+# What is called global and leads to an address that stands inside: Teredo and 6to4. NAT64, and IPv4 addresses
+# written as IPv6 ones, lie outside 2000::/3.
+_DETOURS_4 = (ipaddress.IPv4Network("192.88.99.0/24"),)
+_DETOURS_6 = (ipaddress.IPv6Network("2001::/23"), ipaddress.IPv6Network("2002::/16"))
+
+
+def is_ip(host: str) -> bool:
+    return _is_ip(host.strip("[]"), 4) or _is_ip(host.strip("[]"), 6)
+
+
+def is_public(host: str) -> bool:
+    """Whether an address is one of the public Internet: neither of this machine, a private network, a provider's
+    inside nor a group, and no other spelling of such a one (IPv4 inside IPv6 in all its forms)."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in detour for detour in _DETOURS_4)
+    plain = int(address) >> 125 == 1 and address.scope_id is None
+    return plain and not any(address in detour for detour in _DETOURS_6)
+
+
 def network(value: Any) -> str:
     """An address or a network of a proxy, in its usual spelling."""
     written = text(value).strip()

@@ -53,6 +53,20 @@ class Metrics:
         self._store_failures = Counter(
             "gateway_store_failures", "Requests refused because the store did not answer", registry=registry
         )
+        # Names of webhooks are the operator's own, and as few as they are.
+        self._notices = Counter(
+            "gateway_webhook_notices",
+            "Notices by webhook and what became of an attempt: sent, retry, given_up, gone, or dropped unsent",
+            ["webhook", "result"],
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "gateway_webhook_waiting",
+            "Notices that wait, of the gateway that sends them",
+            ["webhook"],
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self._lost_lines = Counter(
             "gateway_lost_log_lines", "Access log lines that could not be written", registry=registry
         )
@@ -104,6 +118,17 @@ class Metrics:
 
     def lost_lines(self, count: int) -> None:
         self._lost_lines.inc(count)
+
+    def webhook(self, name: str, result: str, waiting: int) -> None:
+        """An attempt is over; `result` is what `NoticeQueue.settle` calls it."""
+        self._notices.labels(name, result).inc()
+        self.webhook_waiting(name, waiting)
+
+    def webhook_dropped(self, name: str, count: int) -> None:
+        self._notices.labels(name, "dropped").inc(count)
+
+    def webhook_waiting(self, name: str, waiting: int) -> None:
+        self._waiting.labels(name).set(waiting)
 
     def text(self) -> bytes:
         """What a scrape gets; with several workers, of all of them."""

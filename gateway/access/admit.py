@@ -7,8 +7,10 @@ one script in the store; what is asked before it is asked again there.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -32,6 +34,7 @@ from gateway.store.guests import Visitor
 from gateway.store.links import LinkStore, Seen
 from gateway.upstream.resolve import Resolved, resolve_item
 
+_OPENING = 100  # links of which is being noted, at once, that somebody opened them
 RECOGNISED = 90 * 86_400_000  # ms after the first admission a browser is let in without the form
 
 
@@ -100,6 +103,7 @@ class Doorkeeper:
         self._clock = clock
         self._resolve = resolve
         self._asked = form or GuestForm()
+        self._opening: dict[str, asyncio.Task[None]] = {}
 
     def new_form(self, token: str, cookie: str, now: int) -> str:
         """The hidden one-time id for a form that is shown with this cookie. Nothing is stored."""
@@ -118,6 +122,16 @@ class Doorkeeper:
         if isinstance(found, Denied):
             return found
         return Entrance(seen.link, seen.item, server, now_state)
+
+    def shown(self, entrance: Entrance) -> None:
+        """A browser shows this link's page to somebody. Written once in a link's life, behind the answer's back: a
+        page is never later for it, and many who come at once are one task."""
+        link = entrance.link
+        if link.opened_at is None and link.id not in self._opening and len(self._opening) < _OPENING:
+            # Without the patience of the request, which is over by then.
+            task = asyncio.create_task(self._first_opened(link), context=Context())
+            self._opening[link.id] = task
+            task.add_done_callback(lambda _: self._opening.pop(link.id, None))
 
     async def admit(
         self, token: str, server: MediaServer, posted: PostedForm, cookie: str | None, grant_ids: tuple[str, ...]
@@ -179,7 +193,9 @@ class Doorkeeper:
             live = self._grants.adopt(grant, guest, link, seen.item)
             if live is None:
                 return Denied(Reason.ACCESS_OFF, "the operator has taken the server or kind away meanwhile")
-            await self._note(Action.GUEST_ADMITTED, live)
+            if link.opened_at is None:
+                await self._first_opened(link)
+            await self._note(Action.GUEST_ADMITTED, live, {"clicks_used": str(done.used)})
             return await self._admitted(live, (*_without(grant_ids, guest.id), grant.id))
         if done.outcome == "again" and done.grant is not None:
             return await self._again(seen, server, (digest, done.grant), digest, grant_ids)
@@ -222,13 +238,25 @@ class Doorkeeper:
 
     # --- steps ----------------------------------------------------------------------------------
 
-    async def _note(self, action: Action, live: LiveGrant) -> None:
+    async def _note(self, action: Action, live: LiveGrant, detail: Mapping[str, str]) -> None:
         """Nobody is kept out because the log can't be written."""
         if self._trail is not None:
             grant = live.grant
             await self._trail.note(
-                Event(self._clock(), "guest", action, grant.server, grant.item, grant.link, grant.guest)
+                Event(self._clock(), "guest", action, grant.server, grant.item, grant.link, grant.guest, detail)
             )
+
+    async def _first_opened(self, link: Link) -> None:
+        """The store decides who was first; nobody waits for it who only looks."""
+        if self._trail is None:
+            return
+        try:
+            if await self._links.opened(link.id, now=self._clock()):
+                await self._trail.note(
+                    Event(self._clock(), "guest", Action.LINK_OPENED, link.server, link.item, link.id)
+                )
+        except StoreDown:
+            return  # then the next one is first
 
     async def _note_leaving(self, guest: Guest) -> None:
         item = await self._links.item(slot_of(guest.id)) if self._trail is not None else None

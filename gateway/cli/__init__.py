@@ -21,6 +21,7 @@ from gateway.cli.init import init
 from gateway.cli.link import link
 from gateway.cli.secrets import password, secret, token
 from gateway.cli.serve import serve
+from gateway.cli.webhook import webhook
 
 __all__ = ["main"]
 
@@ -43,6 +44,7 @@ main = Root(
         link,
         guests,
         audit,
+        webhook,
         secret,
         password,
         token,

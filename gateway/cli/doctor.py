@@ -116,6 +116,7 @@ def _look_at_program(report: Report) -> None:
 async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:
     from gateway.cli.check import counted, examine
     from gateway.cli.doctor_tls import look_at_certificate
+    from gateway.cli.doctor_webhooks import look_at_webhooks
     from gateway.config_file import examine_config, load_config
     from gateway.errors import BadFile
 
@@ -138,6 +139,7 @@ async def _look_at_deployment(report: Report, path: Path, name: str | None, item
     _look_at_secrets(report, config)
     await look_at_certificate(report, config)
     await _look_at_store(report, config)
+    await look_at_webhooks(report, config)
     for server in config.servers:
         await _look_at_server(report, server)
     await _look_at_public(report, config)

@@ -1,7 +1,8 @@
 """`GET, POST {link}/{token}`: the entry page, and the admission of a guest.
 
 Looking never counts: GET and HEAD show a form or bring a returning guest back, so mail scanners, chat
-previews and reloads use no click. Only the posted form does, and only in the browser it was shown to.
+previews and reloads use no click. Only the posted form does, and only in the browser it was shown to. What
+looking may leave behind is one word in a link's whole life: that a browser has opened it by now.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from gateway.reasons import Reason
 from gateway.web.client_address import neighbourhood
 from gateway.web.form import read_form
 from gateway.web.language_door import chosen_on_link
-from gateway.web.navigation import ahead_of_time, not_opened
+from gateway.web.navigation import ahead_of_time, not_opened, shown_to_somebody
 from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse, takes_page
 from gateway.web.same_origin import foreign
@@ -100,6 +101,8 @@ class EntryDoor:
         entrance = await self.doorkeeper.look(token, visit.server)
         if isinstance(entrance, Denied):
             return refuse(visit, entrance.reason, detail=entrance.detail)
+        if visit.request.method == "GET" and shown_to_somebody(visit.request.headers):
+            self.doorkeeper.shown(entrance)
         return self._form(visit, token, entrance)
 
     async def _admit(self, visit: Visit, token: str) -> web.StreamResponse:

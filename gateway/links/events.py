@@ -19,6 +19,7 @@ class Action(Enum):
     LINK_ENABLED = "link_enabled"
     LINK_DISABLED = "link_disabled"
     LINK_DELETED = "link_deleted"
+    LINK_OPENED = "link_opened"
     ACCESS_ENABLED = "access_enabled"
     ACCESS_DISABLED = "access_disabled"
     GUEST_ADMITTED = "guest_admitted"

@@ -50,6 +50,8 @@ class Link:
     deleted_at: int | None
     version: int
     sealed: bytes = field(repr=False, default=b"")
+    # When a browser first showed it to somebody, or somebody came in without that.
+    opened_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

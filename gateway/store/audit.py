@@ -50,6 +50,21 @@ class AuditTrail:
         with contextlib.suppress(StoreDown):
             await self.append(event)
 
+    async def latest(self) -> str:
+        """The id of the newest line; one before all where there is none."""
+        found: list[tuple[str, dict[str, str]]] = await self._store.run(
+            lambda client: client.xrevrange(names.AUDIT, count=1)
+        )
+        return found[0][0] if found else "0-0"
+
+    async def after(self, identifier: str, *, count: int = _PART) -> tuple[list[Event], str]:
+        """The lines that follow this one, oldest first, and the id of the last of them, read or not."""
+        found: list[tuple[str, dict[str, str]]] = await self._store.run(
+            lambda client: client.xrange(names.AUDIT, min=f"({identifier}", count=count)
+        )
+        events = [event for event in (_read(one, fields) for one, fields in found) if event is not None]
+        return events, found[-1][0] if found else identifier
+
     async def backwards(self, before: str | None = None) -> AsyncIterator[Event]:
         """Newest first; `before` is an event's id. Raises StoreDown, StoreTooNew."""
         end = f"({before}" if before else "+"

@@ -31,13 +31,14 @@ _PART = 100
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """admitted, again (`grant`: the one the same form made before), stale, refused (`link`, `item` as
-    they were then) or missing."""
+    """admitted (`used`: clicks of the link by then), again (`grant`: the one the same form made before), stale,
+    refused (`link`, `item` as they were then) or missing."""
 
     outcome: str
     grant: str | None = None
     link: Link | None = None
     item: Item | None = None
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class GuestStore:
         )
         if found[0] == "again":
             return Admission("again", found[1])
+        if found[0] == "admitted":
+            return Admission("admitted", used=int(found[1]))
         if found[0] == "missing":
             await self._store.intact()
         return _admission(found)

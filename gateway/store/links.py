@@ -202,6 +202,12 @@ class LinkStore:
         )
         return self._changed(found[0], found[1])
 
+    async def opened(self, identifier: str, *, now: int) -> bool:
+        """Note that somebody opened the link; whether they were the first."""
+        found = await self.store.script("open_link", [names.link(identifier)], [SCHEMA, now])
+        self._changed(found[0], None)
+        return bool(found[0] == "ok")
+
     async def delete(self, identifier: str, *, now: int, version: int | None = None) -> Changed:
         slot = slot_of(identifier)
         found = await self.store.script(

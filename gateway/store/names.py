@@ -5,6 +5,9 @@
     gw:audit                     stream of what managers and guests did
     gw:manager:<hash>            a manager's session, by a hash of the id in the cookie
     gw:sign-in:<hash>            a sign-in under way at a provider, by a hash of its state
+    gw:{notices}:lease           who sends notices to webhooks now
+    gw:{notices}:marks           how far the audit log has been turned into notices, and what was told of before
+    gw:{notices}:<part>:<name>   of a webhook: `due` and `age` of its notices by time, `messages`, `state`
     gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
     gw:{<slot>}:item             the item and its switch
     gw:{<slot>}:links            ids of its links by creation; deleted ones are in `:deleted` by deletion
@@ -24,6 +27,7 @@ from __future__ import annotations
 from gateway.links.ids import guest_of, slot_of
 
 META, ITEMS, CHANGES, AUDIT = "gw:meta", "gw:items", "gw:changes", "gw:audit"
+NOTICES_LEASE, NOTICES_MARKS = "gw:{notices}:lease", "gw:{notices}:marks"
 
 
 def token(fingerprint: str) -> str:
@@ -78,3 +82,9 @@ def grant(identifier: str) -> str:
 
 def live(link_id: str) -> str:
     return f"gw:{{{slot_of(link_id)}}}:live:{link_id}"
+
+
+def webhook(name: str) -> tuple[str, str, str, str]:
+    """due, age, messages and state of a webhook's queue."""
+    due, age, messages, state = (f"gw:{{notices}}:{part}:{name}" for part in ("due", "age", "messages", "state"))
+    return due, age, messages, state

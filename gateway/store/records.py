@@ -96,6 +96,7 @@ def read_link(found: Hash) -> Link | None:
             deleted_at=_number(found.get("deleted_at")),
             version=int(found["version"]),
             sealed=found.get("sealed", "").encode(),
+            opened_at=_number(found.get("opened_at")),
         ),
     )
 

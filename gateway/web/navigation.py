@@ -34,6 +34,12 @@ def ahead_of_time(headers: CIMultiDictProxy[str]) -> str | None:
     return None
 
 
+def shown_to_somebody(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether a browser says that it opens this, and now. Programs, most mail scanners and chat previews say nothing,
+    nor do old browsers; a scanner that drives a browser looks like a person."""
+    return headers.getall("Sec-Fetch-Mode", ()) == ["navigate"] and ahead_of_time(headers) is None
+
+
 def for_service_worker(headers: CIMultiDictProxy[str]) -> bool:
     """Whether the answer would become a service worker: a script that outlives all its pages and answers
     for them, the entry page included."""

@@ -47,6 +47,7 @@ manage: {listen: "127.0.0.1:8081", url: "https://manage.example.org"}
 servers: [{name: media, upstream: "http://127.0.0.1:8096", policy: hls}]
 managers: [{name: alice, token: "sha256:%s", may: ["media:*"]}]
 guests: {fields: [{name: company, label: Company, type: text}]}
+webhooks: [{name: hook, url: "https://hooks.example.org/", secret: "${HOOK:-a secret of sixteen}"}]
 """
 
 
@@ -84,6 +85,7 @@ def test_every_key_of_config_yaml(config_keys: tuple[dict[Way, set[str]], dict[W
     assert keys_of(section(text, "A server")) == below(known, ("servers", 0))
     assert keys_of(section(text, "What guests are asked")) == below(known, ("guests", "fields", 0))
     assert keys_of(section(text, "A manager")) == below(known, ("managers", 0))
+    assert keys_of(section(text, "A webhook")) == below(known, ("webhooks", 0))
 
 
 def test_keys_of_config_yaml_that_are_yet_to_come(

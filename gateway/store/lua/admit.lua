@@ -3,7 +3,7 @@
 -- ARGV schema, now, server open (1 or 0), digest of name and address, ms the form's id is remembered,
 --      ms the guest's record is kept, ms the grant's record is kept, guest id, grant id,
 --      then the hashes of guest and grant
--- Returns admitted | again, grant id | stale | newer | missing | refused, item's hash, link's hash.
+-- Returns admitted, clicks used by now | again, grant id | stale | newer | missing | refused, item's hash, link's hash.
 local schema, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then return {'missing'} end
 for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3]}) do
@@ -31,7 +31,7 @@ local function write(key, life)
   at = at + count + 1
   redis.call('PEXPIRE', key, life)
 end
-redis.call('HINCRBY', KEYS[2], 'clicks_used', 1)
+used = redis.call('HINCRBY', KEYS[2], 'clicks_used', 1)
 redis.call('HSET', KEYS[3], 'v', ARGV[1], 'digest', ARGV[4], 'grant', ARGV[9])
 redis.call('PEXPIRE', KEYS[3], ARGV[5])
 write(KEYS[4], ARGV[6])
@@ -41,4 +41,4 @@ write(KEYS[6], ARGV[7])
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', '(' .. string.format('%.0f', now - tonumber(ARGV[7])))
 redis.call('ZADD', KEYS[7], now, ARGV[9])
 redis.call('PUBLISH', 'gw:changes', cjson.encode({t = 'admitted', id = ARGV[9]}))
-return {'admitted'}
+return {'admitted', used}

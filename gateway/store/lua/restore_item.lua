@@ -35,7 +35,8 @@ for _, key in ipairs(KEYS) do
 end
 
 -- Fields that change by themselves, or are only another spelling of the same.
-local QUIET = {v = true, version = true, sealed = true, title = true, owners = true, clicks_used = true}
+local QUIET = {v = true, version = true, sealed = true, title = true, owners = true, clicks_used = true,
+               opened_at = true}
 local function differ(ours, theirs)
   for name, value in pairs(theirs) do
     if not QUIET[name] and ours[name] ~= value then return true end
