@@ -40,7 +40,7 @@ def test_these_are_the_commands() -> None:
     assert ALL == [
         "demo", "serve", "init", "check", "explain", "access", "link create", "link list", "link edit", "link enable",
         "link disable", "link delete", "guests list", "guests export", "guests remove", "guests erase", "audit",
-        "secret", "password", "token create", "doctor",
+        "webhook test", "webhook list", "secret", "password", "token create", "doctor",
         "backup", "restore",
     ]  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_help_has_an_example_and_the_config_option(run: object, command: str) ->
     assert "--config" in found.stdout
 
 
-@pytest.mark.parametrize("group", ["", "link", "guests", "token"])
+@pytest.mark.parametrize("group", ["", "link", "guests", "token", "webhook"])
 def test_help_of_a_group_has_an_example_too(run: object, group: str) -> None:
     found: Result = run(*group.split(), "--help")  # type: ignore[operator]
     assert found.exit_code == 0

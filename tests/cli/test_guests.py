@@ -139,8 +139,8 @@ async def test_the_record_tells_who_did_what(running: Running) -> None:
     code, out, _ = await program(running, "audit", "--json")
     events = json.loads(out)
     assert [(one["action"], one["who"].partition(":")[0]) for one in reversed(events)] == [
-        ("link_created", "cli"), ("link_changed", "cli"), ("guest_admitted", "guest"), ("guests_exported", "cli"),
-        ("link_deleted", "cli"),
+        ("link_created", "cli"), ("link_changed", "cli"), ("link_opened", "guest"), ("guest_admitted", "guest"),
+        ("guests_exported", "cli"), ("link_deleted", "cli"),
     ]  # fmt: skip
     assert link["url"].rpartition("/")[2] not in out
     assert "ada@example.org" not in out

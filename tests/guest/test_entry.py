@@ -43,6 +43,10 @@ class FakeDoorkeeper:
     admitted: Any = None
     posts: list[Any] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
+    opened: int = 0
+
+    def shown(self, entrance):
+        self.opened += 1
 
     async def look(self, token, server, *, ask=True):
         return self.looked
@@ -202,9 +206,27 @@ async def test_ahead_of_time_a_stranger_sees_the_form_and_nobody_comes_back(entr
     assert (await get(entry, {**PAGE, "Cookie": "gateway=known"}))[0].status == 303
 
 
-async def test_a_browser_that_opens_a_link_is_answered(entry):
+async def test_a_browser_that_opens_a_link_is_answered_and_noted(entry, keeper):
     opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none", "Sec-Fetch-User": "?1"}
     assert (await get(entry, {**PAGE, **opened}))[0].status == 200
+    assert keeper.opened == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Sec-Fetch-Mode": "navigate", "Sec-Purpose": "prefetch"}, {"Sec-Fetch-Mode": "navigate", "X-Moz": "preview"}],
+)
+async def test_scanners_previews_and_looks_ahead_are_no_opening(entry, keeper, headers):
+    assert (await get(entry, {**PAGE, **headers}))[0].status == 200
+    async with entry.client.head(f"/g/{TOKEN}", headers={**PAGE, "Sec-Fetch-Mode": "navigate"}) as answer:
+        assert answer.status == 200
+    assert keeper.opened == 0
+
+
+async def test_a_link_that_takes_nobody_is_not_opened(entry, keeper):
+    keeper.looked = Denied(Reason.LINK_EXPIRED)
+    await get(entry, {**PAGE, "Sec-Fetch-Mode": "navigate"})
+    assert keeper.opened == 0
 
 
 async def test_a_link_without_an_end_names_none(entry):

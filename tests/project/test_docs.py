@@ -47,7 +47,7 @@ manage: {listen: "127.0.0.1:8081", url: "https://manage.example.org"}
 servers: [{name: media, upstream: "http://127.0.0.1:8096", policy: hls}]
 managers: [{name: alice, token: "sha256:%s", may: ["media:*"]}]
 guests: {fields: [{name: company, label: Company, type: text}]}
-webhooks: [{name: hook, url: "https://hooks.example.org/", secret: "${HOOK:-a secret of sixteen}"}]
+webhooks: [{name: hook, url: "https://hooks.example.org/", secret: "a secret of sixteen"}]
 """
 
 
@@ -63,6 +63,7 @@ def config_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[W
         plain(self, source, data, way, keys, to_come)
 
     monkeypatch.setattr(Section, "__init__", recording)
+    (tmp_path / "config.yaml").touch(mode=0o600)
     (tmp_path / "config.yaml").write_text(CONFIG % ("0" * 64))
     load_config(tmp_path / "config.yaml")
     return known, later
