@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
+from gateway.colours import Colours
 from gateway.yaml_source import Fault
 
 
@@ -73,6 +74,36 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class FooterLink:
+    text: str
+    url: str  # http, https or mailto
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeColours:
+    """`dark` None: derived, or with `scheme: dark` what is written for both."""
+
+    light: Colours
+    dark: Colours | None
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """What the files hold has not been looked at."""
+
+    name: str = ""  # shown on the guest pages; empty: the server's name from its policy
+    notice: str = ""
+    logo: Path | None = None
+    logo_alt: str = ""
+    folder: Path | None = None
+    css: Path | None = None
+    scheme: str = "auto"  # or light, dark
+    colours: ThemeColours | None = None
+    footer: tuple[FooterLink, ...] = ()
+    privacy_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfig:
     """One media server behind the gateway."""
 
@@ -85,6 +116,7 @@ class ServerConfig:
     also_known_as: tuple[Origin, ...] = ()
     behind: str = "own_host"  # or shared_host
     timeouts: Timeouts = field(default_factory=Timeouts)
+    theme: Theme | None = None  # None: the deployment's
 
     @property
     def home(self) -> tuple[str, ...]:
@@ -252,19 +284,6 @@ class Prefixes:
 
     link: str = "/g"
     own: str = "/_gateway"
-
-
-@dataclass(frozen=True, slots=True)
-class FooterLink:
-    text: str
-    url: str  # http, https or mailto
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    name: str = ""  # shown on the guest pages; empty: the server's name from its policy
-    notice: str = ""
-    logo: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

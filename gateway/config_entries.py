@@ -13,12 +13,14 @@ from typing import Any
 
 from gateway import config_texts as texts
 from gateway import files
-from gateway.config import Manager, Origin, ServerConfig, Timeouts
+from gateway.config import Manager, Origin, ServerConfig, Theme, Timeouts
+from gateway.config_theme import read_theme
 from gateway.yaml_section import Section
 from gateway.yaml_source import did_you_mean
 
 _SERVER_KEYS = (
     "name", "upstream", "policy", "guest_access", "public_host", "also_known_as", "behind", "timeouts",
+    "theme",
 )  # fmt: skip
 _MANAGER_KEYS = ("name", "password", "token", "may", "ids")
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -40,7 +42,7 @@ def shipped_policy_names() -> list[str]:
     return sorted(path.stem for path in shipped_policies().glob("*.yaml"))
 
 
-def read_servers(top: Section, public_url: Origin, base: Path) -> tuple[ServerConfig, ...]:
+def read_servers(top: Section, public_url: Origin, base: Path, theme: Theme) -> tuple[ServerConfig, ...]:
     entries = list(top.items("servers"))
     found: list[ServerConfig] = []
     names: dict[str, int] = {}
@@ -51,7 +53,7 @@ def read_servers(top: Section, public_url: Origin, base: Path) -> tuple[ServerCo
         section = Section(top.source, data, way, _SERVER_KEYS)
         if not isinstance(data, dict):
             continue
-        server = _server(section, public_url, base, alone=len(entries) == 1)
+        server = _server(section, public_url, base, theme, alone=len(entries) == 1)
         place = top.source.place(way)[0]
         if server.name in names:
             section.fault((*way, "name"), f"{server.name} is taken (the server on line {names[server.name]})")
@@ -67,7 +69,7 @@ def read_servers(top: Section, public_url: Origin, base: Path) -> tuple[ServerCo
     return tuple(found)
 
 
-def _server(section: Section, public_url: Origin, base: Path, *, alone: bool) -> ServerConfig:
+def _server(section: Section, public_url: Origin, base: Path, theme: Theme, *, alone: bool) -> ServerConfig:
     name = section.need("name", read_server_name, "")
     if isinstance(section.data.get("upstream"), dict):
         section.fault((*section.way, "upstream"), "this version does not implement several addresses of one server")
@@ -82,6 +84,7 @@ def _server(section: Section, public_url: Origin, base: Path, *, alone: bool) ->
         public = Origin(public_url.scheme, host or public_url.host, port or public_url.port)
     elif not alone:
         section.missing("public_host", "is missing: with several servers the host name tells which one is meant")
+    own = read_theme(section, base, theme)
     return ServerConfig(
         name=name,
         upstream=upstream,
@@ -92,6 +95,7 @@ def _server(section: Section, public_url: Origin, base: Path, *, alone: bool) ->
         also_known_as=section.each("also_known_as", texts.origin),
         behind=section.get("behind", _behind, "own_host"),
         timeouts=_timeouts(section),
+        theme=own if own != theme else None,
     )
 
 

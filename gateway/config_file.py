@@ -16,7 +16,7 @@
     session: {max_age, leave_after, store_grace, cookie}
     prefixes: {link, own}
     limits: {form, head, connections, connections_per_address, guesses_per_address, paused}
-    theme: {name, notice, logo}
+    theme: {name, notice, logo, …}    see config_theme
     languages: [en]
     log: {format: text|json, access: all|off|0…1}
     webhooks: [{name, url, secret, events, servers, allow_internal, include_guests}]     see config_webhooks
@@ -53,6 +53,7 @@ from gateway.config import (
 from gateway.config_entries import read_managers, read_servers
 from gateway.config_guests import read_guest_form
 from gateway.config_sign_in import read_sign_in
+from gateway.config_theme import read_theme
 from gateway.config_webhooks import read_webhooks
 from gateway.errors import BadCertificate, BadFile
 from gateway.yaml_section import Section
@@ -121,7 +122,8 @@ class _Reader:
         top = self.top
         public_url = top.need("public_url", texts.origin, _HERE)
         self._warn_http(public_url, ("public_url",))
-        servers = read_servers(top, public_url, self.base)
+        theme = read_theme(top, self.base, Theme())
+        servers = read_servers(top, public_url, self.base, theme)
         if need_servers and not servers and not self.source.faults:
             self.source.fault(("servers",), "servers: no servers: there is nothing to stand in front of")
         guests = top.section("guests", ("retention_days", "fields", "consent"))
@@ -145,7 +147,7 @@ class _Reader:
             guest_form=read_guest_form(guests),
             session=self._session(),
             prefixes=self._prefixes(),
-            theme=self._theme(),
+            theme=theme,
             languages=top.each("languages", _language),
             log=self._log(),
             webhooks=self._webhooks([server.name for server in servers]),
@@ -275,14 +277,6 @@ class _Reader:
         if link.startswith(own) or own.startswith(link):
             section.fault(("prefixes",), "link and own must not lie inside one another")
         return found
-
-    def _theme(self) -> Theme:
-        section = self.top.section("theme", ("name", "notice", "logo"), ("folder", "colours", "colors"))
-        logo = section.get("logo", texts.text, None)
-        path = self.base / logo if logo else None
-        if path is not None and not files.is_file(path):
-            section.fault(("theme", "logo"), f"no file {path}")
-        return Theme(section.get("name", texts.free_text, ""), section.get("notice", texts.free_text, ""), path)
 
     def _log(self) -> LogConfig:
         section = self.top.section("log", ("format", "access"))

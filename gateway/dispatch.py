@@ -49,13 +49,14 @@ class OwnPath:
 class Dispatcher:
     """`entry` takes `{link}/{token}`, `own` what is below `{own}`, `proxy` all else.
 
-    `cookies`: the names of ours. `health` (path to handler) answers before the Host is looked at: who probes
-    a worker asks by address.
+    `themed`: the pages of servers that have a theme of their own. `cookies`: the names of ours. `health` (path
+    to handler) answers before the Host is looked at: who probes a worker asks by address.
     """
 
     servers: Servers
     prefixes: Prefixes
     pages: Pages
+    themed: Mapping[str, Pages]
     log: AccessLog
     entry: Handler
     proxy: Handler
@@ -117,7 +118,13 @@ class Dispatcher:
         server = self.servers.at_host(hosts[0])
         if server is None:
             return bare(Reason.WRONG_HOST)
-        return Visit(request=request, target=target, server=server, ref=ref, pages=self.pages)
+        return Visit(
+            request=request,
+            target=target,
+            server=server,
+            ref=ref,
+            pages=self.themed.get(server.config.name, self.pages),
+        )
 
     async def _answer(self, visit: Visit) -> web.StreamResponse:
         if visit.request.method in ("GET", "HEAD") and has_body(visit.request.headers):

@@ -144,7 +144,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """`guests` and `manage` take every request of their listener."""
+    """`guests` and `manage` take every request of their listener; `plain` are our pages without a theme's files."""
 
     loaded: Loaded
     servers: Servers
@@ -156,7 +156,7 @@ class Doors:
     manage: Handler
     refused_at_edge: Refused
     proxy: ProxyDoor
-    pages: Pages
+    plain: Pages
     log: AccessLog
     ops: Ops
     trusted: TrustedProxies
@@ -167,7 +167,9 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     used on."""
     config, store, grants, metrics = found.config, lasting.store, lasting.grants, lasting.metrics
     trusted = TrustedProxies(config.trusted_proxies)
-    pages = _pages(found, before)
+    plain = _plain_pages(found, before)
+    pages = plain.dressed(found.theme)
+    themed = {name: plain.dressed(theme) for name, theme in found.themes.items()}
 
     def client(request: web.BaseRequest) -> str:
         return client_address(request.remote, request.headers.getall("X-Forwarded-For", ()), trusted)
@@ -199,7 +201,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes, way_back)
-    statics = StaticDoor(pages)
+    statics = StaticDoor()
     ops = Ops(metrics, lasting.problems, config.prefixes.own, lasting.warnings)
     writer = before.log.writer if before else None
     log = AccessLog(config.log, config.prefixes, client=client, metrics=metrics, writer=writer)
@@ -208,6 +210,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         servers=servers,
         prefixes=config.prefixes,
         pages=pages,
+        themed=themed,
         log=log,
         entry=entry.handle,
         proxy=proxy.handle,
@@ -232,7 +235,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     signing = Signing.by(config.sign_in, lasting, before.signing if before else None)
     managing = None
     if config.manage is not None:
-        managing = _managing(_Shared(config, pages, log, client, health), lasting, desk, signing)
+        managing = _managing(_Shared(config, plain, log, client, health), lasting, desk, signing)
     # A host name of its own on the guests' listener, or a listener of its own.
     switched = managing is not None and config.manage is not None and config.manage.listen is None
     return Doors(
@@ -243,10 +246,10 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         managers=managers or Managers(config.managers),
         signing=signing,
         guests=HostSwitch(managing, dispatcher) if managing is not None and switched else dispatcher,
-        manage=managing or NothingHere(pages),
+        manage=managing or NothingHere(plain),
         refused_at_edge=dispatcher.refused_at_edge,
         proxy=proxy,
-        pages=pages,
+        plain=plain,
         log=log,
         ops=ops,
         trusted=trusted,
@@ -257,12 +260,12 @@ def _cookie_of(config: Config) -> tuple[str, bool]:
     return config.session.cookie, config.public_url.secure
 
 
-def _pages(found: Loaded, before: Doors | None) -> Pages:
+def _plain_pages(found: Loaded, before: Doors | None) -> Pages:
     config, catalogues = found.config, Catalogues.load(found.config.languages)
     if before is None:
-        return Pages(found.theme, config.prefixes, catalogues)
+        return Pages(found.theme.for_managers, config.prefixes, catalogues)
     # Our own files are the program's: read and packed once.
-    return replace(before.pages, theme=found.theme, prefixes=config.prefixes, catalogues=catalogues)
+    return replace(before.plain, theme=found.theme.for_managers, prefixes=config.prefixes, catalogues=catalogues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,7 @@ def _managing(shared: _Shared, lasting: Lasting, links: LinkDesk, signing: Signi
     items = ManagerDesk(links, lasting.trail, now, lasting.index, config.guest_form)
     api = ApiDoor(items, lasting.managers, lasting.wrong_tokens, config.prefixes)
     desk, signing_in = _sign_in(signing, config.manage.url, config.prefixes, lasting)
-    manage, statics = ManageDoor(desk, items), StaticDoor(pages)
+    manage, statics = ManageDoor(desk, items), StaticDoor()
     guests = GuestsDoor(desk, items)
     return ManageDispatcher(
         origin=config.manage.url,

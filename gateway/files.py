@@ -1,6 +1,6 @@
 """The files a configuration is made of: each read once, and seen the same way by everybody afterwards.
 
-Rule: whoever reads a file for config.yaml or a policy does it with `content`, `mode` and `is_file`. Inside
+Rule: whoever reads a file for config.yaml or a policy does it with `content`, `mode`, `is_file` and `entries`. Inside
 `reading` they look into one `Files`, which remembers what it found. So what was checked is what runs,
 however fast the files change; all workers see the same bytes, also one that is started again when the
 files have gone bad; and it is known which files to watch, those that are missing included.
@@ -16,13 +16,15 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 MOST = 1_000_001  # bytes; one more than anybody takes, so that too large a file is seen to be one
+MOST_NAMES = 200  # of one folder
 _TRIES = 5
 
 Stamp = tuple[int, ...]  # what changes when somebody writes, replaces or chmods a file
@@ -50,22 +52,29 @@ class Files:
         self._sealed = sealed
 
     def look(self, path: Path) -> Found:
-        name = os.path.join(os.getcwd(), path)
+        return self._look(os.path.join(os.getcwd(), path), _look)
+
+    def look_in(self, path: Path, within: Path) -> Found:
+        """A folder; what is found is a list of names, see `entries`."""
+        root = os.path.join(os.getcwd(), within)
+        return self._look(os.path.join(os.getcwd(), path, ""), lambda name: _look_in(name, root))
+
+    def _look(self, name: str, look: Callable[[str], Found]) -> Found:
         known = self.found.get(name)
         if known is None:
             earlier = self._before.get(name)
             if self._sealed:
                 known = Found(error=errno.ENOENT)
-            elif earlier is not None and earlier.error == 0 and not stat.S_ISREG(earlier.mode):
+            elif earlier is not None and earlier.error == 0 and _unlike_files(earlier.mode):
                 known = earlier
             else:
-                known = _look(name)
+                known = look(name)
             self.found[name] = known
         return known
 
     def stamps(self) -> dict[str, Stamp | None]:
         """Of those that can be watched: a pipe has no next version."""
-        return {name: found.stamp for name, found in self.found.items() if found.error != 0 or stat.S_ISREG(found.mode)}
+        return {name: found.stamp for name, found in self.found.items() if found.error or not _unlike_files(found.mode)}
 
     def text(self) -> str:
         """For another process; `of_text` reads it."""
@@ -102,6 +111,27 @@ def _look(name: str) -> Found:
     return Found(content, before.st_mode, 0, _stamp(before))
 
 
+def _unlike_files(mode: int) -> bool:
+    """What can be read only once: a pipe, as a shell makes them for `<(…)`."""
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _look_in(name: str, root: str) -> Found:
+    try:
+        before = os.stat(name)
+        inside = os.path.join(os.path.realpath(root), "")
+        found = []
+        with os.scandir(name) as seen:
+            for entry in islice(seen, MOST_NAMES + 1):
+                real = os.path.realpath(entry.path)
+                sort = "folder" if entry.is_dir() else "file" if entry.is_file() else "other"
+                found.append([entry.name, sort if real.startswith(inside) else "outside"])
+    except OSError as error:
+        return Found(error=error.errno or errno.EIO, stamp=stamp(name))
+    # A name that comes or goes from here on changes the folder's time, and it is looked at again.
+    return Found(json.dumps(sorted(found)).encode(), before.st_mode, 0, _stamp(before))
+
+
 def stamp(name: str) -> Stamp | None:
     """Of the file as it is now; None where there is none."""
     try:
@@ -132,6 +162,15 @@ def reading(files: Files) -> Iterator[Files]:
 def content(path: Path) -> bytes:
     """At most `MOST` bytes of a file. Raises OSError."""
     return _good(path).content
+
+
+def entries(path: Path, within: Path) -> dict[str, str]:
+    """What is in a folder, by name: `file`, `folder`, `other` (a pipe, a link to nothing), or `outside` for a link
+    that leads out of `within`. At most one more than `MOST_NAMES`. Raises OSError."""
+    known = (_reading.get() or Files()).look_in(path, within)
+    if known.error:
+        raise OSError(known.error, os.strerror(known.error), str(path))
+    return dict(json.loads(known.content))
 
 
 def mode(path: Path) -> int:

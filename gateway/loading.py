@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway import config as config_module
 from gateway import files as disk
 from gateway.certificate import load_certificate
 from gateway.config import Config, Manage, ServerConfig
@@ -25,6 +26,7 @@ from gateway.files import Files
 from gateway.policy.load import load_policy
 from gateway.policy.model import Policy
 from gateway.web.theme import Theme, load_theme
+from gateway.yaml_section import label
 from gateway.yaml_source import Fault, Source, Way
 
 _Key = tuple[Path, tuple[str, ...], str]  # a policy's file, whose origins are home, what it held
@@ -48,11 +50,13 @@ def _of_manage(manage: Manage | None) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`policies` by the name of their server; `theme` with its logo; `files` is what all of it was read from."""
+    """`policies` by the name of their server, `themes` likewise of those that have one of their own; `files` is
+    what all of it was read from."""
 
     config: Config
     policies: Mapping[str, Policy]
     theme: Theme
+    themes: Mapping[str, Theme]
     files: Files
     warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise
     compiled: Mapping[_Key, Policy] = field(default_factory=dict, repr=False)
@@ -66,27 +70,47 @@ def load(path: Path, *, before: Loaded | None = None, files: Files | None = None
         there = [server for server in config.servers if disk.is_file(server.policy_path)]
         policies, compiled, faults = _policies(there, before)
         refuse_shared_hosts(config, source, policies)
-        theme = Theme()
-        if not source.faults:
-            try:
-                theme = load_theme(config.theme)
-            except BadFile as error:
-                for fault in error.faults:
-                    source.fault(("theme", "logo"), fault.what)
+        theme, themes, broken = load_themes(config, source)
+        faults += broken
         if not source.faults and before is not None:
             _refuse_fixed(before.config, config, source)
         if source.faults or faults:
             raise BadFile([*sorted(set(source.faults)), *faults])
         warnings = (*config.warnings, *certificate_warnings(config, source))
-    return Loaded(config, policies, theme, seen, warnings, compiled)
+    return Loaded(config, policies, theme, themes, seen, warnings, compiled)
 
 
 def loaded(config: Config) -> Loaded:
     """The rest of what a configuration means that has been read already. Raises BadFile."""
     policies, compiled, faults = _policies(config.servers, None)
-    if faults:
-        raise BadFile(faults)
-    return Loaded(config, policies, load_theme(config.theme), Files(), config.warnings, compiled)
+    theme, themes, broken = load_themes(config, Source(str(config.file)))
+    if faults or broken:
+        raise BadFile([*faults, *broken])
+    return Loaded(config, policies, theme, themes, Files(), config.warnings, compiled)
+
+
+def load_themes(config: Config, source: Source) -> tuple[Theme, dict[str, Theme], list[Fault]]:
+    """The deployment's theme, those of servers by name, and what is wrong with them at its place: in `source`,
+    or in a theme's own files."""
+    faults: list[Fault] = []
+
+    def load(written: config_module.Theme, way: Way) -> Theme:
+        def blame(key: str, what: str) -> Fault:
+            return Fault(source.file, *source.place((*way, key)), f"{label((*way, key))}: {what}")
+
+        try:
+            return load_theme(written, blame)
+        except BadFile as error:
+            faults.extend(error.faults)
+            return Theme()
+
+    theme = load(config.theme, ("theme",))
+    themes: dict[str, Theme] = {}
+    if not faults:  # what a server takes over from the deployment would be said once more
+        for index, server in enumerate(config.servers):
+            if server.theme is not None:
+                themes[server.name] = load(server.theme, ("servers", index, "theme"))
+    return theme, themes, faults
 
 
 def refuse_shared_hosts(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:

@@ -15,7 +15,7 @@ from gateway.cli.output import show_json
 if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.policy.model import Policy
-    from gateway.yaml_source import Fault, Source
+    from gateway.yaml_source import Fault
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ def examine(config_path: Path) -> Findings:
     from gateway.config_entries import shipped_policies
     from gateway.config_file import examine_config, examine_tls
     from gateway.errors import BadFile
-    from gateway.loading import certificate_warnings, refuse_shared_hosts
+    from gateway.loading import certificate_warnings, load_themes, refuse_shared_hosts
     from gateway.policy.load import load_policy
 
     found = Findings()
@@ -94,9 +94,8 @@ def examine(config_path: Path) -> Findings:
         found.warnings += policy.warnings
     by_server = {one.name: policies[one.policy_path] for one in config.servers if one.policy_path in policies}
     refuse_shared_hosts(config, source, by_server)
-    _examine_theme(config, source)
     examine_tls(config, source)
-    found.errors = sorted(set(source.faults)) + problems
+    found.errors = sorted(set(source.faults)) + problems + load_themes(config, source)[2]
     found.warnings = [*config.warnings, *found.warnings]
     found.used = sum(path in paths for path in policies)
     found.shipped = len(policies) - found.used
@@ -104,19 +103,6 @@ def examine(config_path: Path) -> Findings:
         found.warnings += certificate_warnings(config, source)
         found.remarks += _remarks(config)
     return found
-
-
-def _examine_theme(config: Config, source: Source) -> None:
-    from gateway.errors import BadFile
-    from gateway.web.theme import load_theme
-
-    if config.theme.logo is None or not config.theme.logo.is_file():
-        return
-    try:
-        load_theme(config.theme)
-    except BadFile as error:
-        for fault in error.faults:
-            source.fault(("theme", "logo"), fault.what)
 
 
 def _remarks(config: Config) -> Sequence[str]:

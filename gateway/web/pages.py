@@ -1,16 +1,15 @@
 """Our own pages: templates, the headers that every one of them carries, and addresses of our files.
 
-Pages work without scripts and load nothing from another origin. Templates escape by default and
-refuse undefined names; all of them are compiled when the program starts.
+Pages work without scripts and load nothing from another origin. A theme's template that breaks while a page
+is made is a line in the log, and the page is made of ours.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlencode
 
 import jinja2
@@ -21,10 +20,12 @@ from gateway.policy.target import Target, parse_target
 from gateway.web.i18n import Catalogues, Locale
 from gateway.web.language import sent_language
 from gateway.web.statics import Statics
+from gateway.web.templates import shipped, themed
 from gateway.web.theme import Theme
 
-FOLDER = Path(__file__).parent.parent / "templates"
 SERVER = "gateway"  # the Server header: aiohttp's own would tell versions
+
+_log = logging.getLogger("gateway")
 
 _PAGE_POLICY = {
     "default-src": "'none'",
@@ -64,27 +65,6 @@ def content_policy(more: Mapping[str, str] | None = None) -> str:
     return "; ".join(f"{name} {value}" for name, value in {**_PAGE_POLICY, **(more or {})}.items())
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.filters["attribute_json"] = _attribute_json
-    for name in environment.list_templates():
-        environment.get_template(name)
-    return environment
-
-
-def _attribute_json(value: object) -> str:
-    """JSON for a data attribute; the attribute's own escaping is the template's."""
-    return json.dumps(value, ensure_ascii=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Everything a page needs that does not come from the request."""
@@ -93,7 +73,8 @@ class Pages:
     prefixes: Prefixes = field(default_factory=Prefixes)
     catalogues: Catalogues = field(default_factory=Catalogues.load)
     statics: Statics = field(default_factory=Statics.load)
-    environment: jinja2.Environment = field(default_factory=_environment, repr=False)
+    environment: jinja2.Environment = field(default_factory=shipped, repr=False)
+    _broken: set[str] = field(default_factory=set, repr=False, compare=False)  # templates that are in the log
 
     def locale(self, request: web.BaseRequest) -> Locale:
         return self.catalogues.choose(request.headers.get("Accept-Language", ""), sent_language(request))
@@ -125,7 +106,8 @@ class Pages:
         if again is None:
             target = parse_target(request.raw_path)
             again = target.sent if isinstance(target, Target) else ""
-        body = self.environment.get_template(template).render(
+        body = self._render(
+            template,
             t=locale.t,
             locale=locale,
             theme=self.theme,
@@ -137,12 +119,13 @@ class Pages:
             secret=again.startswith(f"{self.prefixes.link}/"),
             **values,
         )
+        more = {"font-src": "'self'", **(policy or {})} if self.has_fonts else policy
         return web.Response(
             status=status,
             body=body.encode(),
             headers={
                 **common_headers(),
-                "Content-Security-Policy": content_policy(policy),
+                "Content-Security-Policy": content_policy(more),
                 "Content-Type": "text/html; charset=utf-8",
                 "Content-Language": locale.language,
                 **(headers or {}),
@@ -160,10 +143,47 @@ class Pages:
         own = f"{self.prefixes.own}/language"
         return [(one, f"{own}?{urlencode({'language': one.language, 'to': again})}") for one in locales]
 
+    def _render(self, template: str, **values: object) -> str:
+        try:
+            return self.environment.get_template(template).render(values)
+        except Exception as error:
+            if self.environment is shipped():
+                raise
+            if template not in self._broken:
+                self._broken.add(template)
+                _log.error("the theme's %s can't be shown, ours is shown instead: %s", template, _told(error))
+            return shipped().get_template(template).render(values)
+
+    def dressed(self, theme: Theme) -> Pages:
+        """The same pages in this theme. `self` is in none that has files."""
+        return replace(
+            self,
+            theme=theme,
+            statics=self.statics.overlaid(theme.statics),
+            environment=themed(theme.templates),
+            _broken=set(),
+        )
+
+    @property
+    def has_fonts(self) -> bool:
+        return any(file.content_type.startswith("font/") for file in self.theme.statics.values())
+
     @property
     def logo_address(self) -> str | None:
         logo = self.theme.logo
         return f"{self.prefixes.own}/theme/logo?v={logo.version}" if logo else None
+
+
+def _told(error: Exception) -> str:
+    """Where and what, without the values of the page: they may be a guest's words."""
+    where = ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code.co_filename == "<template>" or code.co_filename.endswith(".html"):
+            where = f" near line {traceback.tb_lineno} of {code.co_filename}"
+        traceback = traceback.tb_next
+    return f"{type(error).__name__}{where}"
 
 
 @cache

@@ -6,13 +6,11 @@ and whose address changes with their content.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aiohttp import web
 
 from gateway.reasons import Reason
 from gateway.web.manage_visit import ManageVisit
-from gateway.web.pages import Pages, common_headers
+from gateway.web.pages import common_headers
 from gateway.web.refuse import refuse
 from gateway.web.statics import Static
 from gateway.web.visit import Visit
@@ -23,22 +21,21 @@ _ASK_AGAIN = "no-cache"
 _LONE_FILE = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
-@dataclass(frozen=True, slots=True)
 class StaticDoor:
-    pages: Pages
+    """Of the pages that the visit has: each server may have a theme of its own."""
 
     async def static(self, visit: Visit | ManageVisit) -> web.StreamResponse:
         """`{own}/static/{version}/{name}`"""
-        tail = visit.target.path.removeprefix(f"{self.pages.prefixes.own}/static/")
+        tail = visit.target.path.removeprefix(f"{visit.pages.prefixes.own}/static/")
         version, _, name = tail.partition("/")
-        file = self.pages.statics.files.get(name)
+        file = visit.pages.statics.files.get(name)
         if file is None:
             return refuse(visit, Reason.NOT_FOUND)
-        return _answer(visit, file, _FOR_EVER if version == self.pages.statics.version else _ASK_AGAIN)
+        return _answer(visit, file, _FOR_EVER if version == visit.pages.statics.version else _ASK_AGAIN)
 
     async def logo(self, visit: Visit | ManageVisit) -> web.StreamResponse:
         """`{own}/theme/logo?v={version}`"""
-        logo = self.pages.theme.logo
+        logo = visit.pages.theme.logo
         if logo is None:
             return refuse(visit, Reason.NOT_FOUND)
         file = Static(logo.body, logo.content_type, f'"{logo.version}"')

@@ -1,4 +1,4 @@
-"""The files we ship for our pages: a frozen table, read once at start.
+"""The files of our pages, those we ship and a theme's: a frozen table, read once at start and at a reload.
 
 Their addresses are `static/<version>/<name>`, where the version is one hash over all of them: modules
 import each other by relative names and still get the version of the page that loaded them, so a
@@ -19,11 +19,17 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent / "static"
 HLS_JS = "vendor/hls.min.js"
 
-_TYPES = {
+_OURS = (".css", ".js", ".svg", ".txt")
+TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
 }
 
 
@@ -44,20 +50,32 @@ class Statics:
     def load(cls, folder: Path = FOLDER) -> Statics:
         """Read every file of a known type below `folder`; names are relative, with slashes."""
         files: dict[str, Static] = {}
-        whole = hashlib.sha256()
         for path in sorted(folder.rglob("*")):
-            content_type = _TYPES.get(path.suffix)
-            if content_type is None or not path.is_file():
-                continue
-            name, body = path.relative_to(folder).as_posix(), path.read_bytes()
-            digest = hashlib.sha256(body).hexdigest()
-            whole.update(f"{name}\0{digest}\0".encode())
-            files[name] = Static(body, content_type, f'"{digest[:20]}"', _smaller(body))
+            if path.suffix in _OURS and path.is_file():
+                files[path.relative_to(folder).as_posix()] = pack(path.read_bytes(), TYPES[path.suffix])
+        return cls.of(files)
+
+    @classmethod
+    def of(cls, files: Mapping[str, Static]) -> Statics:
+        whole = hashlib.sha256()
+        for name, file in sorted(files.items()):
+            whole.update(f"{name}\0{file.etag}\0".encode())
         return cls(files, whole.hexdigest()[:12])
+
+    def overlaid(self, more: Mapping[str, Static]) -> Statics:
+        """With these in the place of those of the same name, or beside them."""
+        return Statics.of({**self.files, **more}) if more else self
 
     @property
     def has_hls_js(self) -> bool:
         return HLS_JS in self.files
+
+
+def pack(body: bytes, content_type: str) -> Static:
+    """Ready to be sent."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+    packed = content_type.startswith(("text/", "image/svg"))
+    return Static(body, content_type, tag, _smaller(body) if packed else None)
 
 
 def _smaller(body: bytes) -> bytes | None:

@@ -65,7 +65,7 @@ def test_a_logo_that_is_no_picture(run, deployment: Path) -> None:
     append(deployment / "config.yaml", "theme: {logo: logo.txt}\n")
     found = run("check")
     assert found.exit_code == 2
-    assert "config.yaml:7:15: theme.logo must end in one of" in found.stdout
+    assert "config.yaml:7:15: theme.logo: must end in one of" in found.stdout
 
 
 def test_warnings_stand_apart(run, deployment: Path) -> None:

@@ -116,8 +116,8 @@ WRONG = {
     "sign_in: oidc": "3:10: sign_in: must be password, or a mapping with trusted_header or oidc",
     "session: {embed_origins: [https://lms.example.org]}": "3:11: session.embed_origins: this version does not"
     " implement it",
-    "theme: {colours: {text: black}}": "3:9: theme.colours: this version does not implement it",
-    "theme: {folder: mine}": "3:9: theme.folder: this version does not implement it",
+    "theme: {folder: mine}": "3:17: theme.folder: no folder FOLDER/mine (No such file or directory)",
+    "theme: {colors: {}}": "3:9: theme.colors: unknown key (did you mean colours?)",
     "guests: {consent: We keep your name}": "3:19: guests.consent: must be a mapping (key: value)",
     "limits: {connections: 5}": "3:23: limits.connections: must be a whole number from 8 to 1000000",
     "languages: [xx]": "3:13: languages[0]: this version does not implement the language 'xx' (known: en)",

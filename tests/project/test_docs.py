@@ -82,6 +82,10 @@ def below(found: dict[Way, set[str]], top: Way) -> set[str]:
 def test_every_key_of_config_yaml(config_keys: tuple[dict[Way, set[str]], dict[Way, set[str]]]) -> None:
     text = (DOCS / "config.md").read_text()
     known, _ = config_keys
+    # The sections of a theme are the same for the deployment and a server, and documented once.
+    themes = {way[2:]: keys for way, keys in known.items() if way[:3] == ("servers", 0, "theme")}
+    assert themes == {way: keys for way, keys in known.items() if way[:1] == ("theme",)}
+    known = {way: keys for way, keys in known.items() if way[:3] != ("servers", 0, "theme")}
     assert keys_of(section(text, "The deployment")) == below(known, ())
     assert keys_of(section(text, "A server")) == below(known, ("servers", 0))
     assert keys_of(section(text, "What guests are asked")) == below(known, ("guests", "fields", 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
 
 import pytest
 
@@ -18,7 +17,7 @@ VERSION = plain_pages().statics.version
 
 @pytest.fixture
 def served(stage):
-    stage.door = StaticDoor(stage.pages).static
+    stage.door = StaticDoor().static
     return stage
 
 
@@ -72,8 +71,8 @@ async def test_files_are_only_read(served):
 async def test_a_logo_that_is_a_document_can_do_nothing(stage, tmp_path):
     path = tmp_path / "logo.svg"
     path.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
-    pages = replace(stage.pages, theme=load_theme(config.Theme(logo=path)))
-    stage.door = StaticDoor(pages).logo
+    stage.pages = pages = stage.pages.dressed(load_theme(config.Theme(logo=path)))
+    stage.door = StaticDoor().logo
     async with stage.client.get(pages.logo_address) as answer:
         assert answer.status == 200
         assert answer.content_type == "image/svg+xml"
@@ -82,7 +81,7 @@ async def test_a_logo_that_is_a_document_can_do_nothing(stage, tmp_path):
 
 
 async def test_without_a_logo_there_is_none(stage):
-    stage.door = StaticDoor(stage.pages).logo
+    stage.door = StaticDoor().logo
     async with stage.client.get("/_gateway/theme/logo") as answer:
         assert answer.status == 404
 
