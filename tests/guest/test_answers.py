@@ -124,7 +124,7 @@ async def test_the_form_asks_what_config_says(place: Place) -> None:
     assert 'href="https://example.org/privacy?a=1&amp;b=2" target="_blank" rel="noopener noreferrer"' in page
     assert page.count("(required)") == 3
     assert page.count("(optional)") == 2
-    assert "Name and address are required, and what says so." in page
+    assert "Name and address are required, and so is everything marked as such." in page
     assert "Your name, your address and your answers are shown to the owner" in page
 
 
