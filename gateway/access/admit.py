@@ -21,7 +21,7 @@ from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer
 from gateway.config import GuestForm, Prefixes, SessionConfig
 from gateway.errors import StoreDown
-from gateway.links.answers import Answers, read_answers
+from gateway.links.answers import Answers, read_agreement, read_answers
 from gateway.links.events import Action, Event
 from gateway.links.forms import FormTrouble, check_form, new_form
 from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
@@ -163,6 +163,7 @@ class Doorkeeper:
         for visitor in await self._here_before(seen, grant_ids):
             # A form left open in another tab of a browser that has come in since.
             if _same(visitor.guest, words, shared_device=posted.shared_device):
+                await self._agreed(visitor.guest, words.answers.consent)
                 return await self._reenter(seen, server, visitor, grant_ids)
         if form.old:
             return Denied(Reason.FORM_STALE, "older than ten minutes")
@@ -203,9 +204,12 @@ class Doorkeeper:
             return Denied(self._refused(done.link, done.item, server, inside=False))
         return Denied(Reason.FORM_STALE if done.outcome == "stale" else Reason.LINK_UNKNOWN)
 
-    async def come_back(self, token: str, server: MediaServer, grant_ids: tuple[str, ...]) -> Admitted | Denied | None:
+    async def come_back(
+        self, token: str, server: MediaServer, grant_ids: tuple[str, ...]
+    ) -> Admitted | Denied | Entrance | None:
         """Let in a browser that was admitted through this link before; None when it was not. Uses no
-        click; a link that is closed by now ends what the browser had. Raises StoreDown."""
+        click; a link that is closed by now ends what the browser had. An entrance: they are recognised, and
+        `agree` first to the consent text that is in force by now. Raises StoreDown."""
         seen = await self._at(token, server)
         if isinstance(seen, Denied):
             return None
@@ -213,12 +217,36 @@ class Doorkeeper:
         if not known:
             return None
         reason = refusal(self._state(seen.link, seen.item, server), inside=True)
+        if reason is None and seen.item is not None and self._consent_due(known[0].guest):
+            return Entrance(seen.link, seen.item, server, self._state(seen.link, seen.item, server))
         if reason is None:
             return await self._reenter(seen, server, known[0], grant_ids)
         for visitor in known:
             if visitor.grant is not None:
                 await self._grants.end(visitor.grant, str(reason))
         return Denied(reason)
+
+    async def agree(
+        self, token: str, server: MediaServer, posted: PostedForm, cookie: str | None, grant_ids: tuple[str, ...]
+    ) -> Admitted | Denied:
+        """Take the consent of somebody who comes back, and let them in; uses no click. Raises StoreDown."""
+        seen = await self._at(token, server)
+        if isinstance(seen, Denied):
+            return seen
+        reason = refusal(self._state(seen.link, seen.item, server), inside=True)
+        if reason is not None:
+            return Denied(reason)
+        form = check_form(self._links.keys, posted.form, token, cookie, self._clock())
+        if form is FormTrouble.OTHER_BROWSER:
+            return Denied(Reason.COOKIES_NEEDED)
+        known = await self._here_before(seen, grant_ids)
+        if isinstance(form, FormTrouble) or form.old or not known:
+            return Denied(Reason.FORM_STALE, "an old form, or nobody who was here before")
+        agreed = read_agreement(self._asked, posted.answers)
+        if agreed.errors:
+            return Denied(Reason.FORM_INVALID, ", ".join(agreed.errors), agreed.errors)
+        await self._agreed(known[0].guest, agreed.consent)
+        return await self._reenter(seen, server, known[0], grant_ids)
 
     async def leave(self, grant_ids: tuple[str, ...], only: str | None = None) -> tuple[str, ...]:
         """The guest goes, from all or from one grant's item; what the cookie may keep. Raises StoreDown."""
@@ -264,6 +292,14 @@ class Doorkeeper:
             await self._trail.note(
                 Event(self._clock(), "guest", Action.GUEST_LEFT, item.server, item.item, guest.link, guest.id)
             )
+
+    def _consent_due(self, guest: Guest) -> bool:
+        consent = self._asked.consent
+        return consent is not None and consent.required and guest.consent_version != consent.version
+
+    async def _agreed(self, guest: Guest, version: str | None) -> None:
+        if version is not None and guest.consent_version != version:
+            await self._links.guests.agree(guest.id, version, now=self._clock())
 
     async def _at(self, token: str, server: MediaServer) -> Seen | Denied:
         """The link, if it is one of this host: elsewhere it does not exist."""

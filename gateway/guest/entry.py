@@ -91,19 +91,28 @@ class EntryDoor:
             if early is not None:
                 # Nobody comes back yet. The browser throws this away, and asks again when it matters.
                 return refuse(visit, Reason.NOT_OPENED, detail=early)
-            # Before the link is looked at: for those who are in, a used-up link is still good.
-            known = await self.doorkeeper.come_back(token, visit.server, grant_ids)
-            if isinstance(known, Denied):
-                return refuse(visit, known.reason, detail=known.detail)
-            if known is not None:
-                self.metrics.admission("returned")
-                return self._enter(known)
-        entrance = await self.doorkeeper.look(token, visit.server)
+        return await self._arrive(visit, token, grant_ids)
+
+    async def _arrive(
+        self, visit: Visit, token: str, grant_ids: tuple[str, ...], denied: Denied | None = None
+    ) -> web.StreamResponse:
+        # Before the link is looked at: for those who are in, a used-up link is still good.
+        known = await self.doorkeeper.come_back(token, visit.server, grant_ids) if grant_ids else None
+        if isinstance(known, Denied):
+            return refuse(visit, known.reason, detail=known.detail)
+        if isinstance(known, Admitted):
+            self.metrics.admission("returned")
+            return self._enter(known)
+        entrance = known or await self.doorkeeper.look(token, visit.server)
         if isinstance(entrance, Denied):
             return refuse(visit, entrance.reason, detail=entrance.detail)
-        if visit.request.method == "GET" and shown_to_somebody(visit.request.headers):
+        if known is None and visit.request.method == "GET" and shown_to_somebody(visit.request.headers):
             self.doorkeeper.shown(entrance)
-        return self._form(visit, token, entrance)
+        if denied is not None:
+            visit.reason, visit.detail = denied.reason, denied.detail
+        # Whoever is known is asked for no more than the consent that is due.
+        template = "entry.html" if known is None else "agree.html"
+        return self._form(visit, token, entrance, denied=denied, template=template)
 
     async def _admit(self, visit: Visit, token: str) -> web.StreamResponse:
         # The page sends no referrer, so browsers may post `Origin: null`: its signed id and cookie stand in.
@@ -123,9 +132,11 @@ class EntryDoor:
             answers={name: fields[name] for name in self._names if name in fields},
         )
         cookie = sent_form_cookie(visit.request, visit.server.config.public)
-        outcome = await self.doorkeeper.admit(
-            token, visit.server, posted, cookie, self.sessions.grant_ids(visit.request)
-        )
+        grant_ids = self.sessions.grant_ids(visit.request)
+        if "agree" in fields:
+            agreed = await self.doorkeeper.agree(token, visit.server, posted, cookie, grant_ids)
+            return await self._agreed(visit, token, agreed, grant_ids)
+        outcome = await self.doorkeeper.admit(token, visit.server, posted, cookie, grant_ids)
         self.metrics.admission("admitted" if isinstance(outcome, Admitted) else "refused")
         remember = "remember" in fields and not posted.shared_device
         if isinstance(outcome, Admitted):
@@ -143,6 +154,17 @@ class EntryDoor:
             return refuse(visit, entrance.reason, detail=entrance.detail)
         visit.reason, visit.detail = outcome.reason, outcome.detail
         return self._form(visit, token, entrance, posted, outcome, remember=remember)
+
+    async def _agreed(
+        self, visit: Visit, token: str, outcome: Admitted | Denied, grant_ids: tuple[str, ...]
+    ) -> web.StreamResponse:
+        """Of agree.html."""
+        if isinstance(outcome, Admitted):
+            self.metrics.admission("returned")
+            return self._enter(outcome)
+        if outcome.reason not in _AGAIN or not takes_page(visit.request):
+            return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
+        return await self._arrive(visit, token, grant_ids, outcome)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -170,6 +192,7 @@ class EntryDoor:
         denied: Denied | None = None,
         *,
         remember: bool = False,
+        template: str = "entry.html",
     ) -> web.StreamResponse:
         public = visit.server.config.public
         cookie = sent_form_cookie(visit.request, public) or new_form_cookie()
@@ -181,7 +204,7 @@ class EntryDoor:
         expires = entrance.link.expires_at
         response = visit.pages.respond(
             visit.request,
-            "entry.html",
+            template,
             status=denied.reason.status if denied else 200,
             # Our one script and nothing else: on this host 'self' would be the media server's as well.
             policy={"script-src": f"{public}{visit.pages.static('entry.js')}"},

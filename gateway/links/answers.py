@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.config import Consent, FormField, GuestForm
+from gateway.config import FormField, GuestForm
 from gateway.links.text import tidy
 
 TICKED = "1"
@@ -44,21 +44,18 @@ def read_answers(form: GuestForm, posted: Mapping[str, str]) -> Answers:
             errors[asked.name] = error
         elif value != "":
             kept[asked.name] = value
-    agreed = None
-    if form.consent is not None:
-        agreed, error = read_consent(form.consent, posted.get(CONSENT, ""))
-        if error is not None:
-            errors[CONSENT] = error
-    return Answers(kept, agreed, errors)
+    agreement = read_agreement(form, posted)
+    return Answers(kept, agreement.consent, {**errors, **agreement.errors})
 
 
-def read_consent(consent: Consent, posted: str) -> tuple[str | None, str | None]:
-    """The version agreed to, and what is wrong."""
-    if posted == consent.version:
-        return consent.version, None
-    if posted:
-        return None, CONSENT_CHANGED
-    return None, NO_CONSENT if consent.required else None
+def read_agreement(form: GuestForm, posted: Mapping[str, str]) -> Answers:
+    """Of the consent alone."""
+    consent, ticked = form.consent, posted.get(CONSENT, "")
+    if consent is None or (not ticked and not consent.required):
+        return Answers()
+    if ticked == consent.version:
+        return Answers(consent=consent.version)
+    return Answers(errors={CONSENT: CONSENT_CHANGED if ticked else NO_CONSENT})
 
 
 def _read(asked: FormField, posted: str) -> tuple[str | bool, str | None]:

@@ -186,6 +186,10 @@ class GuestStore:
         keys = [names.guest(guest.id), names.live(guest.link), *map(names.grant, grants)]
         _check(await self._store.script("leave", keys, [SCHEMA, now, reason, *grants]))
 
+    async def agree(self, guest: str, version: str, *, now: int) -> None:
+        """Note the version of the consent text that a guest has agreed to now."""
+        _check(await self._store.script("agree", [names.guest(guest)], [SCHEMA, version, now]))
+
     async def erase(self, guest: str) -> None:
         """Take the words that name a person out of the record; that somebody was here stays."""
         _check(await self._store.script("erase_guest", [names.guest(guest)], [SCHEMA]))

@@ -280,6 +280,68 @@ async def test_who_was_shown_another_text_has_not_agreed_to_this_one(place: Plac
     assert (await place.guests())[0]["consent"]["version"] == LATER
 
 
+async def test_who_comes_back_agrees_to_a_new_text_first_and_to_nothing_else(place: Place) -> None:
+    browser = await place.browser(await place.running.make_link("abc", clicks=1))
+    assert (await browser.post(GOOD)).status == 303
+    assert (await browser.get()).status == 303  # as long as the text is the same
+    await place.reload('"2026-11"', f'"{LATER}"')
+    page = await browser.get()
+    assert page.status == 200
+    assert b"Please agree once more" in page.body
+    assert not re.search(rb'name="(name|email|company|remember)"', page.body)
+    for consent in ("", "2026-11", "true"):
+        wrong = await browser.post({"agree": "1", "consent": consent})
+        assert wrong.status == 422
+        assert b'id="consent-error"' in wrong.body
+        assert b'name="company"' not in wrong.body
+    assert (await place.guests())[0]["consent"]["version"] == "2026-11"
+    assert (await browser.post({"agree": "1", "consent": LATER})).status == 303
+    (guest,) = await place.guests()
+    assert guest["consent"]["version"] == LATER
+    assert guest["fields"]["company"] == "ACME"
+    assert (await browser.get()).status == 303
+    assert await place.clicks(browser) == 1
+
+
+async def test_agreeing_is_no_way_in_for_strangers(place: Place) -> None:
+    known = await place.browser()
+    assert (await known.post(GOOD)).status == 303
+    await place.reload('"2026-11"', f'"{LATER}"')
+    await known.get()
+    stranger = await place.browser(known.link)
+    answer = await stranger.post({"agree": "1", "consent": LATER})
+    assert answer.status == 422
+    assert b'name="company"' in answer.body  # the whole form
+    thief = Browser(known.port, known.link, {"gateway-form": stranger.jar["gateway-form"]}, stranger.form)
+    assert (await thief.post({"agree": "1", "consent": LATER}, form=known.form)).status == 403
+    assert (await known.post({"agree": "1", "consent": LATER}, form=stranger.form)).status == 403
+    assert (await known.post({"agree": "1", "consent": LATER}, form="nonsense")).status == 422
+    assert [one["consent"]["version"] for one in await place.guests()] == ["2026-11"]
+    assert await place.clicks(known) == 1
+    await place.running.delete(known.link)
+    assert (await known.post({"agree": "1", "consent": LATER})).status == 410
+
+
+async def test_consent_that_is_not_required_keeps_nobody_from_coming_back(place: Place) -> None:
+    await place.reload('version: "2026-11"', 'version: "2026-11", required: false')
+    browser = await place.browser()
+    assert (await browser.post({**GOOD, "consent": ""})).status == 303
+    assert (await place.guests())[0]["consent"] is None
+    await place.reload('"2026-11"', f'"{LATER}"')
+    assert (await browser.get()).status == 303
+
+
+async def test_a_form_left_open_by_somebody_who_is_in_takes_their_consent_too(place: Place) -> None:
+    browser = await place.browser()
+    assert (await browser.post(GOOD)).status == 303
+    await place.reload('"2026-11"', f'"{LATER}"')
+    await browser.get()
+    assert (await browser.post({**GOOD, "consent": LATER})).status == 303
+    (guest,) = await place.guests()
+    assert guest["consent"]["version"] == LATER
+    assert await place.clicks(browser) == 1
+
+
 async def test_answers_are_erased_with_the_person(place: Place) -> None:
     browser = await place.browser()
     await browser.post({**GOOD, "company": "Secret Company"})

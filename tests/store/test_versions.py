@@ -126,6 +126,8 @@ async def test_old_records_can_be_used_and_changed(old: LinkStore) -> None:
     await old.guests.renew(GRANT, {"title": ("Anders",)})
     await old.guests.end(GRANT, FIRST, "left", now=NOW + 9000)
     await old.guests.leave(ADA, [GRANT], "left", now=NOW + 9000)
+    await old.guests.agree(GONE, "2026-11", now=NOW)
+    assert (await old.guests.visitors([GONE]))[GONE].guest.consent_version is None
     await old.guests.erase(GUEST)
     record = (await old.guests.grants([GRANT]))[GRANT]
     assert (record[0].variables, record[0].ended_at, record[1].name) == ({"title": ("Anders",)}, NOW + 9000, "")
@@ -183,6 +185,7 @@ REFUSED: dict[str, tuple[list[str], Ask]] = {
     "end": ([GRANT_KEY], lambda links: links.guests.end(GRANT, FIRST, "left", now=NOW)),
     "leave": ([GUEST_KEY, GRANT_KEY], lambda links: links.guests.leave(ADA, [GRANT], "left", now=NOW)),
     "renew": ([GRANT_KEY], lambda links: links.guests.renew(GRANT, {})),
+    "agree": ([GUEST_KEY], lambda links: links.guests.agree(GUEST, "2026-11", now=NOW)),
     "erase": ([GUEST_KEY], lambda links: links.guests.erase(GUEST)),
     "prepare": ([names.META], lambda links: links.prepare()),
 }  # fmt: skip
