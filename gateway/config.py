@@ -216,6 +216,7 @@ class SessionConfig:
     leave_after: timedelta = timedelta(minutes=15)
     store_grace: timedelta = timedelta(minutes=10)
     cookie: str = "gateway"  # as written; on https the cookie's name is `__Host-` + this
+    embed_origins: tuple[Origin, ...] = ()  # who may show guest pages in a frame; only where public_url is https
 
 
 @dataclass(frozen=True, slots=True)

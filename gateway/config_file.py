@@ -13,7 +13,7 @@
     managers: [{name, password, token, may, ids}]
     sign_in: password | {trusted_header: {…}} | {oidc: {…}}     see config_sign_in
     guests: {retention_days, fields, consent}     see config_guests
-    session: {max_age, leave_after, store_grace, cookie}
+    session: {max_age, leave_after, store_grace, cookie, embed_origins}
     prefixes: {link, own}
     limits: {form, head, connections, connections_per_address, guesses_per_address, paused}
     theme: {name, notice, logo, …}    see config_theme
@@ -45,6 +45,7 @@ from gateway.config import (
     Manage,
     Origin,
     Prefixes,
+    ServerConfig,
     SessionConfig,
     Theme,
     Tls,
@@ -66,6 +67,7 @@ _KNOWN = (
 )  # fmt: skip
 _LATER = ("forward_auth",)
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_MOST_FRAMING = 24  # origins; some front proxies have 4 kB for a whole head
 _HERE = Origin("http", "127.0.0.1", 8080)  # stands in for an address that can't be read
 _LOCALES = Path(__file__).parent / "locales"
 
@@ -145,7 +147,7 @@ class _Reader:
             sign_in=read_sign_in(top, servers, self.base),
             retention=timedelta(days=guests.get("retention_days", partial(texts.whole, least=1, most=3_650), 90)),
             guest_form=read_guest_form(guests),
-            session=self._session(),
+            session=self._session(public_url, servers),
             prefixes=self._prefixes(),
             theme=theme,
             languages=top.each("languages", _language),
@@ -255,9 +257,9 @@ class _Reader:
         except OSError:
             return False
 
-    def _session(self) -> SessionConfig:
+    def _session(self, public_url: Origin, servers: tuple[ServerConfig, ...]) -> SessionConfig:
         usual = SessionConfig()
-        section = self.top.section("session", ("max_age", "leave_after", "store_grace", "cookie"), ("embed_origins",))
+        section = self.top.section("session", ("max_age", "leave_after", "store_grace", "cookie", "embed_origins"))
         minute, day = timedelta(minutes=1), timedelta(days=1)
 
         def between(key: str, default: timedelta, least: timedelta, most: timedelta) -> timedelta:
@@ -268,7 +270,22 @@ class _Reader:
             leave_after=between("leave_after", usual.leave_after, timedelta(seconds=5), day),
             store_grace=between("store_grace", usual.store_grace, timedelta(0), day),
             cookie=section.get("cookie", _cookie, usual.cookie),
+            embed_origins=self._embed_origins(section, [public_url, *(server.public for server in servers)]),
         )
+
+    def _embed_origins(self, section: Section, own: list[Origin]) -> tuple[Origin, ...]:
+        def one(value: object) -> Origin:
+            found = texts.embed_origin(value)
+            if found in own:
+                raise ValueError("is the guests' own address: pages of the media server would look into the entry page")
+            return found
+
+        found, way = section.each("embed_origins", one), ("session", "embed_origins")
+        if found and not own[0].secure and self.top.has("public_url"):
+            section.fault(way, "needs a public_url that begins with https://: browsers keep no cookies in frames else")
+        if len(found) > _MOST_FRAMING:
+            section.fault(way, f"more than {_MOST_FRAMING}: they stand in the head of every page")
+        return found
 
     def _prefixes(self) -> Prefixes:
         section = self.top.section("prefixes", ("link", "own"))

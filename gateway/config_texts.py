@@ -24,6 +24,7 @@ _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6
 _SIZE = re.compile(r"(\d{1,12})\s?(|B|kB|KB|KiB|MB|MiB)")
 _SIZES = {"": 1, "B": 1, "kB": 1_000, "KB": 1_000, "KiB": 1_024, "MB": 1_000_000, "MiB": 1_048_576}
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_CSP_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _PHC = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}")
 _TOKEN = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
@@ -167,6 +168,19 @@ def origin(value: Any) -> Origin:
         raise ValueError("must be scheme, host and port alone, such as https://guest.example.org, without a path")
     name, port = host_and_port(parts.netloc)
     return Origin(parts.scheme, name, port if port is not None else (443 if parts.scheme == "https" else 80))
+
+
+def embed_origin(value: Any) -> Origin:
+    """An origin that may frame guest pages. It is written into a content policy, whose hosts have no other
+    spelling than these: no IPv6 address, no `_`, no dot at the end, and a wildcard would be anybody's subdomain."""
+    if isinstance(value, str) and "*" in value:
+        raise ValueError("must name one origin, such as https://lms.example.edu; there are no wildcards")
+    found = origin(value)
+    if not _CSP_HOST.fullmatch(found.host):
+        raise ValueError("the host must be a name of letters, digits, - and dots, such as lms.example.edu")
+    if not found.secure and not is_loopback(found.host):
+        raise ValueError("must begin with https:// (http:// is for this machine alone)")
+    return found
 
 
 def host_and_port(value: str) -> tuple[str, int | None]:

@@ -56,6 +56,7 @@ from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
 from gateway.web.crowd import Crowd
 from gateway.web.edge import Handler, Refused
+from gateway.web.embedding import Embedding, framed_name
 from gateway.web.i18n import Catalogues
 from gateway.web.language import language_cookie_name
 from gateway.web.language_door import LanguageDoor
@@ -167,17 +168,18 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     used on."""
     config, store, grants, metrics = found.config, lasting.store, lasting.grants, lasting.metrics
     trusted = TrustedProxies(config.trusted_proxies)
-    plain = _plain_pages(found, before)
-    pages = plain.dressed(found.theme)
-    themed = {name: plain.dressed(theme) for name, theme in found.themes.items()}
+    plain, embedding = _plain_pages(found, before), Embedding(config.session.embed_origins)
+    framed = replace(plain, embedding=embedding)  # managers' pages are in no frame
+    pages = framed.dressed(found.theme)
+    themed = {name: framed.dressed(theme) for name, theme in found.themes.items()}
 
     def client(request: web.BaseRequest) -> str:
         return client_address(request.remote, request.headers.getall("X-Forwarded-For", ()), trusted)
 
-    cookie, secure = config.session.cookie, config.public_url.secure
-    sessions = before.sessions if before and _cookie_of(before.loaded.config) == (cookie, secure) else None
+    sessions = before.sessions if before and _cookie_of(before.loaded.config) == _cookie_of(config) else None
     if sessions is None:
-        sessions = SessionCookie(store.keys.session_fernets, cookie, secure=secure, clock=now)
+        cookie, secure = config.session.cookie, config.public_url.secure
+        sessions = SessionCookie(store.keys.session_fernets, cookie, secure=secure, clock=now, embedding=embedding)
     asked = config.guest_form
     doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now, trail=lasting.trail, form=asked)
 
@@ -185,7 +187,9 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         mine = grants.certain(grant_ids, server=server.config.name)
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
-    proxy = ProxyDoor(sessions, Authorizer(grants), client, metrics, way_back=way_back, open=lasting.open)
+    proxy = ProxyDoor(
+        sessions, Authorizer(grants), client, metrics, way_back=way_back, open=lasting.open, embedding=embedding
+    )
     entry = EntryDoor(
         doorkeeper,
         sessions,
@@ -223,10 +227,15 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
             OwnPath("/theme/logo", statics.logo),
         ),
         cookies=(
-            sessions.name,
-            form_cookie_name(config.public_url),
+            *_names(
+                (
+                    sessions.name,
+                    form_cookie_name(config.public_url),
+                    language_cookie_name(secure=config.public_url.secure),
+                ),
+                embedding,
+            ),
             remembered_cookie_name(config.public_url),
-            language_cookie_name(secure=config.public_url.secure),
         ),
         health=health,
     )
@@ -256,8 +265,12 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
     )
 
 
-def _cookie_of(config: Config) -> tuple[str, bool]:
-    return config.session.cookie, config.public_url.secure
+def _cookie_of(config: Config) -> tuple[str, bool, bool]:
+    return config.session.cookie, config.public_url.secure, bool(config.session.embed_origins)
+
+
+def _names(cookies: tuple[str, ...], embedding: Embedding) -> tuple[str, ...]:
+    return (*cookies, *map(framed_name, cookies)) if embedding else cookies
 
 
 def _plain_pages(found: Loaded, before: Doors | None) -> Pages:

@@ -57,7 +57,7 @@ class EntryDoor:
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         # Before the token is looked at: to scripts a good link and a bad one look the same.
-        unopened = not_opened(visit.request.headers)
+        unopened = not_opened(visit.request.headers, framed=bool(visit.pages.embedding))
         if unopened is not None:
             return refuse(visit, Reason.NOT_OPENED, detail=unopened)
         chosen = chosen_on_link(visit)
@@ -102,7 +102,7 @@ class EntryDoor:
             return refuse(visit, known.reason, detail=known.detail)
         if isinstance(known, Admitted):
             self.metrics.admission("returned")
-            return self._enter(known)
+            return self._enter(visit, known)
         entrance = known or await self.doorkeeper.look(token, visit.server)
         if isinstance(entrance, Denied):
             return refuse(visit, entrance.reason, detail=entrance.detail)
@@ -131,7 +131,7 @@ class EntryDoor:
             shared_device="not_my_device" in fields,
             answers={name: fields[name] for name in self._names if name in fields},
         )
-        cookie = sent_form_cookie(visit.request, visit.server.config.public)
+        cookie = sent_form_cookie(visit.request, visit.server.config.public, visit.pages.embedding)
         grant_ids = self.sessions.grant_ids(visit.request)
         if "agree" in fields:
             agreed = await self.doorkeeper.agree(token, visit.server, posted, cookie, grant_ids)
@@ -140,7 +140,9 @@ class EntryDoor:
         self.metrics.admission("admitted" if isinstance(outcome, Admitted) else "refused")
         remember = "remember" in fields and not posted.shared_device
         if isinstance(outcome, Admitted):
-            response, public = self._enter(outcome), visit.server.config.public
+            response, public = self._enter(visit, outcome), visit.server.config.public
+            if visit.pages.embedding.perhaps_framed(visit.request.headers):
+                return response  # there the form does not ask
             if remember:
                 self.remembered.write(response, posted.name, posted.email, public)
             elif remembered_cookie_name(public) in visit.request.headers.get("Cookie", ""):
@@ -161,7 +163,7 @@ class EntryDoor:
         """Of agree.html."""
         if isinstance(outcome, Admitted):
             self.metrics.admission("returned")
-            return self._enter(outcome)
+            return self._enter(visit, outcome)
         if outcome.reason not in _AGAIN or not takes_page(visit.request):
             return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
         return await self._arrive(visit, token, grant_ids, outcome)
@@ -171,9 +173,9 @@ class EntryDoor:
         """Of what is asked; a browser's additions, and fields that have left the form, are none of them."""
         return (*(one.name for one in self.asked.fields), *((CONSENT,) if self.asked.consent else ()))
 
-    def _enter(self, admitted: Admitted) -> web.StreamResponse:
+    def _enter(self, visit: Visit, admitted: Admitted) -> web.StreamResponse:
         response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
-        self.sessions.write(response, admitted.grant_ids, persistent=admitted.persistent)
+        self.sessions.write(visit.request, response, admitted.grant_ids, persistent=admitted.persistent)
         return response
 
     def _forget(self, visit: Visit) -> web.StreamResponse:
@@ -194,9 +196,11 @@ class EntryDoor:
         remember: bool = False,
         template: str = "entry.html",
     ) -> web.StreamResponse:
-        public = visit.server.config.public
-        cookie = sent_form_cookie(visit.request, public) or new_form_cookie()
-        known = self.remembered.read(visit.request, public)
+        public, embedding = visit.server.config.public, visit.pages.embedding
+        cookie = sent_form_cookie(visit.request, public, embedding) or new_form_cookie()
+        # Not in a frame: what stands in there, other frames of this host in the same page could read.
+        framed = embedding.perhaps_framed(visit.request.headers)
+        known = None if framed else self.remembered.read(visit.request, public)
         if posted is _BLANK and known is not None:
             posted, remember = replace(posted, name=known[0], email=known[1]), True
         locale = visit.pages.locale(visit.request)
@@ -224,7 +228,7 @@ class EntryDoor:
             remembered=known is not None,
             retention_days=self.retention_days,
         )
-        set_form_cookie(response, cookie, public)
+        set_form_cookie(visit.request, response, cookie, public, embedding)
         return response
 
 

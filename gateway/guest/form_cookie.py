@@ -13,6 +13,8 @@ import string
 from aiohttp import web
 
 from gateway.config import Origin
+from gateway.web.cookies import cookie_line, sent_cookie
+from gateway.web.embedding import Embedding, framed_name
 
 LENGTH = 22  # base62; 62**22 > 2**130
 
@@ -25,25 +27,25 @@ def form_cookie_name(public: Origin) -> str:
     return "__Host-Http-gateway-form" if public.secure else "gateway-form"
 
 
-def sent_form_cookie(request: web.BaseRequest, public: Origin) -> str | None:
+def sent_form_cookie(request: web.BaseRequest, public: Origin, embedding: Embedding) -> str | None:
     """What the browser sent, if it is exactly one well-formed value."""
-    name = form_cookie_name(public)
-    values = []
-    for header in request.headers.getall("Cookie", []):
-        for pair in header.split(";"):
-            found, equals, value = pair.strip(" \t").partition("=")
-            if equals and found == name:
-                values.append(value)
-    if len(values) == 1 and len(values[0]) == LENGTH and set(values[0]).issubset(_ALPHABET):
-        return values[0]
-    return None
+    name, _ = _place(request, public, embedding)
+    value = sent_cookie(request.headers.getall("Cookie", ()), name)
+    return value if value is not None and len(value) == LENGTH and set(value).issubset(_ALPHABET) else None
 
 
 def new_form_cookie() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
 
 
-def set_form_cookie(response: web.Response, value: str, public: Origin) -> None:
-    secure = "; Secure" if public.secure else ""
-    line = f"{form_cookie_name(public)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}"
-    response.headers.add("Set-Cookie", line)
+def set_form_cookie(
+    request: web.BaseRequest, response: web.Response, value: str, public: Origin, embedding: Embedding
+) -> None:
+    name, framed = _place(request, public, embedding)
+    response.headers.add("Set-Cookie", cookie_line(name, value, secure=public.secure, framed=framed))
+
+
+def _place(request: web.BaseRequest, public: Origin, embedding: Embedding) -> tuple[str, bool]:
+    """The cookie's name where the form stands, and whether that is in a frame."""
+    name, framed = form_cookie_name(public), embedding.framed(request.headers)
+    return (framed_name(name) if framed else name), framed

@@ -55,9 +55,9 @@ class LeaveDoor:
             others = self.grants.known(remaining) or await self.grants.load(remaining)
             # A guest we can't ask (the grant is over, the browser still known) may be one who said "not my device".
             safe = len(others) == len(remaining) and not any(live.guest.shared_device for live in others)
-            self.sessions.write(response, remaining, persistent=safe)
+            self.sessions.write(visit.request, response, remaining, persistent=safe)
         else:
-            self.sessions.clear(response)
+            self.sessions.clear(visit.request, response)
             forget(response, visit.server.config.public)  # the page says that this device forgets
         return response
 

@@ -25,6 +25,7 @@ from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks
 from gateway.reasons import Reason
 from gateway.web.body import drained
 from gateway.web.edge import vouch
+from gateway.web.embedding import Embedding
 from gateway.web.refuse import refuse
 from gateway.web.same_origin import foreign
 
@@ -47,7 +48,7 @@ def _no_way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
 @dataclass(frozen=True, slots=True)
 class ProxyDoor:
     """`client` tells a request's address. `way_back`: where a refused guest's media is, if he has one.
-    `open` is shared with doors that were before this one."""
+    `open` is shared with doors that were before this one. `embedding`: who may frame the server's pages."""
 
     session: SessionCookie
     authorizer: Authorizer
@@ -56,6 +57,7 @@ class ProxyDoor:
     way_back: WayBack = _no_way_back
     _facings: dict[str, Facing] = field(default_factory=dict, repr=False)
     open: Open = field(default_factory=Open, repr=False)
+    embedding: Embedding = field(default_factory=Embedding)
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -173,7 +175,7 @@ class ProxyDoor:
     def _facing(self, server: MediaServer) -> Facing:
         facing = self._facings.get(server.config.name)
         if facing is None or facing.server is not server:
-            facing = self._facings[server.config.name] = Facing.of(server)
+            facing = self._facings[server.config.name] = Facing.of(server, self.embedding)
         return facing
 
 

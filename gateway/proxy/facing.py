@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from gateway.config import Origin
 from gateway.proxy.headers import Pairs, towards_guest, towards_server
 from gateway.rewrite.scrub import CredentialFinder
+from gateway.web.embedding import Embedding
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
@@ -35,9 +36,11 @@ class Facing:
     _sent: Pairs
     _host: str
     _own: re.Pattern[str]
+    embedding: Embedding
 
     @classmethod
-    def of(cls, server: MediaServer) -> Facing:
+    def of(cls, server: MediaServer, embedding: Embedding) -> Facing:
+        """`embedding`: who may frame the server's pages."""
         credentials = server.policy.credentials
         home = (server.config.upstream, *server.config.also_known_as)
         return cls(
@@ -50,6 +53,7 @@ class Facing:
             _sent=credentials.sent_headers(),
             _host=server.config.upstream.netloc,
             _own=_spelled([origin for origin in home if origin != server.config.public]),
+            embedding=embedding,
         )
 
     def request(
@@ -69,7 +73,7 @@ class Facing:
 
     def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:
         """An answer's headers for the guest; see `towards_guest`."""
-        return towards_guest(headers, page=page, leaks=self.leaks, public=self._public)
+        return towards_guest(headers, page=page, leaks=self.leaks, public=self._public, embedding=self.embedding)
 
     def leaks(self, value: str) -> bool:
         """Whether this would tell a credential, or the server's address behind us."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
+from gateway.web.embedding import Embedding
+
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
 
@@ -100,6 +102,7 @@ _CACHE_WORDS = frozenset(
     {"no-store", "no-cache", "max-age", "must-revalidate", "immutable", "no-transform"}
     | {"stale-while-revalidate", "stale-if-error"}
 )
+_NOBODY_FRAMES = Embedding()
 CSP = "Content-Security-Policy"
 
 
@@ -155,11 +158,13 @@ def towards_guest(
     page: bool,
     leaks: Callable[[str], bool],
     public: Callable[[str], str],
+    embedding: Embedding = _NOBODY_FRAMES,
 ) -> CIMultiDict[str]:
     """What the guest gets of an answer's `headers`, with our own words about caching and framing.
 
     `leaks`: whether a value would tell a credential or the server's address. `public`: a text in which
     the server's address is replaced by ours, for its content policies, which must not get lost.
+    `embedding`: who may frame pages; where somebody may, it stands in place of what the server says of it.
     """
     dropped = _named_in_connection(headers)
     sent: CIMultiDict[str] = CIMultiDict()
@@ -169,20 +174,36 @@ def towards_guest(
             continue
         if fate is _POLICY:
             value = public(value)
+            if page and embedding:
+                value = without_ancestors(value)
+                if not value:
+                    continue
         if _is_plain(value, eight_bit=True) and not leaks(value):
             sent.add(name, value)
     if page:
         sent["Cache-Control"] = "no-store"
-        sent["X-Frame-Options"] = "DENY"
+        if not embedding:
+            sent["X-Frame-Options"] = "DENY"  # it can't name an origin
         sent.popall("Expires", None)
         # An additional header can only narrow what the server's own allow.
-        sent.add(CSP, "frame-ancestors 'none'")
+        sent.add(CSP, f"frame-ancestors {embedding.ancestors}")
         return sent
     sent.add(CSP, "sandbox")
     sent["Cache-Control"] = cache_control(tuple(headers.getall("Cache-Control", ())))
     vary = _vary(tuple(headers.getall("Vary", ())))
     sent["Vary"] = "Cookie" if leaks(vary) else vary
     return sent
+
+
+def without_ancestors(policies: str) -> str:
+    """Content policies (a header may list several) without what they say about who frames the page."""
+    kept = []
+    for policy in policies.split(","):
+        directives = [part.strip() for part in policy.split(";") if part.strip()]
+        others = [one for one in directives if one.split(None, 1)[0].lower() != "frame-ancestors"]
+        if others:
+            kept.append("; ".join(others))
+    return ", ".join(kept)
 
 
 _KEEP, _DROP, _FRAMING, _POLICY = "keep", "drop", "framing", "policy"

@@ -48,7 +48,7 @@ def chosen_on_link(visit: Visit) -> web.Response | None:
         return None
     if asked["language"] not in visit.pages.catalogues.locales:
         return None
-    return _remembered(asked["language"], visit.target.path, visit.server.config.public)
+    return _remembered(visit, asked["language"], visit.target.path, visit.server.config.public)
 
 
 def _choose(visit: Visit | ManageVisit, origin: Origin) -> web.StreamResponse:
@@ -63,12 +63,13 @@ def _choose(visit: Visit | ManageVisit, origin: Origin) -> web.StreamResponse:
         return refuse(visit, Reason.NOT_FOUND, detail="no language on offer")
     if back is None:
         return refuse(visit, Reason.NOT_FOUND, detail="not a path to lead back to")
-    return _remembered(language, back, origin)
+    return _remembered(visit, language, back, origin)
 
 
-def _remembered(language: str, back: str, origin: Origin) -> web.Response:
+def _remembered(visit: Visit | ManageVisit, language: str, back: str, origin: Origin) -> web.Response:
     response = web.Response(status=303, headers={**common_headers(), "Location": back})
-    set_language_cookie(response, language, secure=origin.secure)
+    framed = visit.pages.embedding.framed(visit.request.headers)
+    set_language_cookie(response, language, secure=origin.secure, framed=framed)
     return response
 
 

@@ -17,10 +17,12 @@ _AHEAD_OF_TIME = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PURPOSES = ("prefetch", "prerender", "preview")
 
 
-def not_opened(headers: CIMultiDictProxy[str]) -> str | None:
-    """What shows that nobody opened this; None when nothing does. The text is for the log."""
-    if any(value != "document" for value in headers.getall("Sec-Fetch-Dest", ())):
-        return "Sec-Fetch-Dest is not document"
+def not_opened(headers: CIMultiDictProxy[str], *, framed: bool = False) -> str | None:
+    """What shows that nobody opened this; None when nothing does. The text is for the log. `framed`: it may be
+    opened inside another page; whose, the browser is told by `frame-ancestors`."""
+    places = ("document", "iframe") if framed else ("document",)
+    if any(value not in places for value in headers.getall("Sec-Fetch-Dest", ())):
+        return f"Sec-Fetch-Dest is not {' or '.join(places)}"
     if any(value != "navigate" for value in headers.getall("Sec-Fetch-Mode", ())):
         return "Sec-Fetch-Mode is not navigate"
     return None

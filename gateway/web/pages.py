@@ -17,6 +17,7 @@ from aiohttp import web
 
 from gateway.config import Prefixes
 from gateway.policy.target import Target, parse_target
+from gateway.web.embedding import NOBODY, Embedding
 from gateway.web.i18n import Catalogues, Locale
 from gateway.web.language import sent_language
 from gateway.web.statics import Statics
@@ -33,7 +34,7 @@ _PAGE_POLICY = {
     "img-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",
-    "frame-ancestors": "'none'",
+    "frame-ancestors": NOBODY,
 }
 # What the player page may do beyond that. hls.js feeds the video from a blob and works without a
 # worker (see static/source.js), so none is allowed. It also tries to fill its caption tracks from a
@@ -73,11 +74,13 @@ class Pages:
     prefixes: Prefixes = field(default_factory=Prefixes)
     catalogues: Catalogues = field(default_factory=Catalogues.load)
     statics: Statics = field(default_factory=Statics.load)
+    embedding: Embedding = field(default_factory=Embedding)
     environment: jinja2.Environment = field(default_factory=shipped, repr=False)
     _broken: set[str] = field(default_factory=set, repr=False, compare=False)  # templates that are in the log
 
     def locale(self, request: web.BaseRequest) -> Locale:
-        return self.catalogues.choose(request.headers.get("Accept-Language", ""), sent_language(request))
+        chosen = sent_language(request, self.embedding)
+        return self.catalogues.choose(request.headers.get("Accept-Language", ""), chosen)
 
     def static(self, name: str) -> str:
         """The address of one of our shipped files."""
@@ -117,6 +120,7 @@ class Pages:
             own=self.prefixes.own,
             languages=self._languages(again),
             secret=again.startswith(f"{self.prefixes.link}/"),
+            framed=self.embedding.perhaps_framed(request.headers),
             **values,
         )
         more = {"font-src": "'self'", **(policy or {})} if self.has_fonts else policy
@@ -124,8 +128,7 @@ class Pages:
             status=status,
             body=body.encode(),
             headers={
-                **common_headers(),
-                "Content-Security-Policy": content_policy(more),
+                **self._headers(more or {}),
                 "Content-Type": "text/html; charset=utf-8",
                 "Content-Language": locale.language,
                 **(headers or {}),
@@ -167,6 +170,13 @@ class Pages:
     @property
     def has_fonts(self) -> bool:
         return any(file.content_type.startswith("font/") for file in self.theme.statics.values())
+
+    def _headers(self, policy: Mapping[str, str]) -> dict[str, str]:
+        headers = common_headers()
+        if self.embedding:
+            del headers["X-Frame-Options"]  # it can't name an origin
+        ancestors = self.embedding.ancestors
+        return {**headers, "Content-Security-Policy": content_policy({**policy, "frame-ancestors": ancestors})}
 
     @property
     def logo_address(self) -> str | None:

@@ -9,12 +9,14 @@ about cookies that do not open (each would be a line in the log, written by a st
 
 Why not its middleware: parsing and decrypting cost more than the rest of a media segment's request.
 Here the pair is cut out of the header by hand and the opened cookie is remembered.
+
+Where other sites may frame guest pages there are two of it, for frames and for all else (see `embedding`).
+A browser that sends both is the guest of both; whichever is written next holds all, and the other goes.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +27,8 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from gateway.links.ids import GRANT_LENGTH, GRANTS_PER_BROWSER, is_grant_id
+from gateway.web.cookies import cookie_line, sent_cookie
+from gateway.web.embedding import Embedding, brought_by_another_site, framed_name
 
 MAX_AGE = 90 * 86_400  # seconds a returning browser is recognised
 _MAX_LENGTH = 4_096
@@ -57,31 +61,12 @@ class GuestCookieStorage(EncryptedCookieStorage):
         self.save_cookie(response, "" if session.empty else self.seal(session), max_age=session.max_age)
 
     def load_cookie(self, request: web.BaseRequest) -> str | None:
-        """The cookie's text if the request holds exactly one of that name; two are somebody's trick."""
-        name = self.cookie_name
-        found = None
-        for header in request.headers.getall("Cookie", ()):
-            if name not in header:
-                continue
-            for pair in header.split(";"):
-                key, equals, value = pair.strip(" \t").partition("=")
-                if equals and key == name:
-                    if found is not None:
-                        return None
-                    found = value
-        return found
+        return sent_cookie(request.headers.getall("Cookie", ()), self.cookie_name)
 
     def save_cookie(self, response: web.StreamResponse, cookie_data: str, *, max_age: int | None = None) -> None:
         """Set, or with an empty text delete; `max_age` None lets it end with the browser."""
-        line = f"{self.cookie_name}={cookie_data}; Path=/; HttpOnly; SameSite=Lax"
-        if self.cookie_params["secure"]:
-            line += "; Secure"
-        if not cookie_data:
-            line += "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
-        elif max_age is not None:
-            expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + max_age))
-            line += f"; Max-Age={max_age}; Expires={expires}"
-        response.headers.add("Set-Cookie", line)
+        secure = bool(self.cookie_params["secure"])
+        response.headers.add("Set-Cookie", cookie_line(self.cookie_name, cookie_data, secure=secure, max_age=max_age))
 
     def seal(self, session: Session) -> str:
         data = self._encoder(self._get_session_data(session)).encode()
@@ -105,16 +90,70 @@ class GuestCookieStorage(EncryptedCookieStorage):
 class SessionCookie:
     """What doors read and write. `secure`: the guests' addresses are https; `clock` is in ms."""
 
-    def __init__(self, fernets: MultiFernet, name: str, *, secure: bool, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        fernets: MultiFernet,
+        name: str,
+        *,
+        secure: bool,
+        clock: Callable[[], int],
+        embedding: Embedding | None = None,
+    ) -> None:
         self.name = f"__Host-{name}" if secure else name
+        self.framed = framed_name(self.name)
+        self._secure = secure
         self._clock = clock
+        self._embedding = embedding or Embedding()
         self._storage = GuestCookieStorage(fernets, cookie_name=self.name, secure=secure, clock=clock)
         # Cookie text -> its ids and the time (ms) from which it is too old.
         self._opened: OrderedDict[str, tuple[tuple[str, ...], int]] = OrderedDict()
 
     def grant_ids(self, request: web.BaseRequest) -> tuple[str, ...]:
         """The grants this browser holds, latest admission last; () without a session."""
-        cookie = self._storage.load_cookie(request)
+        lines = request.headers.getall("Cookie", ())
+        ids = self._ids(sent_cookie(lines, self.name))
+        if not self._embedding or brought_by_another_site(request.method, request.headers):
+            return ids
+        framed = self._ids(sent_cookie(lines, self.framed))
+        return (*ids, *(one for one in framed if one not in ids))[-GRANTS_PER_BROWSER:] if framed else ids
+
+    def write(
+        self, request: web.BaseRequest, response: web.StreamResponse, grant_ids: tuple[str, ...], *, persistent: bool
+    ) -> None:
+        """Set the cookie of the place that the answer will stand in; not `persistent` ends with the browser. It
+        holds all, so the other one goes where the browser has it. Without ids: delete."""
+        sealed = ""
+        if grant_ids:
+            # Not through `session[...] = `, which stamps the time of the system's clock.
+            ids = "".join(grant_ids[-GRANTS_PER_BROWSER:])
+            data: Any = {"created": self._clock() // 1000, "session": {_FIELD: ids}}
+            sealed = self._storage.seal(Session(None, data=data, new=False))
+        max_age = MAX_AGE if persistent else None
+        sent = {
+            pair.partition("=")[0].strip() for line in request.headers.getall("Cookie", ()) for pair in line.split(";")
+        }
+        in_frame = self._in_frame(request, sent)
+        here, there = (self.framed, self.name) if in_frame else (self.name, self.framed)
+        self._save(response, here, sealed, max_age)
+        if self._embedding and there in sent:
+            self._save(response, there, "", None)
+
+    def clear(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        self.write(request, response, (), persistent=False)
+
+    def _in_frame(self, request: web.BaseRequest, sent: set[str]) -> bool:
+        """A script's request does not say whether its page is in a frame; what it has does."""
+        if self._embedding.framed(request.headers):
+            return True
+        at_top = request.headers.get("Sec-Fetch-Dest") == "document"
+        return bool(self._embedding) and not at_top and self.framed in sent and self.name not in sent
+
+    def _save(self, response: web.StreamResponse, name: str, sealed: str, max_age: int | None) -> None:
+        framed = name == self.framed
+        line = cookie_line(name, sealed, secure=self._secure, framed=framed, max_age=max_age)
+        response.headers.add("Set-Cookie", line)
+
+    def _ids(self, cookie: str | None) -> tuple[str, ...]:
         if not cookie:
             return ()
         known = self._opened.get(cookie)
@@ -126,19 +165,6 @@ class SessionCookie:
             self._opened.move_to_end(cookie)
         ids, until = known
         return ids if self._clock() < until else ()
-
-    def write(self, response: web.StreamResponse, grant_ids: tuple[str, ...], *, persistent: bool) -> None:
-        """Set the cookie; not `persistent` ends with the browser. Without ids: delete it."""
-        if not grant_ids:
-            self.clear(response)
-            return
-        # Not through `session[...] = `, which stamps the time of the system's clock.
-        data: Any = {"created": self._clock() // 1000, "session": {_FIELD: "".join(grant_ids[-GRANTS_PER_BROWSER:])}}
-        sealed = self._storage.seal(Session(None, data=data, new=False))
-        self._storage.save_cookie(response, sealed, max_age=MAX_AGE if persistent else None)
-
-    def clear(self, response: web.StreamResponse) -> None:
-        self._storage.save_cookie(response, "")
 
     def _open(self, cookie: str) -> tuple[tuple[str, ...], int] | None:
         session = self._storage.open(cookie)

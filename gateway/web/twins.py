@@ -16,7 +16,9 @@ from itertools import islice
 
 from aiohttp import web
 
-_GONE = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+from gateway.web.cookies import DELETED
+from gateway.web.embedding import is_framed_name
+
 MOST = 40  # lines in one answer: a front proxy has a few kilobytes for all of its head
 
 
@@ -30,7 +32,10 @@ def forget_twins(response: web.StreamResponse, names: Collection[str], host: str
     """Add the lines that delete them. `host`: without port; `path`: canonical."""
     for name in names:
         for place in islice(_places(host, path), MOST):
-            response.headers.add("Set-Cookie", f"{name}=; {place}; {_GONE}")
+            response.headers.add("Set-Cookie", f"{name}=; {place}; {DELETED}")
+        if is_framed_name(name):
+            # Set by this browser before it knew `Partitioned`, for all sites at once.
+            response.headers.add("Set-Cookie", f"{name}=; Path=/; HttpOnly; SameSite=None; Secure; {DELETED}")
 
 
 def _places(host: str, path: str) -> Iterator[str]:

@@ -114,8 +114,6 @@ WRONG = {
     " in it",
     "tls: {certificate: x, key: y, hsts: 1d}": "3:31: tls.hsts: unknown key (known: certificate, key)",
     "sign_in: oidc": "3:10: sign_in: must be password, or a mapping with trusted_header or oidc",
-    "session: {embed_origins: [https://lms.example.org]}": "3:11: session.embed_origins: this version does not"
-    " implement it",
     "theme: {folder: mine}": "3:17: theme.folder: no folder FOLDER/mine (No such file or directory)",
     "theme: {colors: {}}": "3:9: theme.colors: unknown key (did you mean colours?)",
     "guests: {consent: We keep your name}": "3:19: guests.consent: must be a mapping (key: value)",

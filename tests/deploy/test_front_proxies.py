@@ -227,7 +227,8 @@ async def test_account_holders_keep_their_way(stand: Stand, media: Cinema) -> No
     upload = await holder.ask("POST /upload", "", b"x" * 3_000_000)
     assert upload.status == 200
     # Their browser may also hold the entry form's cookie, or others whose names look like the session's.
-    for name in ("__Host-gateway-form", "gateway-form", "my-gateway", "xgateway", "__Secure-gateway", "gateway2"):
+    names = ("__Host-gateway-form", "gateway-form", "my-gateway", "xgateway", "__Secure-gateway", "gateway2")
+    for name in (*names, "__Host-Http-gateway-form-framed", "my-gateway-framed", "gateway-framed2"):
         media.asked.clear()
         holder.extra = f"Cookie: a=gateway=1; {name}=x; {ACCOUNT}\r\n"
         assert (await holder.ask(f"GET {FILE}")).status == 200, name
@@ -247,6 +248,14 @@ async def test_a_guest_is_known_wherever_the_cookie_stands(stand: Stand, media: 
     assert (await guest.ask(f"GET {FILE}")).status == 200
     assert "cookie" not in media.last(FILE)
     assert (await guest.ask(f"GET {FILE.replace(ITEM, OTHER)}")).status == 403
+
+
+@shared
+async def test_a_guest_in_a_frame_is_the_gateways(stand: Stand, media: Cinema) -> None:
+    guest = stand.visitor()
+    guest.extra = "Cookie: a=b; __Host-gateway-framed=x\r\n"
+    assert (await guest.ask(f"GET {FILE}")).status == 403
+    assert media.asked == []
 
 
 @shared

@@ -71,7 +71,7 @@ class FakeSessions:
     def grant_ids(self, request):
         return ("g1",) if "gateway=known" in request.headers.get("Cookie", "") else ()
 
-    def write(self, response, grant_ids, persistent):
+    def write(self, request, response, grant_ids, persistent):
         response.headers.add("Set-Cookie", f"gateway={'+'.join(grant_ids)}; persistent={persistent}")
 
 

@@ -8,14 +8,19 @@ from multidict import CIMultiDict
 
 from gateway.config import Origin
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
+from gateway.web.embedding import Embedding
 
 PLAIN, SECURE = Origin("http", "127.0.0.1", 8080), Origin("https", "guest.example.org", 443)
 VALUE = "abcdefghijkLMNOPQRS012"
 
 
+def asking(*pairs):
+    return SimpleNamespace(headers=CIMultiDict(pairs))
+
+
 def sent(public, *headers):
     request = SimpleNamespace(headers=CIMultiDict([("Cookie", header) for header in headers]))
-    return sent_form_cookie(request, public)
+    return sent_form_cookie(request, public, Embedding())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_it_ends_with_the_browser_and_scripts_cannot_read_it():
         (SECURE, f"__Host-Http-gateway-form={VALUE}; Path=/; HttpOnly; SameSite=Lax; Secure"),
     ):
         response = web.Response()
-        set_form_cookie(response, VALUE, public)
+        set_form_cookie(asking(), response, VALUE, public, Embedding())
         assert response.headers.getall("Set-Cookie") == [line]
 
 
@@ -57,3 +62,16 @@ def test_a_new_one_is_well_formed_and_new():
     one, other = new_form_cookie(), new_form_cookie()
     assert one != other
     assert sent(PLAIN, f"gateway-form={one}") == one
+
+
+def test_a_form_in_a_frame_is_bound_to_a_cookie_of_frames():
+    lms, response = Embedding((Origin("https", "lms.example.edu", 443),)), web.Response()
+    set_form_cookie(asking(("Sec-Fetch-Dest", "iframe")), response, VALUE, SECURE, lms)
+    assert response.headers.getall("Set-Cookie") == [
+        f"__Host-Http-gateway-form-framed={VALUE}; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+    ]
+    framed = ("Cookie", f"__Host-Http-gateway-form-framed={VALUE}; __Host-Http-gateway-form={VALUE[::-1]}")
+    assert sent_form_cookie(asking(("Sec-Fetch-Dest", "iframe"), framed), SECURE, lms) == VALUE
+    for headers in ((("Sec-Fetch-Dest", "document"), framed), (framed,)):
+        assert sent_form_cookie(asking(*headers), SECURE, lms) == VALUE[::-1]
+    assert sent_form_cookie(asking(("Sec-Fetch-Dest", "iframe"), framed), SECURE, Embedding()) == VALUE[::-1]

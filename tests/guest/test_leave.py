@@ -36,10 +36,10 @@ class FakeSessions:
     def grant_ids(self, request):
         return ("a", "b") if "gateway=a+b" in request.headers.get("Cookie", "") else ()
 
-    def write(self, response, grant_ids, persistent):
+    def write(self, request, response, grant_ids, persistent):
         response.headers.add("Set-Cookie", f"{'+'.join(grant_ids)} persistent={persistent}")
 
-    def clear(self, response):
+    def clear(self, request, response):
         response.headers.add("Set-Cookie", "cleared")
 
 

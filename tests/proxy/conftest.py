@@ -24,6 +24,7 @@ from gateway.proxy.door import ProxyDoor
 from gateway.reasons import Reason
 from gateway.upstream.client import HttpUpstream
 from gateway.web.edge import EdgeServer
+from gateway.web.embedding import Embedding
 from gateway.web.visit import Visit
 from tests.wire import Call, Script, WireClient, WireServer
 
@@ -147,8 +148,10 @@ async def opened(
     timeouts: Timeouts = QUICK,
     also: tuple[Origin, ...] = (),
     port: int | None = None,
+    embedding: Embedding | None = None,
 ) -> AsyncIterator[Stage]:
-    """`upstream_part`: the policy's `upstream:` block. `port`: of a server that is not ours."""
+    """`upstream_part`: the policy's `upstream:` block. `port`: of a server that is not ours. `embedding`: who
+    may frame its pages."""
     async with WireServer(script) as media:
         origin = Origin("http", "127.0.0.1", port or media.port)
         public = Origin("http", "gateway.test", 80)
@@ -159,7 +162,9 @@ async def opened(
         authorizer: Any = FakeAuthorizer(live)
         session: Any = FakeSession()
         metrics = Metrics()
-        door = ProxyDoor(session, authorizer, lambda request: "198.51.100.7", metrics)
+        door = ProxyDoor(
+            session, authorizer, lambda request: "198.51.100.7", metrics, embedding=embedding or Embedding()
+        )
         visits: list[Visit] = []
         failures: list[BaseException] = []
 

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from gateway.config import Origin
+from gateway.web.embedding import Embedding
 from tests.proxy.conftest import IN, opened
 from tests.wire import BrokenOff, Call
 
@@ -284,6 +285,42 @@ class TestAnswers:
             assert reply.all("Cache-Control") == ["no-store"]
             assert reply.all("Content-Security-Policy") == ["default-src 'self'", "frame-ancestors 'none'"]
             assert reply.all("X-Frame-Options") == ["DENY"]
+
+    @pytest.mark.parametrize(
+        ("theirs", "left"),
+        [
+            ([], []),
+            (["default-src 'self'"], ["default-src 'self'"]),
+            (["frame-ancestors 'none'"], []),
+            (["default-src 'self'; FRAME-Ancestors\t'self' https://x; img-src *"], ["default-src 'self'; img-src *"]),
+            (["frame-ancestors 'none', script-src 'self'; frame-ancestors"], ["script-src 'self'"]),
+            (["a b;;frame-ancestors x;;frame-ancestors y;", ";, ;"], ["a b"]),
+            (["frame-src 'none'; x-frame-ancestors y"], ["frame-src 'none'; x-frame-ancestors y"]),
+        ],
+    )
+    async def test_where_others_may_frame_pages_the_servers_words_about_it_make_way(
+        self, theirs: list[str], left: list[str]
+    ) -> None:
+        async def script(call: Call) -> None:
+            policies = "".join(f"Content-Security-Policy: {value}\r\n" for value in theirs)
+            policies += "content-security-policy-report-only: frame-ancestors 'none'\r\n"
+            await call.answer(
+                b"<p>",
+                headers=f"Content-Type: text/html\r\n{policies}X-Frame-Options: DENY\r\nx-frame-OPTIONS: ALLOW-FROM x\r\n"
+                "Permissions-Policy: camera=()\r\n",
+            )
+
+        lms = Embedding((Origin("https", "lms.example.edu", 443), Origin("http", "lms.localhost", 8000)))
+        async with opened(script, embedding=lms) as stage, stage.client() as guest:
+            reply = await guest.get("GET /page/abc", IN)
+            ours = "frame-ancestors https://lms.example.edu http://lms.localhost:8000"
+            assert reply.all("Content-Security-Policy") == [*left, ours]
+            assert reply.all("Content-Security-Policy-Report-Only") == []
+            assert reply.all("X-Frame-Options") == []
+            assert reply.all("Permissions-Policy") == ["camera=()"]
+            reply = await guest.get("GET /v/abc/x.html", IN)
+            assert reply.all("Content-Security-Policy") == [*(one for one in theirs if one), "sandbox"]
+            assert reply.all("X-Frame-Options") == ["DENY", "ALLOW-FROM x"]
 
     @pytest.mark.parametrize(
         ("theirs", "ours"),

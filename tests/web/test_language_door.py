@@ -12,6 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway.config import Origin
 from gateway.reasons import Reason
+from gateway.web.embedding import Embedding
 from gateway.web.language import sent_language, set_language_cookie
 from gateway.web.language_door import LanguageDoor, chosen_on_link, way_back
 from gateway.web.manage_visit import ManageVisit
@@ -37,9 +38,8 @@ async def choose(stage, *, headers=None, method="GET", **asked):
 async def test_a_choice_is_remembered_and_leads_back(door):
     answer = await choose(door, language="de", to="/media/x")
     assert (answer.status, answer.headers["Location"]) == (303, "/media/x")
-    assert answer.headers.getall("Set-Cookie") == [
-        "gateway-language=de; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
-    ]
+    (line,) = answer.headers.getall("Set-Cookie")
+    assert line.startswith("gateway-language=de; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000; Expires=")
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
@@ -111,9 +111,8 @@ async def test_managers_choose_on_their_own_origin(stage):
     stage.door = managing
     answer = await choose(stage, language="ja", to="/_gateway/manage/links?q=a")
     assert answer.headers["Location"] == "/_gateway/manage/links?q=a"
-    assert answer.headers["Set-Cookie"] == (
-        "__Host-gateway-language=ja; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure"
-    )
+    line = answer.headers["Set-Cookie"]
+    assert line.startswith("__Host-gateway-language=ja; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=31536000;")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +154,26 @@ def test_the_cookie_of_https_is_for_one_host():
     response = web.Response()
     set_language_cookie(response, "de", secure=True)
     assert response.headers["Set-Cookie"].startswith("__Host-gateway-language=de; Path=/;")
-    assert response.headers["Set-Cookie"].endswith("; Secure")
+    assert "; Secure;" in response.headers["Set-Cookie"]
+
+
+def test_what_is_chosen_in_a_frame_is_chosen_for_that_frame():
+    lms, response = Embedding((Origin("https", "lms.example.edu", 443),)), web.Response()
+    set_language_cookie(response, "de", secure=True, framed=True)
+    line = response.headers["Set-Cookie"]
+    assert line.startswith(
+        "__Host-gateway-language-framed=de; Path=/; HttpOnly; SameSite=None; Secure; Partitioned; Max-Age=31536000;"
+    )
+
+    def read(dest, cookies):
+        headers = [("Cookie", cookies), ("Sec-Fetch-Dest", dest)]
+        return sent_language(make_mocked_request("GET", "/", headers=headers), lms)  # type: ignore[arg-type]
+
+    both = "__Host-gateway-language=ja; __Host-gateway-language-framed=de"
+    assert read("iframe", both) == "de"
+    assert read("iframe", "__Host-gateway-language=ja") == "ja"
+    assert read("document", both) == "ja"
+    assert cookies(both) == "ja"
 
 
 # --- the switch on a page -------------------------------------------------------------------------

@@ -35,6 +35,13 @@ def test_nobody_opened_it(pairs):
     assert not_opened(headers(*pairs))
 
 
+@pytest.mark.parametrize("dest", ["iframe", "document", "frame", "object", "embed", "empty", "script", ""])
+def test_in_a_frame_only_where_somebody_may_frame_and_in_no_other_part_of_a_page(dest):
+    said = headers(("Sec-Fetch-Dest", dest), ("Sec-Fetch-Mode", "navigate"))
+    assert (not_opened(said, framed=True) is None) is (dest in ("iframe", "document"))
+    assert (not_opened(said) is None) is (dest == "document")
+
+
 def test_ahead_of_time():
     for pairs in (
         (("sec-purpose", "Prefetch;prerender"),),

@@ -10,16 +10,20 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
+from gateway.config import Origin
 from gateway.links.ids import GRANTS_PER_BROWSER, new_grant_id, new_guest_id
 from gateway.links.keys import Keys
+from gateway.web.embedding import Embedding
 from gateway.web.session import SessionCookie
 from tests.fakes import FixedClock
 
 OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
 
 
-def cookie(clock: FixedClock, *, secure: bool = True, of: tuple[bytes, ...] = (NEW,)) -> SessionCookie:
-    return SessionCookie(Keys.derive(of).session_fernets, "gateway", secure=secure, clock=clock)
+def cookie(
+    clock: FixedClock, *, secure: bool = True, of: tuple[bytes, ...] = (NEW,), embedding: Embedding | None = None
+) -> SessionCookie:
+    return SessionCookie(Keys.derive(of).session_fernets, "gateway", secure=secure, clock=clock, embedding=embedding)
 
 
 def asking(*headers: str) -> web.BaseRequest:
@@ -33,7 +37,7 @@ def grants(count: int) -> tuple[str, ...]:
 def written(sessions: SessionCookie, ids: tuple[str, ...], *, persistent: bool = True) -> tuple[str, str]:
     """The `name=value` pair and its attributes."""
     response = web.Response()
-    sessions.write(response, ids, persistent=persistent)
+    sessions.write(asking(), response, ids, persistent=persistent)
     pair, _, attributes = response.headers["Set-Cookie"].partition("; ")
     return pair, attributes
 
@@ -70,12 +74,12 @@ def test_not_my_device_ends_with_the_browser() -> None:
 
 def test_deleting_repeats_every_attribute() -> None:
     response = web.Response()
-    cookie(FixedClock()).clear(response)
+    cookie(FixedClock()).clear(asking(), response)
     parts = response.headers["Set-Cookie"].split("; ")
     assert parts[0] == "__Host-gateway="
     assert {"Path=/", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age=0"} <= set(parts)
     response = web.Response()
-    cookie(FixedClock()).write(response, (), persistent=True)
+    cookie(FixedClock()).write(asking(), response, (), persistent=True)
     assert "Max-Age=0" in response.headers["Set-Cookie"]
 
 
@@ -140,3 +144,94 @@ def test_the_cookie_shows_nothing_of_what_it_holds() -> None:
     ids = grants(1)
     pair, _ = written(cookie(FixedClock()), ids)
     assert ids[0] not in pair
+
+
+# --- frames ---------------------------------------------------------------------------------------
+
+LMS = Embedding((Origin("https", "lms.example.edu", 443),))
+FRAME = (("Sec-Fetch-Dest", "iframe"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Site", "same-origin"))
+TOP = (("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Site", "same-origin"))
+
+
+def browser(*headers: tuple[str, str], cookies: str = "", method: str = "GET") -> web.BaseRequest:
+    pairs = [*headers, ("Cookie", cookies)] if cookies else list(headers)
+    return make_mocked_request(method, "/", headers=CIMultiDict(pairs))
+
+
+def lines(sessions: SessionCookie, request: web.BaseRequest, ids: tuple[str, ...]) -> list[str]:
+    response = web.Response()
+    sessions.write(request, response, ids, persistent=True)
+    return response.headers.getall("Set-Cookie")
+
+
+def test_in_a_frame_the_cookie_is_another_one_for_frames_of_that_site() -> None:
+    sessions, ids = cookie(FixedClock(), embedding=LMS), grants(1)
+    (line,) = lines(sessions, browser(*FRAME), ids)
+    assert line.startswith("__Host-gateway-framed=")
+    assert {"Path=/", "HttpOnly", "SameSite=None", "Secure", "Partitioned", "Max-Age=7776000"} <= set(line.split("; "))
+    assert sessions.grant_ids(browser(*FRAME, cookies=line.partition(";")[0])) == ids
+    (gone,) = lines(sessions, browser(*FRAME), ())
+    assert gone.startswith("__Host-gateway-framed=; Path=/; HttpOnly; SameSite=None; Secure; Partitioned; Max-Age=0;")
+    (line,) = lines(sessions, browser(*TOP), ids)
+    assert line.startswith("__Host-gateway=")
+    assert "SameSite=Lax" in line
+    assert "Partitioned" not in line
+
+
+def test_where_nobody_frames_a_frames_cookie_is_neither_set_nor_read() -> None:
+    open_, closed = cookie(FixedClock(), embedding=LMS), cookie(FixedClock())
+    (framed,) = lines(open_, browser(*FRAME), grants(1))
+    assert closed.grant_ids(browser(*FRAME, cookies=framed.partition(";")[0])) == ()
+    (line,) = lines(closed, browser(*FRAME), grants(1))
+    assert line.startswith("__Host-gateway=")
+    assert "SameSite=Lax" in line
+
+
+def test_a_browser_with_both_is_the_guest_of_both_and_then_has_one() -> None:
+    """The LMS and the guests' host are of one site."""
+    sessions, (one, two, three) = cookie(FixedClock(), embedding=LMS), grants(3)
+    plain = lines(sessions, browser(*TOP), (one, two))[0].partition(";")[0]
+    framed = lines(sessions, browser(*FRAME), (two, three))[0].partition(";")[0]
+    both = f"{plain}; {framed}"
+    assert sessions.grant_ids(browser(*FRAME, cookies=both)) == (one, two, three)
+    for place, kept, gone in (
+        (FRAME, "__Host-gateway-framed=", "__Host-gateway=;"),
+        (TOP, "__Host-gateway=", "__Host-gateway-framed=;"),
+    ):
+        first, second = lines(sessions, browser(*place, cookies=both), (one, two, three))
+        assert first.startswith(kept)
+        assert "Max-Age=7776000" in first
+        assert second.startswith(gone)
+        assert "Max-Age=0" in second
+
+
+def test_a_script_in_a_frame_changes_the_frames_cookie() -> None:
+    sessions = cookie(FixedClock(), embedding=LMS)
+    framed = lines(sessions, browser(*FRAME), grants(1))[0].partition(";")[0]
+    script = (("Sec-Fetch-Dest", "empty"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Site", "same-origin"))
+    (line,) = lines(sessions, browser(*script, cookies=framed, method="POST"), ())
+    assert line.startswith("__Host-gateway-framed=; ")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("method", "mode", "counts"),
+    [
+        ("GET", "navigate", True),
+        ("HEAD", "navigate", True),
+        ("POST", "navigate", False),
+        ("GET", "no-cors", False),
+        ("GET", "cors", False),
+        ("GET", "websocket", False),
+        ("GET", "", False),
+    ],
+)
+def test_what_another_site_causes_shows_the_frames_session_to_pages_alone(
+    site: str, method: str, mode: str, counts: bool
+) -> None:
+    sessions, ids = cookie(FixedClock(), embedding=LMS), grants(1)
+    framed = lines(sessions, browser(*FRAME), ids)[0].partition(";")[0]
+    said = [("Sec-Fetch-Site", site), *([("Sec-Fetch-Mode", mode)] if mode else [])]
+    assert sessions.grant_ids(browser(*said, cookies=framed, method=method)) == (ids if counts else ())
+    assert sessions.grant_ids(browser(("Sec-Fetch-Site", "same-origin"), cookies=framed, method=method)) == ids
+    assert sessions.grant_ids(browser(cookies=framed, method=method)) == ids

@@ -40,6 +40,13 @@ def test_every_place_it_can_have_come_from_and_never_our_own():
     assert len(places) == len(set(places)) == 11
 
 
+def test_a_frames_cookie_from_before_the_browser_kept_them_apart_is_told_to_go():
+    response = web.Response()
+    forget_twins(response, ["__Host-gateway-framed"], "127.0.0.1", "/")
+    (line,) = response.headers.getall("Set-Cookie")
+    assert line.startswith("__Host-gateway-framed=; Path=/; HttpOnly; SameSite=None; Secure; Max-Age=0;")
+
+
 def test_a_host_without_a_domain_has_none():
     for host in ("127.0.0.1", "[::1]", "localhost"):
         assert forgotten(host, "/a/") == ["Path=/a", "Path=/a/"]
