@@ -95,21 +95,22 @@ def troubles(language: str, texts: Mapping[str, str], english: Mapping[str, str]
         if key in _FORMAT:
             continue
         stem, _, form = key.rpartition(".")
-        if key not in english and not (stem in plurals and form in forms):
+        plural = stem in plurals and form in FORMS
+        if key not in english and not plural:
             yield key, "no text of this name is shown"
             continue
-        if stem in plurals and form not in forms:
+        if plural and form not in forms:
             yield key, f"{language} has no plural form {form!r} (but {', '.join(f for f in FORMS if f in forms)})"
             continue
         if "<" in text or "&" in text:
             yield key, "markup: texts are shown as they stand"
-        model = english[f"{stem}.other"] if stem in plurals else english[key]
+        model = english[f"{stem}.other"] if plural else english[key]
         try:
             differing = holes(text) ^ holes(model)
         except ValueError as error:
             yield key, str(error)
             continue
-        if stem in plurals and form in ("zero", "one", "two"):
+        if plural and form in ("zero", "one", "two"):
             differing -= {"count"}
         if differing:
             yield key, "holes that differ from the English text: " + ", ".join(sorted(differing))
@@ -122,10 +123,10 @@ def missing(language: str, texts: Mapping[str, str], english: Mapping[str, str])
     plurals = _plurals(english)
     wanted: dict[str, None] = {}
     for key in english:
-        stem = key.rpartition(".")[0]
+        stem, _, form = key.rpartition(".")
         if key in _FORMAT:
             continue
-        if stem in plurals:
+        if stem in plurals and form in FORMS:
             wanted |= dict.fromkeys(f"{stem}.{form}" for form in FORMS if form in plural_forms(cldr))
         else:
             wanted[key] = None
