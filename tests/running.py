@@ -12,6 +12,7 @@ from gateway.access.issue import IssueRefused, LinkDesk, LinkView
 from gateway.app import Gateway, Sockets, bind, open_gateway, serve_gateway
 from gateway.config import Config
 from gateway.config_file import load_config
+from gateway.loading import load
 
 NAME, EMAIL = "Ada Guest", "ada@example.org"
 
@@ -49,6 +50,14 @@ class Running:
     async def delete(self, url: str) -> None:
         """Delete a link."""
         assert not isinstance(await self.desk.delete((await self.link(url)).link.id), IssueRefused)
+
+    async def reconfigure(self, old: str, new: str) -> None:
+        """Change config.yaml, and put it in force as the reloader does."""
+        text = self.config.file.read_text()
+        assert old in text
+        self.config.file.write_text(text.replace(old, new))
+        self.config.file.chmod(0o600)
+        await self.gateway.adapt(load(self.config.file, before=self.gateway.doors.loaded))
 
     async def switch(self, item: str, *, on: bool) -> None:
         """Turn an item's guest access on or off."""
@@ -138,15 +147,16 @@ async def ask(
     return Answer(int(parts[1]) if len(parts) > 1 else 0, found, cookies, content, lines)
 
 
-async def enter(port: int, link: str, *, name: str = NAME, email: str = EMAIL) -> tuple[str, Answer]:
-    """Open a link and post its form as a browser would; the session cookie and the last answer."""
+async def enter(port: int, link: str, *, name: str = NAME, email: str = EMAIL, **answers: str) -> tuple[str, Answer]:
+    """Open a link and post its form as a browser would, with answers to what it asks besides; the session cookie
+    and the last answer."""
     from urllib.parse import urlencode
 
     path = "/" + link.split("/", 3)[3]
     page = await ask(port, f"GET {path}", headers="Accept: text/html\r\n")
     text = page.body.decode()
     form = text.partition('name="form" value="')[2].partition('"')[0]
-    body = urlencode({"name": name, "email": email, "form": form}).encode()
+    body = urlencode({"name": name, "email": email, "form": form, **answers}).encode()
     cookie = "; ".join(f"{key}={value}" for key, value in page.cookies.items())
     answer = await ask(
         port,

@@ -62,6 +62,50 @@ async def test_files_are_safe_for_spreadsheets_and_recorded(managing: Managing) 
     assert "ada@example.org" not in record
 
 
+ASKED = """guests:
+  fields:
+    - {name: company, label: {en: Company <b>, de: Firma}, type: text}
+    - {name: role, label: Role, type: choice, options: [{en: Staff, de: Personal}, Visitor]}
+    - {name: news, label: News, type: checkbox}
+  consent: {text: I agree, version: "notice-7"}
+servers:
+"""
+
+
+async def test_answers_are_shown_searched_taken_along_and_erased(managing: Managing) -> None:
+    running = managing.running
+    await running.reconfigure("servers:\n", ASKED)
+    said = {"company": "=ACME <i>", "role": "Staff", "news": "1", "consent": "notice-7"}
+    assert (await enter(running.port, await link(managing), name="Ada", **said))[1].status == 303
+    assert (await enter(running.port, await link(managing), name="Bo", consent="notice-7"))[1].status == 303
+    browser = await managing.signed_in()
+    page = await browser.get(ROOM)
+    for seen in ("Company &lt;b&gt;", "=ACME &lt;i&gt;", "<bdi>Staff</bdi>", "<bdi>yes</bdi>", "version notice-7, "):
+        assert seen in page.body.decode()
+    german = (await browser.get(ROOM, headers="Accept-Language: de\r\n")).body.decode()
+    assert "<bdi>Firma</bdi>" in german
+    assert "<bdi>Personal</bdi>" in german
+    assert "1 guest " in text(await browser.get(f"{ROOM}?q=acme"))
+
+    await running.reconfigure("    - {name: news, label: News, type: checkbox}\n", "")
+    table = (await browser.get(f"{ROOM}/export?format=csv")).body.decode("utf-8-sig")
+    assert table.splitlines()[0].endswith(",present,consent_version,consent_at,fields.company,fields.role,fields.news")
+    assert ",'=ACME <i>,Staff,true" in table
+    rows = json.loads((await browser.get(f"{ROOM}/export?format=json")).body)
+    assert {one["name"]: one["fields"] for one in rows} == {
+        "Ada": {"company": "=ACME <i>", "role": "Staff", "news": True},
+        "Bo": {"news": False},
+    }
+    assert "<bdi>news</bdi>" in (await browser.get(ROOM)).body.decode()  # its label has gone
+    page = await browser.get(ROOM)
+    await browser.post(ROOM, {"form": form_of(page), "act": "erase_person", "email": "ada@example.org"})
+    for place in (ROOM, f"{ROOM}/export?format=csv", f"{ROOM}/export?format=json"):
+        body = (await browser.get(place)).body.decode()
+        assert "ACME" not in body
+        assert "notice-7" not in body
+    assert "ACME" not in text(await browser.get("/_gateway/manage/record"))
+
+
 async def test_a_person_is_erased_by_address(managing: Managing) -> None:
     for item in ("abc123", "other1"):
         await enter(managing.running.port, await link(managing, item), name="Eve", email="Eve@example.org")

@@ -30,6 +30,13 @@ expected-statuses = ["400", "401", "403", "404", "405", "409", "410", "413", "41
 """
 
 
+ASKED = """guests:
+  fields: [{name: company, label: Company, type: text}, {name: news, label: News, type: checkbox}]
+  consent: {text: I agree, version: "2026-11"}
+servers:
+"""
+
+
 def real(described: dict[str, Any], links: list[str], guests: list[str]) -> None:
     """Put real values where the description allows any text. Where what does not fit must be refused, they are
     examples; where it is refused in any case (404), nothing else is given."""
@@ -56,7 +63,8 @@ def real(described: dict[str, Any], links: list[str], guests: list[str]) -> None
 async def test_it_does_what_its_description_says_and_refuses_what_it_does_not(api: Api, tmp_path: Path) -> None:
     api.running.gateway.lasting.wrong_tokens.allow(10**9)  # it tries wrong ones too
     made = [await api.link(item) for item in ("abc123", "abc123", "other1")]
-    await enter(api.running.port, made[0]["url"])
+    await api.running.reconfigure("servers:\n", ASKED)
+    await enter(api.running.port, made[0]["url"], company="ACME", news="1", consent="2026-11")
     guests = [one["id"] for one in (await api.call("GET /guests")).json["guests"]]
     described = (await api.call("GET /openapi.json")).json
     real(described, [one["id"] for one in made], guests)

@@ -56,6 +56,26 @@ async def test_guests_are_listed_and_exported(running: Running) -> None:
     assert json.loads(out) == guests
 
 
+async def test_answers_are_listed_and_exported(running: Running) -> None:
+    fields = "[{name: company, label: Company, type: text}, {name: news, label: News, type: checkbox}]"
+    consent = '{text: I agree, version: "2026-11"}'
+    await running.reconfigure("servers:\n", f"guests: {{fields: {fields}, consent: {consent}}}\nservers:\n")
+    link = await running.make_link("abc")
+    await enter(running.port, link, name="Ada", company="=1+1", news="1", consent="2026-11")
+    _, out, _ = await program(running, "guests", "list", "--json")
+    (guest,) = json.loads(out)
+    assert (guest["fields"], guest["consent"]["version"]) == ({"company": "=1+1", "news": True}, "2026-11")
+    _, out, _ = await program(running, "guests", "list")
+    assert "company: =1+1; news: yes; consent: 2026-11 (" in out
+    _, out, _ = await program(running, "guests", "export")
+    (row,) = csv.DictReader(io.StringIO(out, newline=""))
+    assert (row["fields.company"], row["fields.news"], row["consent_version"]) == ("'=1+1", "true", "2026-11")
+    assert (await program(running, "guests", "erase", "--guest", guest["id"]))[0] == 0
+    for command in ("list", "export"):
+        out = (await program(running, "guests", command, "--json"))[1]
+        assert (json.loads(out)[0]["fields"], json.loads(out)[0]["consent"]) == ({}, None)
+
+
 async def test_a_link_made_beside_a_running_gateway_works_there(running: Running) -> None:
     code, out, err = await program(running, "link", "create", "--item", "abc", "--name", "From outside", "--json")
     assert code == 0, err

@@ -17,7 +17,6 @@ import pytest
 from gateway.access.issue import IssueRefused
 from gateway.access.spreadsheet import csv_text
 from gateway.access.views import GUEST_COLUMNS, guest_json, guest_table
-from gateway.loading import load
 from tests.cli.conftest import POLICY
 from tests.running import Answer, Running, ask, free_port, running_gateway
 
@@ -92,12 +91,7 @@ class Place:
         return (await self.running.link(browser.link)).link.clicks_used
 
     async def reload(self, old: str, new: str) -> None:
-        """As a changed config.yaml is put in force."""
-        path = self.running.config.file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-        await self.running.gateway.adapt(load(path, before=self.running.gateway.doors.loaded))
+        await self.running.reconfigure(old, new)
 
 
 @pytest.fixture
