@@ -1,6 +1,6 @@
 """What a notice says. The same keys in each, null where they mean nothing.
 
-Rule: never a link's token or address, and of a guest the id alone; name and address are added when it is sent
+Rule: never a link's token or address, and of a guest the id alone; their own words are added when it is sent
 (`with_guest`), for webhooks that ask for them, and so are never there of somebody who has been erased meanwhile.
 """
 
@@ -61,5 +61,5 @@ def guest_of_body(body: str) -> str | None:
 
 def with_guest(body: str, guest: Guest) -> str:
     found = json.loads(body)
-    found["guest"] |= {"name": guest.name or None, "email": guest.email or None}
+    found["guest"] |= {"name": guest.name or None, "email": guest.email or None, "fields": dict(guest.fields)}
     return json.dumps(found, ensure_ascii=False)

@@ -21,7 +21,9 @@ from gateway.access.noticing import Audience, Noticing
 from gateway.access.permits import everything
 from gateway.access.servers import Servers
 from gateway.config import NoticeEvent, Prefixes, Webhook
+from gateway.errors import StoreTooNew
 from gateway.links.events import Action, Event
+from gateway.links.records import SCHEMA
 from gateway.metrics import Metrics
 from gateway.store import names
 from gateway.store import notices as store_notices
@@ -276,7 +278,7 @@ async def test_guests_words_are_told_where_the_operator_says_so_and_as_they_are_
     await post.desk.remove(ME, one.live.guest.id, erase=True)
     await post.send()
     guests = [got.json["guest"] for got in post.receiver.got if got.event == "guest_admitted"]
-    assert {"id": one.live.guest.id, "name": None, "email": None} in guests
+    assert {"id": one.live.guest.id, "name": None, "email": None, "fields": {}} in guests
     assert [(guest["name"], guest["email"]) for guest in guests if guest["name"]] == [("Ben", "ben@example.org")]
     post.receiver.got.clear()
     await post.send("plain")
@@ -575,6 +577,15 @@ async def test_only_one_of_two_makes_and_sends(make_post: Making, store: Store) 
     assert await two.send() > 1
     assert (len(one.receiver.got), two.receiver.events) == (2, ["guest_admitted"])
     assert 0 < await store.run(lambda client: client.pttl(names.NOTICES_LEASE)) <= LEASE
+
+
+async def test_a_line_of_a_later_version_is_not_guessed_at_nor_skipped(post: Post) -> None:
+    link, _ = await post.link()
+    await post.world.store.run(lambda client: client.xadd(names.AUDIT, {"v": str(SCHEMA + 1), "what": "new"}))
+    with pytest.raises(StoreTooNew):
+        await post.hear()
+    assert (await post.queue.marks())["cursor"] < await post.trail.latest()
+    assert link
 
 
 async def test_the_same_lines_read_twice_are_the_same_notices(post: Post) -> None:

@@ -24,6 +24,7 @@ from gateway.store import names
 from gateway.store.backup import Wish, look, restore, saved_items
 from gateway.store.client import Store
 from gateway.store.embedded import find_binary
+from gateway.store.notices import NoticeQueue, Progress, Queued
 from tests.access.world import make_world, until
 
 
@@ -121,6 +122,40 @@ async def test_a_links_whole_life(url: str) -> None:
         found = await world.desk._links.find(token)
         assert found is not None
         assert (found.link.deleted_at is None) is wish.revive
+    await store.close()
+
+
+async def test_notices_are_queued_taken_and_settled(url: str) -> None:
+    store = Store(url)
+    one, two = NoticeQueue(store, "one"), NoticeQueue(store, "two")
+    assert (await one.hold(), await two.hold(), await one.hold()) == (True, False, True)
+    webhooks = {"a": "digest", "b": "digest"}
+    notices = [Queued("a", "msg_1", "{}"), Queued("b", "msg_1", "{}"), Queued("a", "msg_2", "{}")]
+    assert await two.add(webhooks, notices, Progress({"cursor": "1-0"}), now=1000) is None
+    assert await one.add(webhooks, notices, Progress({"cursor": "1-0"}), now=1000) == {"a": 0, "b": 0}
+    assert await two.marks() == {"cursor": "1-0"}
+    assert (await two.take("a", now=2000, count=2)).lost
+    batch = await one.take("a", now=2000, count=2)
+    assert [(taken.id, taken.body, taken.tries) for taken in batch.notices] == [("msg_1", "{}", 0), ("msg_2", "{}", 0)]
+    assert await one.settle("a", "msg_1", "sent", now=2000) == 1
+    assert await one.settle("a", "msg_2", "retry", now=2000, due=3000, what="500") == 1
+    assert (await one.take("a", now=2999, count=2)).following == 3000
+    assert [taken.tries for taken in (await one.take("a", now=3000, count=2)).notices] == [1]
+    states = await two.states(["a", "b", "c"])
+    assert [states[name].waiting for name in "abc"] == [1, 1, 0]
+    assert (states["a"].sent, states["a"].failed, states["a"].what) == (1, 1, "500")
+    await one.settle("b", "msg_1", "gone", now=2000, address="digest")
+    assert await one.add(webhooks, [Queued("b", "msg_3", "{}")], Progress(over=["cursor"]), now=4000) is not None
+    await one.drop("a")
+    states = await two.states(["a", "b"])
+    assert [states[name].waiting for name in "ab"] == [0, 0]
+    assert states["b"].gone == "digest"
+    await one.revive("b")
+    assert await one.marks() == {}
+    await two.give_up()
+    assert not await two.hold()
+    await one.give_up()
+    assert await two.hold()
     await store.close()
 
 
