@@ -209,6 +209,11 @@ class Webhook:
     allow_internal: bool = False
     include_guests: bool = False
 
+    def tells_of_guests(self, server: str) -> bool:
+        """Whether what guests of this media server have typed goes to it."""
+        about = {NoticeEvent.GUEST_ADMITTED, NoticeEvent.GUEST_REMOVED} & self.events
+        return self.include_guests and bool(about) and (not self.servers or server in self.servers)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:

@@ -202,6 +202,9 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         Remembered(store.keys.device_fernets, now),
         config.retention.days,
         asked,
+        frozenset(
+            one.name for one in config.servers if any(hook.tells_of_guests(one.name) for hook in config.webhooks)
+        ),
     )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
     watch = WatchDoor(grants, sessions, config.prefixes, way_back)

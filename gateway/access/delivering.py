@@ -110,7 +110,11 @@ class Lane:
             return (self._rests_until - now) / 1000
         batch = await self._queue.take(self.webhook.name, now=now, count=1 if self._failures else AT_ONCE)
         if batch.notices:
-            await asyncio.gather(*(self._deliver(one) for one in batch.notices))
+            done = await asyncio.gather(*(self._deliver(one) for one in batch.notices), return_exceptions=True)
+            # Not before all of them are over: two on their way at most.
+            for error in done:
+                if error is not None:
+                    raise error
             return 0.0
         if batch.lost or batch.following is None:
             return LOOK_SECONDS

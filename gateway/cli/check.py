@@ -113,6 +113,9 @@ def _remarks(config: Config) -> Sequence[str]:
         remarks.append("managing is off: there is no manage: (links are made with `gateway link create`)")
     elif not config.managers:
         remarks.append("nobody can sign in to manage: there are no managers:")
+    for webhook in config.webhooks:
+        if any(webhook.tells_of_guests(server.name) for server in config.servers):
+            remarks.append(f"webhook {webhook.name} is told guests' names and addresses; the entry page says so")
     return remarks
 
 

@@ -41,7 +41,8 @@ _AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
 class EntryDoor:
     """`form_limit` is in bytes, `clock` in milliseconds since 1970; `client` tells a request's address;
     `retention_days` is how long what is typed here is kept; `asked` is what the form asks besides name and address,
-    which has its room in the form on top of `form_limit`."""
+    which has its room in the form on top of `form_limit`; `passed_on` names the media servers of which webhooks are
+    told what guests type."""
 
     doorkeeper: Doorkeeper
     sessions: SessionCookie
@@ -54,6 +55,7 @@ class EntryDoor:
     remembered: Remembered
     retention_days: int
     asked: GuestForm = field(default_factory=GuestForm)
+    passed_on: frozenset[str] = frozenset()
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         # Before the token is looked at: to scripts a good link and a bad one look the same.
@@ -224,6 +226,7 @@ class EntryDoor:
             stale=denied is not None and denied.reason is Reason.FORM_STALE,
             expires=None if expires is None else locale.date(expires),
             told=_told(policy, entrance.link.kind),
+            passed_on=visit.server.config.name in self.passed_on,
             remember=remember,
             remembered=known is not None,
             retention_days=self.retention_days,

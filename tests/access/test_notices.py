@@ -62,10 +62,13 @@ class FakeReceiver:
     replies: list[Reply] = field(default_factory=list)
     always: Reply | None = None
     refuses: set[str] = field(default_factory=set)  # events
+    breaks: bool = False
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> Reply:
         self.got.append(Got(dict(headers), body))
         await asyncio.sleep(0)
+        if self.breaks:
+            raise LookupError("a fault of ours")
         if self.got[-1].event in self.refuses:
             return REFUSED
         if self.replies:
@@ -524,6 +527,24 @@ async def test_two_secrets_sign_both(make_post: Making) -> None:
     assert got.signed_by(old)
     assert not got.signed_by(SECRET)
     assert len(got.headers["webhook-signature"].split(" ")) == 2
+
+
+async def test_a_fault_of_ours_ends_no_lane_and_loses_no_notice(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    link, _ = await post.link()
+    await post.desk.delete(ME, link)
+    await post.hear()
+    post.receiver.breaks = True
+    task = asyncio.create_task(post.lane().run())
+    while "sending broke" not in caplog.text:
+        await asyncio.sleep(0.01)
+    assert not task.done()
+    post.receiver.breaks = False
+    post.clock.forward(HIDDEN + 1)
+    post.lane().wake()
+    while (await post.state()).waiting:
+        await asyncio.sleep(0.01)
+    post.lane().stop()
+    await asyncio.wait_for(task, 5)
 
 
 # --- the queue --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import signal
 import time
@@ -126,8 +127,6 @@ async def test_what_happens_arrives_and_verifies_as_documented(tmp_path: Path, m
 
 
 async def test_a_notice_has_the_keys_of_the_documented_one(tmp_path: Path, media: Media, example: Example) -> None:
-    import json
-
     def shape(value: object) -> object:
         return {name: shape(one) for name, one in value.items()} if isinstance(value, dict) else None
 
@@ -141,6 +140,27 @@ async def test_a_notice_has_the_keys_of_the_documented_one(tmp_path: Path, media
     told = next(one for one in receiver.got if one.event == "guest_admitted")
     assert shape(told.json) == shape(json.loads(example.notice))
     assert list(told.json) == list(json.loads(example.notice))
+
+
+async def test_the_entry_page_says_where_what_is_typed_goes(tmp_path: Path, media: Media) -> None:
+    said = b"also sent to another program"
+    async with good_receiver() as receiver:
+        configure(tmp_path, media, hook=receiver.url)
+        for include, expected in (("", False), (", include_guests: true", True)):
+            text = (tmp_path / "config.yaml").read_text()
+            (tmp_path / "config.yaml").write_text(
+                text.replace("allow_internal: true", f"allow_internal: true{include}")
+            )
+            async with running_worker(tmp_path) as running:
+                await until("it begins", lambda: running.gateway.notices._lanes)
+                _, url = await link_of(running)
+                guest = Guest(running.port)
+                assert (said in (await guest.get(path_of(url))).body) is expected
+                await guest.enter(url)
+                await until("they are told of", lambda: "guest_admitted" in receiver.events, 20)
+            told = next(one for one in receiver.got if one.event == "guest_admitted").json["guest"]
+            assert ("name" in told) is expected
+            receiver.got.clear()
 
 
 @pytest.mark.parametrize(
