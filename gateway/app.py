@@ -25,7 +25,7 @@ from gateway.access.managing import ManagerDesk
 from gateway.access.notices import Notices
 from gateway.access.servers import MediaServer, Servers
 from gateway.config import Config, Listen
-from gateway.doors import Lasting, make_doors, now
+from gateway.doors import Lasting, make_doors, now, try_limits
 from gateway.errors import GatewayError
 from gateway.files import reading
 from gateway.loading import Loaded, loaded
@@ -93,6 +93,7 @@ class Gateway:
         self.doors = make_doors(found, servers, lasting, before)
         lasting.grants.adapt(servers, config.session)
         lasting.guesses.allow(config.limits.guesses_per_address)
+        lasting.conditions.allow(try_limits(config.limits))
         lasting.crowd.fit(config.limits.connections, config.limits.connections_per_address)
         lasting.store.keep_for(config.retention // timedelta(milliseconds=1))
         self.notices.adapt(config.webhooks)

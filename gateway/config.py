@@ -307,6 +307,8 @@ class Limits:
     connections: int = 4_096
     connections_per_address: int = 256
     guesses_per_address: int = 60  # unknown links a minute
+    wrong_tries_per_link: int = 60  # wrong PINs or addresses an hour, from all sides
+    wrong_tries_per_address: int = 20  # the same, from one network address at one link
     paused: timedelta = timedelta(minutes=30)  # how long a guest may take nothing of a stream
 
 

@@ -14,12 +14,14 @@ from aiohttp import web
 
 from gateway.access.admit import Doorkeeper
 from gateway.access.authorize import Authorizer
+from gateway.access.conditions import Conditions, TryLimits
 from gateway.access.devices import Devices
 from gateway.access.grants import GrantTable
 from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
 from gateway.access.managers import Managers
 from gateway.access.managing import ManagerDesk
+from gateway.access.seats import Seats
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.signing_in import SignIn, Tries
 from gateway.access.throttle import Guesses
@@ -33,13 +35,14 @@ from gateway.admin.session import Desk
 from gateway.admin.signing_in import SignInDoor
 from gateway.admin.trusted_header import HeaderDoor, HeaderReader
 from gateway.api.door import ApiDoor
-from gateway.config import Config, Origin, Prefixes, SignInConfig
+from gateway.config import Config, Limits, Origin, Prefixes, SignInConfig
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
 from gateway.guest.back import BackDoor
 from gateway.guest.entry import EntryDoor
 from gateway.guest.form_cookie import form_cookie_name
 from gateway.guest.leave import LeaveDoor
 from gateway.guest.remembered import Remembered, remembered_cookie_name
+from gateway.guest.seat import SeatDoor
 from gateway.loading import Loaded
 from gateway.manage_dispatch import HostSwitch, ManageDispatcher, ManagePath
 from gateway.metrics import Metrics
@@ -51,6 +54,7 @@ from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
 from gateway.store.manager_sessions import ManagerSessions
 from gateway.store.sign_in_attempts import SignInAttempts
+from gateway.store.wrong_tries import WrongTries
 from gateway.upstream.oidc import Provider
 from gateway.web.accesslog import AccessLog
 from gateway.web.client_address import TrustedProxies, client_address
@@ -72,6 +76,10 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def try_limits(limits: Limits) -> TryLimits:
+    return TryLimits(at_link=limits.wrong_tries_per_link, from_source=limits.wrong_tries_per_address)
+
+
 @dataclass(frozen=True, slots=True)
 class Lasting:
     """What stays when other settings come into force: connections, clocks, counts, and what is open.
@@ -86,6 +94,7 @@ class Lasting:
     trail: AuditTrail
     wrong_tokens: Guesses
     tries: Tries
+    conditions: Conditions
     managers: Callable[[], Managers]
     problems: Callable[[], list[str]]
     warnings: Callable[[], tuple[str, ...]]
@@ -113,6 +122,7 @@ class Lasting:
             trail=AuditTrail(store.store),
             wrong_tokens=Guesses(WRONG_TOKENS, now),
             tries=Tries(now),
+            conditions=Conditions(WrongTries(store.store), now, try_limits(limits)),
             managers=managers,
             problems=problems,
             warnings=warnings,
@@ -181,7 +191,16 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         cookie, secure = config.session.cookie, config.public_url.secure
         sessions = SessionCookie(store.keys.session_fernets, cookie, secure=secure, clock=now, embedding=embedding)
     asked = config.guest_form
-    doorkeeper = Doorkeeper(store, grants, config.session, config.prefixes, clock=now, trail=lasting.trail, form=asked)
+    doorkeeper = Doorkeeper(
+        store,
+        grants,
+        config.session,
+        config.prefixes,
+        clock=now,
+        trail=lasting.trail,
+        form=asked,
+        conditions=lasting.conditions,
+    )
 
     def way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
         mine = grants.certain(grant_ids, server=server.config.name)
@@ -225,6 +244,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
             OwnPath("/watch", watch.handle, below=True),
             OwnPath("/leave", leave.handle),
             OwnPath("/language", LanguageDoor().handle),
+            OwnPath("/seat", SeatDoor(Seats(store, now), config.limits.form).handle),
             OwnPath("/back", BackDoor(grants, sessions, way_back).handle),
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),

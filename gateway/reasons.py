@@ -34,6 +34,9 @@ class Reason(Enum):
     ACCESS_OFF = ("access_off", 410, "off")
     MEDIA_GONE = ("media_gone", 410, "gone")
     MEDIA_ENDED = ("media_ended", 410, "ended")
+    # Good, but not at this moment: pages that go on by themselves.
+    NOT_OPEN_YET = ("not_open_yet", 403, "scheduled")
+    FULL = ("full", 503, "full")
     # A live item that has not begun: the waiting page, nothing is wrong.
     NOT_STARTED = ("not_started", 200, "not_started")
 
@@ -57,6 +60,9 @@ class Reason(Enum):
 
     # A form that has to be filled in again.
     FORM_INVALID = ("form_invalid", 422, "form")
+    # A wrong PIN, or an address that is not on the link's list: which of them is not said.
+    NOT_INVITED = ("not_invited", 403, "form")
+    TOO_MANY_WRONG = ("too_many_wrong", 429, "too_many_wrong")
     FORM_STALE = ("form_stale", 422, "form")
     FORM_TOO_LARGE = ("form_too_large", 413, "ambiguous")
 

@@ -11,27 +11,30 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from gateway.access.conditions import Conditions, shown
 from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
 from gateway.access.outcome import Denied
+from gateway.access.seats import full
 from gateway.access.servers import MediaServer
 from gateway.config import GuestForm, Prefixes, SessionConfig
 from gateway.errors import StoreDown
 from gateway.links.answers import Answers, read_agreement, read_answers
 from gateway.links.events import Action, Event
-from gateway.links.forms import FormTrouble, check_form, new_form
+from gateway.links.forms import FormId, FormTrouble, check_form, new_form
 from gateway.links.ids import GRANTS_PER_BROWSER, guest_of, new_grant_id, new_guest_id, slot_of
 from gateway.links.records import Grant, Guest, Item, Link
 from gateway.links.rules import State, refusal, state
 from gateway.links.text import clean, clean_address
 from gateway.reasons import Reason
 from gateway.store.audit import AuditTrail
-from gateway.store.guests import Visitor
+from gateway.store.guests import PRESENT, Visitor
 from gateway.store.links import LinkStore, Seen
+from gateway.store.wrong_tries import WrongTries
 from gateway.upstream.resolve import Resolved, resolve_item
 
 _OPENING = 100  # links of which is being noted, at once, that somebody opened them
@@ -40,23 +43,28 @@ RECOGNISED = 90 * 86_400_000  # ms after the first admission a browser is let in
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """As it came: nothing in it has been looked at. `answers` to what the form asks besides, by name."""
+    """As it came: nothing in it has been looked at. `answers` to what the form asks besides, by name. `source` is
+    where it came from: the network address, as far as guesses are counted by it."""
 
     name: str
     email: str
     form: str
     shared_device: bool
     answers: Mapping[str, str] = field(default_factory=dict)
+    pin: str = field(default="", repr=False)
+    ticket: str = field(default="", repr=False)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """A link that takes guests now."""
+    """A link that takes guests now, or as soon as a seat is free (`full`)."""
 
     link: Link
     item: Item
     server: MediaServer
     state: State
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +101,10 @@ class Doorkeeper:
         resolve: Resolve = resolve_item,
         trail: AuditTrail | None = None,
         form: GuestForm | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
-        """`trail`: where admissions and departures are noted. `form`: what guests are asked."""
+        """`trail`: where admissions and departures are noted. `form`: what guests are asked. `conditions` counts
+        wrong tries; one for itself without."""
         self._links = links
         self._grants = grants
         self._trail = trail
@@ -104,6 +114,7 @@ class Doorkeeper:
         self._resolve = resolve
         self._asked = form or GuestForm()
         self._opening: dict[str, asyncio.Task[None]] = {}
+        self._conditions = conditions or Conditions(WrongTries(links.store), clock)
 
     def new_form(self, token: str, cookie: str, now: int) -> str:
         """The hidden one-time id for a form that is shown with this cookie. Nothing is stored."""
@@ -117,11 +128,12 @@ class Doorkeeper:
         now_state = self._state(seen.link, seen.item, server)
         reason = refusal(now_state, inside=False)
         if reason is not None or seen.item is None:
-            return Denied(reason or Reason.ACCESS_OFF)
+            return closed(reason or Reason.ACCESS_OFF, seen.link)
         found = await ask_media(self._resolve, server, seen.link.item) if ask else None
         if isinstance(found, Denied):
             return found
-        return Entrance(seen.link, seen.item, server, now_state)
+        seats = seen.link.viewers_limit
+        return Entrance(seen.link, seen.item, server, now_state, full=seats is not None and seen.viewers >= seats)
 
     def shown(self, entrance: Entrance) -> None:
         """A browser shows this link's page to somebody. Written once in a link's life, behind the answer's back: a
@@ -143,13 +155,13 @@ class Doorkeeper:
         link, now = seen.link, self._clock()
         reason = refusal(self._state(link, seen.item, server), inside=True)
         if reason is not None:
-            return Denied(reason)
+            return closed(reason, link)
         form = check_form(self._links.keys, posted.form, token, cookie, now)
         words = read_words(posted, self._asked)
-        closed = refusal(self._state(link, seen.item, server), inside=False)
-        if closed is not None and (isinstance(form, FormTrouble) or isinstance(words, Denied)):
+        used_up = refusal(self._state(link, seen.item, server), inside=False)
+        if used_up is not None and (isinstance(form, FormTrouble) or isinstance(words, Denied)):
             # No repetition of an admission, and to anybody else this link says what it says to a look.
-            return Denied(closed)
+            return Denied(used_up)
         if form is FormTrouble.OTHER_BROWSER:
             return Denied(Reason.COOKIES_NEEDED)
         if isinstance(words, Denied):
@@ -167,13 +179,52 @@ class Doorkeeper:
                 return await self._reenter(seen, server, visitor, grant_ids)
         if form.old:
             return Denied(Reason.FORM_STALE, "older than ten minutes")
-        if closed is not None:
-            return Denied(closed)
-        media = await ask_media(self._resolve, server, link.item)
-        if isinstance(media, Denied):
-            return media
+        if used_up is not None:
+            return Denied(used_up)
+        for _ in range(3):
+            unmet = await self._unmet(seen.link, token, posted, words, cookie)
+            if unmet is not None:
+                return unmet
+            media = await ask_media(self._resolve, server, link.item)
+            if isinstance(media, Denied):
+                return media
+            done = await self._admit(seen, server, words, form, media, posted, grant_ids)
+            if isinstance(done, Denied) and done.reason is Reason.FULL:
+                ticket = new_form(self._links.keys, token, cookie or "", now, passed=shown(seen.link, words.email))
+                return replace(done, ticket=ticket)
+            if done is not None:
+                return done
+            # Its PIN or list is another one by now.
+            again = await self._at(token, server)
+            if isinstance(again, Denied):
+                return again
+            seen = again
+        raise StoreDown("the link changed each time it was looked at")
 
-        now = self._clock()
+    async def _unmet(
+        self, link: Link, token: str, posted: PostedForm, words: _Words, cookie: str | None
+    ) -> Denied | None:
+        """What the link asks for beyond the words, and this guest has not shown."""
+        if posted.ticket:
+            ticket = check_form(
+                self._links.keys, posted.ticket, token, cookie, self._clock(), passed=shown(link, words.email)
+            )
+            if isinstance(ticket, FormId) and not ticket.old:
+                return None
+        return await self._conditions.met(link, posted.pin, words.email, posted.source)
+
+    async def _admit(
+        self,
+        seen: Seen,
+        server: MediaServer,
+        words: _Words,
+        form: FormId,
+        media: Resolved,
+        posted: PostedForm,
+        grant_ids: tuple[str, ...],
+    ) -> Admitted | Denied | None:
+        """The one step that uses a click; None where what the guest was judged by has changed meanwhile."""
+        link, digest, now = seen.link, _digest(form.key, words), self._clock()
         guest = Guest(
             id=new_guest_id(slot_of(link.id)),
             link=link.id,
@@ -188,7 +239,13 @@ class Doorkeeper:
         )
         grant = self._grant(link, guest.id, media, now)
         done = await self._links.guests.admit(
-            guest, grant, form=form.key, digest=digest, server_open=is_open(server, link.kind), now=now
+            guest,
+            grant,
+            form=form.key,
+            digest=digest,
+            server_open=is_open(server, link.kind),
+            now=now,
+            judged_by=link,
         )
         if done.outcome == "admitted":
             live = self._grants.adopt(grant, guest, link, seen.item)
@@ -201,7 +258,11 @@ class Doorkeeper:
         if done.outcome == "again" and done.grant is not None:
             return await self._again(seen, server, (digest, done.grant), digest, grant_ids)
         if done.outcome == "refused" and done.link is not None:
-            return Denied(self._refused(done.link, done.item, server, inside=False))
+            return self._refused(done.link, done.item, server, inside=False)
+        if done.outcome == "full":
+            return self._full(link)
+        if done.outcome == "changed":
+            return None
         return Denied(Reason.FORM_STALE if done.outcome == "stale" else Reason.LINK_UNKNOWN)
 
     async def come_back(
@@ -224,7 +285,7 @@ class Doorkeeper:
         for visitor in known:
             if visitor.grant is not None:
                 await self._grants.end(visitor.grant, str(reason))
-        return Denied(reason)
+        return closed(reason, seen.link)
 
     async def agree(
         self, token: str, server: MediaServer, posted: PostedForm, cookie: str | None, grant_ids: tuple[str, ...]
@@ -235,7 +296,7 @@ class Doorkeeper:
             return seen
         reason = refusal(self._state(seen.link, seen.item, server), inside=True)
         if reason is not None:
-            return Denied(reason)
+            return closed(reason, seen.link)
         form = check_form(self._links.keys, posted.form, token, cookie, self._clock())
         if form is FormTrouble.OTHER_BROWSER:
             return Denied(Reason.COOKIES_NEEDED)
@@ -303,7 +364,7 @@ class Doorkeeper:
 
     async def _at(self, token: str, server: MediaServer) -> Seen | Denied:
         """The link, if it is one of this host: elsewhere it does not exist."""
-        seen = await self._links.find(token)
+        seen = await self._links.find(token, since=self._clock() - PRESENT)
         if seen is None or seen.link.server != server.config.name:
             return Denied(Reason.LINK_UNKNOWN)
         return seen
@@ -311,9 +372,12 @@ class Doorkeeper:
     def _state(self, link: Link, item: Item | None, server: MediaServer) -> State:
         return state(link, item, server_open=is_open(server, link.kind), now=self._clock())
 
-    def _refused(self, link: Link, item: Item | None, server: MediaServer, *, inside: bool) -> Reason:
+    def _refused(self, link: Link, item: Item | None, server: MediaServer, *, inside: bool) -> Denied:
         """Why the store's script refused; it has seen the link later than we did."""
-        return refusal(self._state(link, item, server), inside=inside) or Reason.ACCESS_OFF
+        return closed(refusal(self._state(link, item, server), inside=inside) or Reason.ACCESS_OFF, link)
+
+    def _full(self, link: Link) -> Denied:
+        return full(self._links.keys, link.id, self._clock())
 
     def _recognised(self, visitor: Visitor, link: Link) -> bool:
         guest = visitor.guest
@@ -359,7 +423,9 @@ class Doorkeeper:
                 fresh, named=visitor.grant, server_open=is_open(server, link.kind), now=now
             )
             if done.outcome == "refused" and done.link is not None:
-                return Denied(self._refused(done.link, done.item, server, inside=True))
+                return self._refused(done.link, done.item, server, inside=True)
+            if done.outcome == "full":
+                return self._full(link)
             live = None
             if done.outcome == "fresh":
                 live = self._grants.adopt(fresh, visitor.guest, link, seen.item)
@@ -401,6 +467,11 @@ class Doorkeeper:
             shared = any(visitor.guest.shared_device for visitor in visitors.values())
         location = live.scope.landing() or f"{self._own}/watch/{live.grant.id}"
         return Admitted(live, location, grant_ids, persistent=not shared)
+
+
+def closed(reason: Reason, link: Link) -> Denied:
+    """A link that lets nobody in now; with its start where that is why."""
+    return Denied(reason, starts_at=link.starts_at if reason is Reason.NOT_OPEN_YET else None)
 
 
 def read_words(posted: PostedForm, form: GuestForm) -> _Words | Denied:

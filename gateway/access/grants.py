@@ -26,6 +26,7 @@ from gateway.access.activity import ActivityNotes
 from gateway.access.live import LiveGrant, has_place
 from gateway.access.media import Resolve, ask_media
 from gateway.access.outcome import Denied
+from gateway.access.seats import full
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import OverIds, Standing, Watched
 from gateway.config import SessionConfig
@@ -167,6 +168,9 @@ class GrantTable:
                 # Settings changed meanwhile; what a former server says of the item counts no more.
                 return await self.recheck(live)
             if not isinstance(found, Denied):
+                seats = seen.link.viewers_limit if seen is not None else None
+                if seats is not None and not await self._links.guests.take_seat(live.grant, seats, now=self._clock()):
+                    return full(self._links.keys, live.grant.link, self._clock())
                 await self._described(seen.item if seen else None, found)
                 await self.renew(live, found.variables)
                 live.touch()
@@ -175,7 +179,8 @@ class GrantTable:
                 return found
             reason = found.reason
         await self.end(live, str(reason))
-        return Denied(reason)
+        starts = seen.link.starts_at if seen is not None and reason is Reason.NOT_OPEN_YET else None
+        return Denied(reason, starts_at=starts)
 
     async def _described(self, item: Item | None, found: Resolved) -> None:
         """Whose an item is decides who may manage it; a page is an occasion to hear it anew."""

@@ -7,13 +7,24 @@ switched and found under one name alone. Turning off works with the media server
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gateway.access.index import LinkIndex
+from gateway.access.link_fields import (
+    MAX_CLICKS,
+    MAX_DAYS,
+    NEVER_OPEN,
+    never_open,
+    read_changes,
+    read_new,
+    refusal,
+)
 from gateway.access.listing import LinkQuery, select
 from gateway.access.media import Resolve, is_open
+from gateway.access.passwords import hash_pin
 from gateway.access.poster import Poster, fetch_poster, has_poster
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.views import GuestView, IssueRefused, LinkPage, LinkView, link_json, rfc3339
@@ -24,18 +35,12 @@ from gateway.links.ids import ItemKey, is_link_id, new_link_id, new_token, slot_
 from gateway.links.keys import Unsealable
 from gateway.links.records import Guest, Item, Link
 from gateway.links.rules import State, state
-from gateway.links.text import MAX_LENGTH, clean
 from gateway.policy.model import Policy
-from gateway.store.links import PRESENT, Changed, LinkStore, Seen
+from gateway.store.guests import PRESENT
+from gateway.store.links import Changed, LinkStore, Seen
 from gateway.upstream.resolve import Resolved, resolve_item
 
-MAX_CLICKS = 1_000_000_000
-MAX_DAYS = 36_500
-_DAY = 86_400_000  # ms
-
-__all__ = ["GuestView", "IssueRefused", "LinkDesk", "LinkView", "link_json", "rfc3339"]
-
-_EDITABLE = ("name", "clicks", "days", "enabled")
+__all__ = ["MAX_CLICKS", "MAX_DAYS", "GuestView", "IssueRefused", "LinkDesk", "LinkView", "link_json", "rfc3339"]
 
 
 # Named here because the desk has a method `list`.
@@ -43,31 +48,6 @@ LinkViews = list[LinkView]
 GuestViews = list[GuestView]
 Slots = list[str]
 Places = list[tuple[str, str, str | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Faults:
-    """Every fault of what was typed, by field."""
-
-    found: dict[str, str] = field(default_factory=dict)
-
-    def refusal(self) -> IssueRefused | None:
-        return IssueRefused(400, "that can't be done as written", self.found) if self.found else None
-
-    def name(self, value: object) -> str:
-        kept = clean(value) if isinstance(value, str) else None
-        if kept is None:
-            self.found["name"] = f"must be 1 to {MAX_LENGTH} characters"
-        return kept or ""
-
-    def whole(self, name: str, value: object, most: int) -> int | None:
-        """None (no limit) or a whole number; True and 1.0 are somebody's mistake."""
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-            self.found[name] = f"must be a whole number from 1 to {most}, or nothing for no limit"
-            return None
-        return value
 
 
 class LinkDesk:
@@ -98,45 +78,51 @@ class LinkDesk:
         name: object,
         by: str,
         kind: str | None = None,
-        clicks: object = None,
-        days: object = None,
+        **more: object,
     ) -> LinkView | IssueRefused:
-        """A new link. `item` is an id or the address of its page; `by` goes into the record."""
-        faults = _Faults()
-        kept = faults.name(name)
-        limit = faults.whole("clicks", clicks, MAX_CLICKS)
-        lasting = faults.whole("days", days, MAX_DAYS)
+        """A new link. `item` is an id or the address of its page; `by` goes into the record; `more`: the other
+        fields that a link may have (`link_fields`)."""
+        now = self._clock()
+        fields, faults = read_new({"name": name, **more}, now=now)
+        values = dict(fields.values)
+        expires, starts = _number(values["expires_at"]), _number(values["starts_at"])
+        if never_open(starts, expires):
+            faults |= NEVER_OPEN
         media = self._servers.named(server)
         if media is None:
-            faults.found["server"] = f"no server {server}"
+            faults["server"] = f"no server {server}"
         elif kind is not None and kind not in media.policy.kinds:
-            faults.found["kind"] = f"{media.policy.name} knows {', '.join(media.policy.kinds)}"
-        refused = faults.refusal()
+            faults["kind"] = f"{media.policy.name} knows {', '.join(media.policy.kinds)}"
+        refused = refusal(faults)
         if refused is not None or media is None:
             return refused or IssueRefused(404, f"no server {server}")
         found = await self._settle(media, item, kind)
         if isinstance(found, IssueRefused):
             return found
 
-        now = self._clock()
         key = ItemKey(server, found.item)
         token = new_token()
+        emails = values["emails"]
         link = Link(
             id=new_link_id(key.slot),
             server=server,
             item=found.item,
             kind=found.kind,
             title=found.title,
-            name=kept,
-            clicks_limit=limit,
+            name=str(values["name"]),
+            clicks_limit=_number(values["clicks_limit"]),
             clicks_used=0,
             created_at=now,
             created_by=by,
-            expires_at=None if lasting is None else now + lasting * _DAY,
+            expires_at=expires,
             enabled=True,
             deleted_at=None,
             version=1,
             sealed=self._links.keys.seal(token),
+            starts_at=starts,
+            viewers_limit=_number(values["viewers_limit"]),
+            pin=None if fields.pin is None else await asyncio.to_thread(hash_pin, fields.pin),
+            emails=emails if isinstance(emails, tuple) else (),
         )
         allowed = media.policy.links_per_item
         done = await self._links.create(link, found, token, allowed=allowed, now=now)
@@ -171,33 +157,28 @@ class LinkDesk:
     async def edit(
         self, link: str, changes: Mapping[str, object], *, version: int | None = None
     ) -> LinkView | IssueRefused:
-        """Change name, clicks, days (from now) or enabled; what is not named stays, None lifts a limit.
+        """Change what is named, days counting from now; None lifts a limit.
         With `version`: only if nobody has changed it since."""
-        faults = _Faults()
-        fields: dict[str, str | int | bool | None] = {}
-        for name, value in changes.items():
-            if name == "name":
-                fields["name"] = faults.name(value)
-            elif name == "clicks":
-                fields["clicks_limit"] = faults.whole("clicks", value, MAX_CLICKS)
-            elif name == "days":
-                lasting = faults.whole("days", value, MAX_DAYS)
-                fields["expires_at"] = None if lasting is None else self._clock() + lasting * _DAY
-            elif name == "enabled":
-                if isinstance(value, bool):
-                    fields["enabled"] = value
-                else:
-                    faults.found["enabled"] = "must be true or false"
-            else:
-                faults.found[name] = f"can't be changed; these can: {', '.join(_EDITABLE)}"
-        refused = faults.refusal()
+        now = self._clock()
+        fields, faults = read_changes(changes, now=now)
+        refused = refusal(faults)
         if refused is not None:
             return refused
-        if not fields:
+        if not changes:
             return await self.get(link)
         if not is_link_id(link):
             return _unknown()
-        return await self._told(await self._links.edit(link, fields, version=version))
+        values = dict(fields.values)
+        if {"starts_at", "expires_at"} & values.keys():
+            seen = await self._links.get(link)
+            if seen is None:
+                return _unknown()
+            starts = _number(values.get("starts_at", seen.link.starts_at))
+            if never_open(starts, _number(values.get("expires_at", seen.link.expires_at))):
+                return refusal(NEVER_OPEN) or _unknown()
+        if fields.pin is not None:
+            values["pin"] = await asyncio.to_thread(hash_pin, fields.pin)
+        return await self._told(await self._links.edit(link, values, version=version))
 
     async def enable(self, link: str) -> LinkView | IssueRefused:
         return await self.edit(link, {"enabled": True})
@@ -417,6 +398,11 @@ def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
 def _netlocs(media: MediaServer) -> frozenset[str]:
     config = media.config
     return frozenset(origin.netloc for origin in (config.upstream, config.public, *config.also_known_as))
+
+
+def _number(value: object) -> int | None:
+    """A number of the fields, which are of several types."""
+    return value if isinstance(value, int) else None
 
 
 def _unknown() -> IssueRefused:

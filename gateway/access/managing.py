@@ -138,7 +138,7 @@ class ManagerDesk:
     async def create(
         self, actor: Actor, server: str, item: str, fields: Mapping[str, object], *, kind: str | None = None
     ) -> LinkView | IssueRefused:
-        """`fields`: name, clicks and days as they were typed."""
+        """`fields` as they were typed, see `link_fields`."""
         allowed = await self._permitted(actor, server, item, kind=kind)
         if isinstance(allowed, IssueRefused) and allowed.status in (403, 404):
             return allowed
@@ -146,11 +146,9 @@ class ManagerDesk:
         made = await self._desk.create(
             server,
             item,
-            name=fields.get("name"),
+            **{"name": None, **fields},
             by=actor.name,
             kind=kind,
-            clicks=fields.get("clicks"),
-            days=fields.get("days"),
         )
         if isinstance(made, IssueRefused):
             return made
@@ -376,10 +374,18 @@ class ManagerDesk:
 
 
 def _differences(before: LinkView, after: LinkView) -> dict[str, str]:
-    """Which fields differ, and what they are now."""
-    names = ("name", "clicks_limit", "expires_at", "enabled")
+    """Which fields differ, and what they are now; of a PIN and of addresses only that they have been changed."""
+    names = ("name", "clicks_limit", "expires_at", "starts_at", "viewers_limit", "enabled", "pin", "emails")
     pairs = ((name, getattr(before.link, name), getattr(after.link, name)) for name in names)
-    return {name: "none" if new is None else str(new) for name, old, new in pairs if old != new}
+    return {name: _told(name, new) for name, old, new in pairs if old != new}
+
+
+def _told(name: str, value: object) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        return f"{len(value)} entries"
+    return "set" if name == "pin" else str(value)
 
 
 def _no_link() -> IssueRefused:

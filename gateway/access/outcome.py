@@ -10,8 +10,17 @@ from gateway.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """`detail` is for the log; `errors` maps a field of a form to the key of the text shown beside it."""
+    """`detail` is for the log; `errors` maps a field of a form to the key of the text shown beside it.
+
+    `starts_at` (ms since 1970): when it will be otherwise. `wait` (seconds): when it may be. `ticket`: with it a
+    guest who waits need not show again what they have shown (`links.forms`). `seat`: the pass to ask for a free
+    seat with (`access.seats`).
+    """
 
     reason: Reason
     detail: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    starts_at: int | None = None
+    wait: int = 0
+    ticket: str = field(default="", repr=False)
+    seat: str = ""

@@ -1,4 +1,5 @@
-"""Passwords of managers: made into Argon2id hashes, and checked against them. Both are slow on purpose.
+"""Passwords of managers and PINs of links: made into Argon2id hashes, and checked against them. Both are slow on
+purpose.
 
 Rule: one at a time in a process, whoever asks. Why: with several lanes the library computes in a pool of
 threads that all calls share, and two calls at once wait for each other for ever, and fail from then on.
@@ -20,6 +21,14 @@ def hash_password(password: str) -> str:
     kdf = Argon2id(salt=secrets.token_bytes(16), length=32, iterations=3, lanes=4, memory_cost=65_536)
     with _one:
         return str(kdf.derive_phc_encoded(password.encode()))
+
+
+def hash_pin(pin: str) -> str:
+    """Argon2id with the smallest parameters that OWASP recommends (19 MiB, 2 passes): a PIN is short, what keeps
+    it from being guessed is the count of wrong ones, and a whole lecture hall types it at once."""
+    kdf = Argon2id(salt=secrets.token_bytes(16), length=32, iterations=2, lanes=1, memory_cost=19_456)
+    with _one:
+        return str(kdf.derive_phc_encoded(pin.encode()))
 
 
 def fits(hashed: str, password: bytes) -> bool:

@@ -74,12 +74,13 @@ def link_json(view: LinkView) -> dict[str, Any]:
         "state": str(view.state),
         "clicks": {"limit": link.clicks_limit, "used": link.clicks_used},
         "created_at": rfc3339(link.created_at),
-        "starts_at": None,
+        "starts_at": rfc3339(link.starts_at),
         "expires_at": rfc3339(link.expires_at),
         "created_by": link.created_by,
         "enabled": link.enabled,
-        "viewers": {"limit": None, "now": view.viewers},
-        "pin": False,
+        "viewers": {"limit": link.viewers_limit, "now": view.viewers},
+        "pin": link.pin is not None,
+        "emails": list(link.emails) or None,
         "version": link.version,
     }
 

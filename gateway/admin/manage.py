@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -181,6 +182,7 @@ class ManageDoor:
             poster=self._poster(found),
             again=None if asked else _again(place, opened, self.desk.home),
             rfc3339=rfc3339,
+            local_time=_local_time,
         )
 
     def _poster(self, found: AccessView) -> str:
@@ -223,6 +225,12 @@ def _again(place: Place, opened: Opened, home: str) -> str:
     """Where a GET shows the window that a post has opened."""
     link = {"link": opened.link.link.id} if opened.link is not None else {}
     return place.address(home, view=opened.view, **link) if opened.view else place.address(home)
+
+
+def _local_time(moment: int) -> str:
+    """As a browser's field for date and time takes it, in UTC: a script of the page turns it into the manager's
+    own zone."""
+    return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def _why(refused: IssueRefused) -> str:

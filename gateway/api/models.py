@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.access.issue import MAX_CLICKS, MAX_DAYS
+from gateway.access.link_fields import MAX_CLICKS, MAX_DAYS, MAX_VIEWERS
 from gateway.access.listing import MAX_PAGE, SORTS
 from gateway.links.events import Action
+from gateway.links.invitation import MAX_ENTRIES, PIN_LENGTHS
 from gateway.links.rules import State
 from gateway.links.text import MAX_LENGTH
 from gateway.store.audit import EVENT_ID
 
-_LATER = {
-    name: {"not": {}, "description": "is not something that this version implements"}
-    for name in ("starts_at", "viewers", "pin", "emails")
-}
 _PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*$"  # what may stand in an address: no control characters
 _SERVER = {
     "type": "string",
@@ -49,6 +46,40 @@ _DAYS = {
     "maximum": MAX_DAYS,
     "description": "How long it is good, N x 24 h from now; null: for ever.",
 }
+_STARTS = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "maxLength": 40,
+    "description": "Nobody is let in before; RFC 3339 with its zone; null: at once.",
+}
+_VIEWERS = {
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "maximum": MAX_VIEWERS,
+    "description": "How many guests may watch at once; null: any number.",
+}
+_PIN = {
+    "type": ["string", "null"],
+    "minLength": PIN_LENGTHS[0],
+    "maxLength": PIN_LENGTHS[1],
+    "pattern": r"^[^\s\u0000-\u001f\u007f-\u009f]*$",
+    "description": "What guests must type besides; never told again; null: nothing.",
+}
+_EMAILS = {
+    "type": ["array", "null"],
+    "maxItems": MAX_ENTRIES,
+    "items": {"type": "string", "minLength": 1, "maxLength": 254},
+    "description": "Addresses and domains (@example.org) it is for; empty or null: any. It filters and proves nothing.",
+}
+_OPTIONS = {
+    "name": _NAME,
+    "clicks": _CLICKS,
+    "days": _DAYS,
+    "starts_at": _STARTS,
+    "viewers": _VIEWERS,
+    "pin": _PIN,
+    "emails": _EMAILS,
+}
 _TIME = {"type": "string", "format": "date-time", "description": "RFC 3339, UTC."}
 _MAYBE_TIME = {"type": ["string", "null"], "format": "date-time"}
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -68,11 +99,11 @@ def _object(properties: dict[str, Any], *, required: list[str] | None = None, **
 
 
 LINK_CREATE = _object(
-    {"server": _SERVER, "item": _ITEM, "kind": _KIND, "name": _NAME, "clicks": _CLICKS, "days": _DAYS, **_LATER},
+    {"server": _SERVER, "item": _ITEM, "kind": _KIND, **_OPTIONS},
     required=["server", "item", "name"],
 )
 LINK_PATCH = _object(
-    {"name": _NAME, "clicks": _CLICKS, "days": _DAYS, "enabled": {"type": "boolean"}, **_LATER},
+    {**_OPTIONS, "enabled": {"type": "boolean"}},
     required=[],
     minProperties=1,
 )
@@ -102,6 +133,7 @@ LINK = _object(
         "enabled": {"type": "boolean"},
         "viewers": _object({"limit": {"type": ["integer", "null"]}, "now": _COUNT}),
         "pin": {"type": "boolean"},
+        "emails": {"type": ["array", "null"], "items": {"type": "string"}},
         "version": {"type": "integer", "minimum": 1},
     }
 )

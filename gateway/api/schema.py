@@ -19,6 +19,7 @@ _NAMES = {
     "boolean": "true or false",
     "null": "null",
     "object": "an object",
+    "array": "a list",
 }
 
 
@@ -45,20 +46,24 @@ def faults_of(schema: Schema, value: object) -> dict[str, str]:
 
 
 def _fault(schema: Schema, value: object) -> str | None:
-    if "not" in schema:
-        return str(schema["description"])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if _kind(value) not in kinds:
         return f"must be {' or '.join(_NAMES[kind] for kind in kinds)}"
     if isinstance(value, str):
-        if len(value) < schema.get("minLength", 0):
-            return "must not be empty"
+        least = schema.get("minLength", 0)
+        if len(value) < least:
+            return f"must be at least {least} characters" if least > 1 else "must not be empty"
         if len(value) > schema.get("maxLength", math.inf):
             return f"must be at most {schema['maxLength']} characters"
         if "pattern" in schema and not re.search(schema["pattern"], value):
             return "holds a character that can't stand here"
         if "enum" in schema and value not in schema["enum"]:
             return f"must be one of {', '.join(schema['enum'])}"
+    if isinstance(value, list):
+        if len(value) > schema.get("maxItems", math.inf):
+            return f"may hold at most {schema['maxItems']} entries"
+        wrong = (_fault(schema["items"], one) for one in value)
+        return next((f"each entry {fault}" for fault in wrong if fault is not None), None)
     if _kind(value) == "integer" and isinstance(value, (int, float)):
         low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
         if not low <= value <= high:
@@ -75,4 +80,4 @@ def _kind(value: object) -> str:
         return "integer"  # in JSON 5.0 is the number 5
     if isinstance(value, str):
         return "string"
-    return "object" if isinstance(value, dict) else "other"
+    return "object" if isinstance(value, dict) else "array"

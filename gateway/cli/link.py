@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,53 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None, hint:
     return int(value)
 
 
+def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A time with its zone; without one it is meant as it is where the command runs."""
+    if value is None or value == "none":
+        return value
+    from datetime import datetime
+
+    from gateway.access.link_fields import parse_moment
+
+    try:
+        found = datetime.fromisoformat(value.strip())
+        text = (found if found.tzinfo else found.astimezone()).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        text = ""
+    if parse_moment(text) is None:
+        raise click.BadParameter(f"{value or 'nothing'} is not a date and time such as 2026-12-01T18:00", ctx, param)
+    return text
+
+
+def _pin(value: str | None) -> str | None:
+    """`-` reads it, so that it stands neither in the history nor among the processes."""
+    if value != "-":
+        return value
+    if sys.stdin.isatty():
+        return str(click.prompt("PIN", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _options(values: dict[str, Any]) -> dict[str, object]:
+    """Those that were given; `none` lifts."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if value is None or value == ():
+            continue
+        if name == "emails":
+            entries = [one for text in value for one in text.replace(",", " ").split()]
+            found[name] = None if entries == ["none"] else entries
+        elif name != "name" and value == "none":
+            found[name] = None
+        else:
+            found[name] = _pin(value) if name == "pin" else value
+    return found
+
+
+_STARTS = "Nobody is let in before: a time such as 2026-12-01T18:00 (here, or with a zone)"
+_PIN_HELP = "A PIN guests must type besides, 4 to 64 characters; - asks for it"
+_EMAILS = "Only these addresses, or domains (@example.org); may be repeated"
+_VIEWERS = "How many guests may watch at once"
 _LINK = click.argument("link_id", metavar="LINK")
 
 
@@ -53,6 +101,10 @@ def link() -> None:
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
 @click.option("--clicks", callback=_number, metavar="N", help="How many guests it admits (default: any).")
 @click.option("--days", callback=_number, metavar="N", help="How long it is good (default: for ever).")
+@click.option("--starts-at", callback=_moment, metavar="TIME", help=f"{_STARTS} (default: at once).")
+@click.option("--viewers", callback=_number, metavar="N", help=f"{_VIEWERS} (default: any).")
+@click.option("--pin", metavar="PIN", help=f"{_PIN_HELP} (default: none).")
+@click.option("--email", "emails", multiple=True, metavar="ENTRY", help=f"{_EMAILS} (default: any).")
 @config_option
 @json_option
 def create(
@@ -60,10 +112,9 @@ def create(
     item: str,
     name: str,
     kind: str | None,
-    clicks: int | None,
-    days: int | None,
     config_path: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Make a guest link for an item and print its URL.
 
@@ -72,14 +123,16 @@ def create(
     \b
     Example:
       gateway link create --server tv --item aurora --name "Film club" --clicks 30 --days 7
+      gateway link create --item aurora --name Premiere --starts-at 2026-12-01T18:00+01:00 --pin - --viewers 200
     """
     from gateway.config_file import load_config
 
     config = load_config(config_path)
     chosen = the_server(config, server).name
+    fields = {"name": name, **_options(options)}
     made = _one(
         config,
-        lambda desk: desk.create(me(), chosen, item, {"name": name, "clicks": clicks, "days": days}, kind=kind),
+        lambda desk: desk.create(me(), chosen, item, fields, kind=kind),
     )
     _show(made, as_json)
 
@@ -87,7 +140,7 @@ def create(
 @link.command("list")
 @click.option("--server", default=None, help="Only this server's.")
 @click.option("--item", default=None, metavar="ID", help="Only this item's.")
-@click.option("--state", default=None, help="Only links in this state: active, off, expired, used_up.")
+@click.option("--state", default=None, help="Only links in this state: active, scheduled, off, expired, used_up.")
 @config_option
 @json_option
 def list_(server: str | None, item: str | None, state: str | None, config_path: Path, as_json: bool) -> None:
@@ -131,21 +184,22 @@ def list_(server: str | None, item: str | None, state: str | None, config_path: 
 @click.option("--name", default=None, help="Another name.")
 @click.option("--clicks", callback=_limit, metavar="N|none", help="Another limit, or none.")
 @click.option("--days", callback=_limit, metavar="N|none", help="Good for so many days from now, or none: for ever.")
+@click.option("--starts-at", callback=_moment, metavar="TIME|none", help=f"{_STARTS}, or none: at once.")
+@click.option("--viewers", callback=_limit, metavar="N|none", help=f"{_VIEWERS}, or none: any number.")
+@click.option("--pin", metavar="PIN|none", help=f"{_PIN_HELP}; or none.")
+@click.option("--email", "emails", multiple=True, metavar="ENTRY|none", help=f"{_EMAILS}; or none: any.")
 @config_option
 @json_option
-def edit(link_id: str, name: str | None, clicks: Any, days: Any, config_path: Path, as_json: bool) -> None:
-    """Change a link's name or limits; its URL stays.
+def edit(link_id: str, config_path: Path, as_json: bool, **options: Any) -> None:
+    """Change a link's name, limits or options; its URL stays. Guests who are in stay in.
 
     \b
     Example:
       gateway link edit LINK --clicks none --days 14
     """
-    changes: dict[str, object] = {} if name is None else {"name": name}
-    for key, value in (("clicks", clicks), ("days", days)):
-        if value is not None:
-            changes[key] = None if value == "none" else value
+    changes = _options(options)
     if not changes:
-        bad_usage("nothing to change: --name, --clicks or --days")
+        bad_usage("nothing to change: --name, --clicks, --days, --starts-at, --viewers, --pin or --email")
 
     _change(config_path, lambda desk: desk.edit(me(), link_id, changes), as_json)
 
@@ -222,8 +276,20 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
             ("state", found["state"]),
             ("clicks", _clicks(found)),
             ("expires", _expiry(found)),
+            *_extras(found),
         ]
     )
+
+
+def _extras(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Options that are set; most links have none."""
+    seats = found["viewers"]
+    return [
+        *([("starts", moment(found["starts_at"]))] if found["starts_at"] else []),
+        *([("viewers", f"{seats['now']} of {seats['limit']}")] if seats["limit"] is not None else []),
+        *([("pin", "needed")] if found["pin"] else []),
+        *([("only for", ", ".join(found["emails"]))] if found["emails"] else []),
+    ]
 
 
 def _clicks(found: dict[str, Any]) -> str:

@@ -7,13 +7,14 @@ looking may leave behind is one word in a link's whole life: that a browser has 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
 from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
 from gateway.access.outcome import Denied
+from gateway.access.seats import RETRY
 from gateway.access.throttle import Guesses
 from gateway.config import GuestForm, Prefixes
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
@@ -28,13 +29,15 @@ from gateway.web.form import read_form
 from gateway.web.language_door import chosen_on_link
 from gateway.web.navigation import ahead_of_time, not_opened, shown_to_somebody
 from gateway.web.pages import common_headers
-from gateway.web.refuse import refuse, takes_page
+from gateway.web.refuse import refuse, refuse_denied, takes_page
 from gateway.web.same_origin import foreign
 from gateway.web.session import SessionCookie
 from gateway.web.visit import Visit
+from gateway.web.waiting import wait_page
 
 _BLANK = PostedForm(name="", email="", form="", shared_device=False)
-_AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE})
+_AGAIN = frozenset({Reason.FORM_INVALID, Reason.FORM_STALE, Reason.NOT_INVITED})
+_NOT_HELD = frozenset({"form", "pin", "ticket"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,13 @@ class EntryDoor:
         # Before the link is looked at: for those who are in, a used-up link is still good.
         known = await self.doorkeeper.come_back(token, visit.server, grant_ids) if grant_ids else None
         if isinstance(known, Denied):
-            return refuse(visit, known.reason, detail=known.detail)
+            return refuse_denied(visit, known)
         if isinstance(known, Admitted):
             self.metrics.admission("returned")
             return self._enter(visit, known)
         entrance = known or await self.doorkeeper.look(token, visit.server)
         if isinstance(entrance, Denied):
-            return refuse(visit, entrance.reason, detail=entrance.detail)
+            return refuse_denied(visit, entrance)
         if known is None and visit.request.method == "GET" and shown_to_somebody(visit.request.headers):
             self.doorkeeper.shown(entrance)
         if denied is not None:
@@ -132,6 +135,9 @@ class EntryDoor:
             form=fields.get("form", ""),
             shared_device="not_my_device" in fields,
             answers={name: fields[name] for name in self._names if name in fields},
+            pin=fields.get("pin", ""),
+            ticket=fields.get("ticket", ""),
+            source=neighbourhood(self.client(visit.request)),
         )
         cookie = sent_form_cookie(visit.request, visit.server.config.public, visit.pages.embedding)
         grant_ids = self.sessions.grant_ids(visit.request)
@@ -150,12 +156,14 @@ class EntryDoor:
             elif remembered_cookie_name(public) in visit.request.headers.get("Cookie", ""):
                 forget(response, public)
             return response
+        if outcome.reason is Reason.FULL and cookie is not None and takes_page(visit.request):
+            return wait_page(visit, outcome, self._held(fields, token, cookie, outcome))
         if outcome.reason not in _AGAIN or not takes_page(visit.request):
-            return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
+            return refuse_denied(visit, outcome)
         # Whatever ails the media server, what was typed is not to be lost for it.
         entrance = await self.doorkeeper.look(token, visit.server, ask=False)
         if isinstance(entrance, Denied):
-            return refuse(visit, entrance.reason, detail=entrance.detail)
+            return refuse_denied(visit, entrance)
         visit.reason, visit.detail = outcome.reason, outcome.detail
         return self._form(visit, token, entrance, posted, outcome, remember=remember)
 
@@ -179,6 +187,12 @@ class EntryDoor:
         response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
         self.sessions.write(visit.request, response, admitted.grant_ids, persistent=admitted.persistent)
         return response
+
+    def _held(self, fields: Mapping[str, str], token: str, cookie: str, denied: Denied) -> dict[str, str]:
+        """What the page of a guest who waits for a seat sends again: their words, with another id for the form and
+        the ticket in place of a PIN."""
+        held = {name: value for name, value in fields.items() if name not in _NOT_HELD}
+        return {**held, "form": self.doorkeeper.new_form(token, cookie, self.clock()), "ticket": denied.ticket}
 
     def _forget(self, visit: Visit) -> web.StreamResponse:
         """The empty form again."""
@@ -211,7 +225,8 @@ class EntryDoor:
         response = visit.pages.respond(
             visit.request,
             template,
-            status=denied.reason.status if denied else 200,
+            status=denied.reason.status if denied else Reason.FULL.status if entrance.full else 200,
+            headers={"Retry-After": str(RETRY)} if entrance.full and denied is None else None,
             # Our one script and nothing else: on this host 'self' would be the media server's as well.
             policy={"script-src": f"{public}{visit.pages.static('entry.js')}"},
             site=policy.title,
@@ -223,6 +238,9 @@ class EntryDoor:
             posted=posted,
             asked=self.asked,
             errors=dict(denied.errors) if denied else {},
+            full=entrance.full,
+            pin=entrance.link.pin is not None,
+            invited=bool(entrance.link.emails),
             stale=denied is not None and denied.reason is Reason.FORM_STALE,
             expires=None if expires is None else locale.date(expires),
             told=_told(policy, entrance.link.kind),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SCHEMA = 1
+SCHEMA = 2
 
 Variables = Mapping[str, tuple[str, ...]]
 """Variables of a policy: a name may hold several values, each of which counts."""
@@ -52,6 +52,11 @@ class Link:
     sealed: bytes = field(repr=False, default=b"")
     # When a browser first showed it to somebody, or somebody came in without that.
     opened_at: int | None = None
+    starts_at: int | None = None  # ms; before that nobody is let in
+    viewers_limit: int | None = None  # seats: guests who may watch at once
+    pin: str | None = field(repr=False, default=None)  # its Argon2id hash
+    # Addresses and domains (`@example.org`) in their one spelling; empty: any address will do.
+    emails: tuple[str, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)

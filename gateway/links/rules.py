@@ -2,7 +2,7 @@
 
 Why a state is computed and never stored: a stored state is wrong the moment time passes or a switch
 is turned, and somebody will read it. The first that holds wins: deleted, off, expired, used up,
-active. (`scheduled` stands between the last two once links can have a start.)
+scheduled, active.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def state(link: Link, item: Item | None, *, server_open: bool, now: int) -> Stat
         return State.EXPIRED
     if link.clicks_limit is not None and link.clicks_used >= link.clicks_limit:
         return State.USED_UP
+    if link.starts_at is not None and now < link.starts_at:
+        return State.SCHEDULED
     return State.ACTIVE
 
 
@@ -50,7 +52,7 @@ def refusal(of: State, *, inside: bool) -> Reason | None:
         State.EXPIRED: Reason.LINK_EXPIRED,
         State.USED_UP: Reason.LINK_USED_UP,
         State.DELETED: Reason.LINK_DELETED,
-        State.SCHEDULED: Reason.ACCESS_OFF,
+        State.SCHEDULED: Reason.NOT_OPEN_YET,
     }[of]
 
 

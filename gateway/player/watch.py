@@ -17,7 +17,7 @@ from gateway.access.servers import MediaServer
 from gateway.config import Prefixes
 from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
-from gateway.web.refuse import refuse
+from gateway.web.refuse import refuse, refuse_denied
 from gateway.web.session import SessionCookie
 from gateway.web.statics import HLS_JS
 from gateway.web.visit import Visit
@@ -44,7 +44,7 @@ class WatchDoor:
         visit.grant = live.grant.id
         denied = await self.grants.recheck(live)
         if denied is not None:
-            return refuse(visit, denied.reason, detail=denied.detail)
+            return refuse_denied(visit, denied)
         player = live.scope.player()
         if player is None:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())

@@ -26,7 +26,7 @@ from gateway.reasons import Reason
 from gateway.web.body import drained
 from gateway.web.edge import vouch
 from gateway.web.embedding import Embedding
-from gateway.web.refuse import refuse
+from gateway.web.refuse import refuse, refuse_denied
 from gateway.web.same_origin import foreign
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class ProxyDoor:
             # without cookies, learns nothing.
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
         back = self.way_back(visit.server, grant_ids) if grant_ids else None
-        return refuse(visit, denied.reason, detail=denied.detail, back=back)
+        return refuse_denied(visit, denied, back=back)
 
     async def _serve(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
         """An allowed request: to the server and back, as long as the grant lives."""

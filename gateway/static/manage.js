@@ -81,3 +81,22 @@ if (room) {
   const again = () => refresh(room).catch(() => undefined).finally(() => setTimeout(again, PAUSE));
   setTimeout(again, PAUSE);
 }
+
+/** A link's start, in the time zone of whoever sets it; without this script the field is in UTC. */
+for (const field of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("[data-utc]"))) {
+  const zone = /** @type {HTMLInputElement | null} */ (field.form?.elements.namedItem("zone") ?? null);
+  const hint = document.getElementById(`${field.id}-hint`);
+  if (!zone) continue;
+  /** @param {Date} moment */
+  const east = (moment) => -moment.getTimezoneOffset(); // minutes, as they are on that day
+  if (hint) hint.textContent = field.dataset.hint ?? "";
+  if (field.dataset.utc) {
+    const moment = new Date(field.dataset.utc);
+    field.value = new Date(moment.getTime() + east(moment) * 60_000).toISOString().slice(0, 16);
+  }
+  const tell = () => {
+    zone.value = field.value ? String(east(new Date(field.value))) : "";
+  };
+  field.addEventListener("change", tell);
+  tell();
+}

@@ -13,6 +13,7 @@ from gateway.store import names
 from gateway.store.client import Store
 from gateway.store.records import (
     check_version,
+    emails_text,
     flat,
     grant_hash,
     guest_hash,
@@ -25,6 +26,7 @@ from gateway.store.records import (
 )
 
 FORM_LIFE = 900_000  # ms a used form id is remembered; longer than one is good for, clocks included
+PRESENT = 90_000  # ms without activity after which a grant no longer counts as a viewer, and its seat is free
 _GRANT_LIFE = 86_400_000  # ms the record of a grant stays after its latest end
 _PART = 100
 
@@ -32,7 +34,7 @@ _PART = 100
 @dataclass(frozen=True, slots=True)
 class Admission:
     """admitted (`used`: clicks of the link by then), again (`grant`: the one the same form made before), stale,
-    refused (`link`, `item` as they were then) or missing."""
+    refused (`link`, `item` as they were then), changed (what the guest was judged by), full or missing."""
 
     outcome: str
     grant: str | None = None
@@ -80,8 +82,17 @@ class GuestStore:
         return None if digest is None or grant is None else (digest, grant)
 
     async def admit(
-        self, guest: Guest, grant: Grant, *, form: str, digest: str, server_open: bool, now: int
+        self,
+        guest: Guest,
+        grant: Grant,
+        *,
+        form: str,
+        digest: str,
+        server_open: bool,
+        now: int,
+        judged_by: Link | None = None,
     ) -> Admission:
+        """`judged_by`: the link whose PIN and list of addresses the guest has passed; None: it had neither."""
         slot = slot_of(grant.id)
         found = await self._store.script(
             "admit",
@@ -104,6 +115,9 @@ class GuestStore:
                 grant.ends_at - now + _GRANT_LIFE,
                 guest.id,
                 grant.id,
+                (judged_by.pin if judged_by else None) or "",
+                (emails_text(judged_by.emails) if judged_by else None) or "",
+                now - PRESENT,
                 *flat(guest_hash(guest)),
                 *flat(grant_hash(grant)),
             ],
@@ -137,12 +151,23 @@ class GuestStore:
                 grant.ends_at - now + _GRANT_LIFE,
                 named or "",
                 grant.id,
+                now - PRESENT,
                 *flat(grant_hash(grant)),
             ],
         )
         if found[0] in ("missing", "gone"):
             await self._store.intact()
         return _admission(found)
+
+    async def take_seat(self, grant: Grant, seats: int, *, now: int) -> bool:
+        """Keep the seat of a grant that opens a page, or take one; False when all are others'."""
+        found = await self._store.script(
+            "take_seat",
+            [names.grant(grant.id), names.live(grant.link)],
+            [SCHEMA, now, grant.id, seats, now - PRESENT],
+        )
+        _check(found)
+        return bool(found[0] != "full")
 
     async def visitors(self, ids: Iterable[str]) -> dict[str, Visitor]:
         """The guests of these guest or grant ids, by guest id; those that are not there are left out."""
@@ -211,9 +236,10 @@ class GuestStore:
                         names.guest(one.grant),
                         names.live(one.link),
                         names.watched(one.grant),
+                        names.link(one.link),
                     ]
                     words += [one.grant, one.last_seen, len(one.watched), *one.watched]
-                over |= set(await self._store.script("touch", keys, [SCHEMA, self._retention, *words]))
+                over |= set(await self._store.script("touch", keys, [SCHEMA, self._retention, PRESENT, *words]))
         if over:
             await self._store.intact()
         return over

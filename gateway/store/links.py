@@ -18,9 +18,10 @@ from gateway.links.keys import Keys, Unsealable
 from gateway.links.records import SCHEMA, Item, Link
 from gateway.store import names
 from gateway.store.client import Store
-from gateway.store.guests import GuestStore
+from gateway.store.guests import PRESENT, GuestStore
 from gateway.store.records import (
     check_version,
+    emails_text,
     flat,
     item_hash,
     link_hash,
@@ -33,7 +34,6 @@ from gateway.store.records import (
 
 _log = logging.getLogger("gateway.store")
 
-PRESENT = 90_000  # ms without activity after which a grant no longer counts as a viewer
 _OLD_KEY_LIFE = 86_400_000  # ms a token is still found by its former fingerprint after a rotation
 T = TypeVar("T")
 
@@ -105,11 +105,11 @@ class LinkStore:
             raise StoreTooNew("what a token leads to was not written by this version")
         return found
 
-    async def find(self, token: str) -> Seen | None:
-        """A token that leads nowhere asks the store as often as one that leads somewhere: how long the answer
-        takes tells no more than the answer."""
+    async def find(self, token: str, *, since: int | None = None) -> Seen | None:
+        """`since` as in `get`. A token that leads nowhere asks the store as often as one that leads somewhere: how
+        long the answer takes tells no more than the answer."""
         identifier = await self.link_id(token)
-        return await self.get(identifier or self.keys.fingerprint(token)[:LINK_LENGTH])
+        return await self.get(identifier or self.keys.fingerprint(token)[:LINK_LENGTH], since=since)
 
     async def get(self, identifier: str, *, since: int | None = None) -> Seen | None:
         """The link; with `since` (ms) also how many grants were active from then on."""
@@ -189,10 +189,16 @@ class LinkStore:
         return self._changed(outcome, None, now_item)
 
     async def edit(
-        self, identifier: str, fields: Mapping[str, str | int | bool | None], *, version: int | None = None
+        self,
+        identifier: str,
+        fields: Mapping[str, str | int | bool | tuple[str, ...] | None],
+        *,
+        version: int | None = None,
     ) -> Changed:
         """Set fields, None removes one. ok, missing, deleted, changed."""
-        texts = to_hash(**fields)
+        texts = to_hash(
+            **{name: emails_text(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        )
         del texts["v"]
         removed = [name for name, value in fields.items() if value is None]
         found = await self.store.script(

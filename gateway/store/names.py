@@ -18,6 +18,8 @@
     gw:{<slot>}:watched:<id>     a bit for each half minute since a guest's admission in which they watched
     gw:{<slot>}:grant:<id>
     gw:{<slot>}:live:<link id>   grants of this link that have not ended, by last activity
+    gw:{<slot>}:wrong:<link id>  how full the bucket of wrong PINs and addresses is, and when; with `:<hash>` behind
+                                 it that of one network address
 
 The braces are Redis Cluster's hash tag: all of an item lies on one node, where one script reaches it.
 """
@@ -88,3 +90,8 @@ def webhook(name: str) -> tuple[str, str, str, str]:
     """due, age, messages and state of a webhook's queue."""
     due, age, messages, state = (f"gw:{{notices}}:{part}:{name}" for part in ("due", "age", "messages", "state"))
     return due, age, messages, state
+
+
+def wrong(link_id: str, source: str = "") -> str:
+    """`source`: a hash of the network address; none for the whole link."""
+    return f"gw:{{{slot_of(link_id)}}}:wrong:{link_id}" + (f":{source}" if source else "")

@@ -73,7 +73,12 @@ def read_item(found: Hash) -> Item | None:
 
 
 def link_hash(link: Link) -> dict[str, str]:
-    return to_hash(**{name: getattr(link, name) for name in Link.__slots__})
+    fields = {name: getattr(link, name) for name in Link.__slots__}
+    return to_hash(**{**fields, "emails": emails_text(link.emails)})
+
+
+def emails_text(emails: Sequence[str]) -> str | None:
+    return json.dumps(list(emails), ensure_ascii=False) if emails else None
 
 
 def read_link(found: Hash) -> Link | None:
@@ -97,6 +102,10 @@ def read_link(found: Hash) -> Link | None:
             version=int(found["version"]),
             sealed=found.get("sealed", "").encode(),
             opened_at=_number(found.get("opened_at")),
+            starts_at=_number(found.get("starts_at")),
+            viewers_limit=_number(found.get("viewers_limit")),
+            pin=found.get("pin"),
+            emails=_texts(found.get("emails")),
         ),
     )
 
@@ -165,6 +174,16 @@ def read_grant(found: Hash) -> Grant | None:
 
 def _number(text: str | None) -> int | None:
     return None if text is None else int(text)
+
+
+def _texts(text: str | None) -> tuple[str, ...]:
+    """A list that is none is a record that can't be read: it must not count as one that lets everybody in."""
+    if text is None:
+        return ()
+    found = json.loads(text)
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        raise ValueError("a list of texts is none")
+    return tuple(found)
 
 
 def _read(found: Hash, what: str, make: Callable[[Hash], R]) -> R | None:

@@ -19,8 +19,15 @@ from gateway.links.records import SCHEMA
 Step = Callable[[str, dict[str, str]], dict[str, str]]
 """Kind of record (item, link, guest, grant) and its hash, to its hash one schema later."""
 
-STEPS: Mapping[int, Step] = {}
-"""By the schema a step starts from; schema 1 is the first, so there is none yet."""
+
+def _options(kind: str, found: dict[str, str]) -> dict[str, str]:
+    """Links may have a start, seats, a PIN and a list of addresses: a version that does not know them would let
+    in whom they keep out. Records from before have none of them."""
+    return found
+
+
+STEPS: Mapping[int, Step] = {1: _options}
+"""By the schema a step starts from."""
 
 
 def upgraded(kind: str, found: Mapping[str, str], *, steps: Mapping[int, Step] | None = None) -> dict[str, str]:

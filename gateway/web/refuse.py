@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from gateway.access.outcome import Denied
+from gateway.access.views import rfc3339
 from gateway.errors import GatewayError, StoreDown, UpstreamDown, UpstreamFailed, UpstreamSlow
 from gateway.reasons import Reason
 from gateway.web.pages import Pages, common_headers, plain_pages
+from gateway.web.waiting import headers_of, is_wait, wait_page
 
 if TYPE_CHECKING:
     from gateway.web.manage_visit import ManageVisit
@@ -44,6 +47,28 @@ def refuse(
     """
     visit.reason, visit.detail = reason, detail
     return _answer(visit.request, visit.pages, reason, visit.ref, back, errors, headers, forgetting=_forgetting(visit))
+
+
+def refuse_denied(
+    visit: Visit, denied: Denied, *, back: str | None = None, form: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer with what a use case said. Who has only to wait gets a page that goes on by itself, with what it is to
+    send (`form`)."""
+    if is_wait(denied.reason) and wants_page(visit.request):
+        return wait_page(visit, denied, form)
+    visit.reason, visit.detail = denied.reason, denied.detail
+    more = {} if denied.starts_at is None else {"starts_at": rfc3339(denied.starts_at)}
+    return _answer(
+        visit.request,
+        visit.pages,
+        denied.reason,
+        visit.ref,
+        back,
+        denied.errors,
+        headers_of(denied),
+        forgetting=_forgetting(visit),
+        more=more,
+    )
 
 
 def refuse_failure(visit: Visit, error: GatewayError) -> web.Response:
@@ -101,10 +126,11 @@ def _answer(
     *,
     again: str | None = None,
     forgetting: str = "",
+    more: Mapping[str, object] | None = None,
 ) -> web.Response:
     headers = dict(extra or {})
     if reason.status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER)
+        headers.setdefault("Retry-After", str(RETRY_AFTER))
     # A form that was refused is shown again by its door; elsewhere the same trouble is a bad request.
     page = "ambiguous" if reason.page == "form" else reason.page
     if wants_page(request):
@@ -129,6 +155,7 @@ def _answer(
         "status": reason.status,
         "detail": locale.t(f"message.{page}.text"),
         "reference": ref,
+        **(more or {}),
     }
     if errors:
         problem["errors"] = {name: locale.t(key) for name, key in errors.items()}

@@ -53,6 +53,7 @@ async def test_a_link_as_the_api_shows_it(world: World) -> None:
         "enabled": True,
         "viewers": {"limit": None, "now": 0},
         "pin": False,
+        "emails": None,
         "version": 1,
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(shown["created_at"]))

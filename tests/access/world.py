@@ -115,10 +115,10 @@ class Worker:
 
     async def post(
         self, token: str, *, name: str = "Ada", email: str = "ada@example.org", form: str | None = None,
-        cookie: str | None = COOKIE, ids: tuple[str, ...] = (), shared: bool = False,
+        cookie: str | None = COOKIE, ids: tuple[str, ...] = (), shared: bool = False, **more: str,
     ) -> Admitted | Denied:  # fmt: skip
         form = self.door.new_form(token, COOKIE, self.clock()) if form is None else form
-        return await self.door.admit(token, self.server, PostedForm(name, email, form, shared), cookie, ids)
+        return await self.door.admit(token, self.server, PostedForm(name, email, form, shared, **more), cookie, ids)
 
     async def admitted(self, token: str, **options: Any) -> Admitted:
         done = await self.post(token, **options)

@@ -14,7 +14,7 @@ async def test_a_link_has_the_shape_of_the_contract(api: Api) -> None:
     made = await api.link(name="Film club", clicks=30, days=7)
     assert list(made) == [
         "id", "server", "item", "kind", "title", "name", "url", "state", "clicks", "created_at", "starts_at",
-        "expires_at", "created_by", "enabled", "viewers", "pin", "version",
+        "expires_at", "created_by", "enabled", "viewers", "pin", "emails", "version",
     ]  # fmt: skip
     assert made["clicks"] == {"limit": 30, "used": 0}
     assert made["viewers"] == {"limit": None, "now": 0}
@@ -53,7 +53,7 @@ async def test_the_fourth_link_is_refused_and_a_deleted_one_does_not_count(api: 
 
 async def test_every_fault_is_named_at_once_by_its_field(api: Api) -> None:
     refused = await api.call(
-        "POST /links", {"server": "tv", "name": "", "clicks": 0, "days": 1.5, "pin": "1234", "colour": "red"}
+        "POST /links", {"server": "tv", "name": "", "clicks": 0, "days": 1.5, "pin": "123", "colour": "red"}
     )
     assert refused.status == 400
     assert refused.headers["content-type"] == "application/problem+json"
@@ -66,7 +66,11 @@ async def test_every_fault_is_named_at_once_by_its_field(api: Api) -> None:
     [
         ("clicks", -1), ("clicks", 0), ("clicks", 1.5), ("clicks", True), ("clicks", "3"), ("clicks", 10**10),
         ("days", 0), ("days", -1), ("days", []), ("name", " \u200b"), ("name", "x" * 101), ("name", None),
-        ("starts_at", "2027-01-01T00:00:00Z"), ("viewers", 3), ("emails", ["a@example.org"]), ("starts_at", None),
+        ("starts_at", "2027-01-01T00:00:00"), ("starts_at", "2027-02-30T00:00:00Z"), ("starts_at", "soon"),
+        ("starts_at", "9999-01-01T00:00:00Z"), ("starts_at", "0001-01-01T00:00:00+23:59"), ("starts_at", 5),
+        ("viewers", 0), ("viewers", -1), ("viewers", True), ("viewers", 2.5), ("pin", "123"), ("pin", 1234),
+        ("pin", "12 345"), ("pin", "12\u2003345"), ("pin", "x" * 65), ("pin", ""), ("emails", "a@example.org"),
+        ("emails", ["a@b@c"]), ("emails", [""]), ("emails", [5]), ("emails", ["@"]), ("emails", ["x@y.org"] * 501),
     ],
 )  # fmt: skip
 async def test_values_that_cannot_be_are_refused_alike_when_made_and_when_changed(
@@ -79,6 +83,42 @@ async def test_values_that_cannot_be_are_refused_alike_when_made_and_when_change
     assert changed.status == 400
     assert changed.json["errors"].keys() == {field}
     assert (await api.call(f"GET /links/{made['id']}")).json == made
+
+
+async def test_options_are_kept_told_and_lifted(api: Api) -> None:
+    options = {
+        "starts_at": "2099-01-01T18:00:00+01:00",
+        "viewers": 2,
+        "pin": "2468",
+        "emails": ["B@Example.org", "x.org"],
+    }
+    made = await api.link(**options)
+    assert (made["starts_at"], made["state"]) == ("2099-01-01T17:00:00Z", "scheduled")
+    assert made["viewers"] == {"limit": 2, "now": 0}
+    assert (made["pin"], made["emails"]) == (True, ["b@example.org", "@x.org"])
+    assert "2468" not in str(made)
+    audit = await api.call("GET /audit")
+    assert "example.org" not in str(audit.json)
+    lifted = await api.call(f"PATCH /links/{made['id']}", {**dict.fromkeys(options), "emails": []})
+    assert lifted.status == 200
+    assert (lifted.json["starts_at"], lifted.json["pin"], lifted.json["emails"]) == (None, False, None)
+    assert lifted.json["viewers"]["limit"] is None
+    assert lifted.json["state"] == "active"
+    record = (await api.call("GET /audit?action=link_changed")).json["events"][0]["detail"]
+    assert record == {"starts_at": "none", "viewers_limit": "none", "pin": "none", "emails": "none"}
+
+
+async def test_a_link_never_ends_before_it_starts(api: Api) -> None:
+    late = "2099-01-01T00:00:00Z"
+    refused = await api.call(
+        "POST /links", {"server": "tv", "item": "abc123", "name": "x", "days": 2, "starts_at": late}
+    )
+    assert (refused.status, set(refused.json["errors"])) == (400, {"starts_at"})
+    short, waiting = await api.link(days=2), await api.link(starts_at=late)
+    for link, change in ((short, {"starts_at": late}), (waiting, {"days": 3})):
+        refused = await api.call(f"PATCH /links/{link['id']}", change)
+        assert (refused.status, set(refused.json["errors"])) == (400, {"starts_at"})
+        assert (await api.call(f"GET /links/{link['id']}")).json == link
 
 
 @pytest.mark.parametrize(

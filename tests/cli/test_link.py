@@ -11,7 +11,7 @@ import pytest
 
 LINK_KEYS = [
     "id", "server", "item", "kind", "title", "name", "url", "state", "clicks", "created_at", "starts_at", "expires_at",
-    "created_by", "enabled", "viewers", "pin", "version",
+    "created_by", "enabled", "viewers", "pin", "emails", "version",
 ]  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_the_fourth_link_of_an_item_is_refused(run) -> None:
         ("create --item A --name x", 1, "item A is not on the media server"),
         ("create --item abc", 2, "Missing option '--name'"),
         ("edit nothing --clicks 1", 1, "no such link; `gateway link list` shows the ids"),
-        ("edit nothing", 2, "nothing to change: --name, --clicks or --days"),
+        ("edit nothing", 2, "nothing to change: --name, --clicks, --days, --starts-at, --viewers, --pin or --email"),
         ("edit nothing --clicks -1", 2, "-1 is not a whole number from 1, or none"),
         ("edit nothing --days 1.5", 2, "1.5 is not a whole number from 1, or none"),
         ("delete nothing", 1, "no such link"),

@@ -31,9 +31,9 @@ PAGE = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
 EXPIRES = 1_795_000_000_000
 
 
-def entrance(title="The Third Man", expires_at=None) -> Any:
-    link = SimpleNamespace(title=title, kind="video", expires_at=expires_at)
-    return SimpleNamespace(link=link, item=SimpleNamespace(title=None))
+def entrance(title="The Third Man", expires_at=None, pin=None, emails=(), full=False) -> Any:
+    link = SimpleNamespace(title=title, kind="video", expires_at=expires_at, pin=pin, emails=emails)
+    return SimpleNamespace(link=link, item=SimpleNamespace(title=None), full=full)
 
 
 @dataclass
@@ -309,7 +309,7 @@ async def test_a_good_post_leads_to_the_media(entry, keeper):
     answer, _ = await post(entry, {**GOOD, "not_my_device": "1"}, {**PAGE, "Cookie": cookie})
     assert (answer.status, answer.headers["Location"]) == (303, "/watch/abc")
     assert answer.headers["Set-Cookie"] == "gateway=g1+g2; persistent=True"
-    posted = PostedForm(name="Zoë", email="zoe@example.org", form="signed1", shared_device=True)
+    posted = PostedForm(name="Zoë", email="zoe@example.org", form="signed1", shared_device=True, source="a")
     assert keeper.posts == [(posted, COOKIE, ("g1",))]
 
 

@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import StoreTooNew
 from gateway.links.ids import ItemKey, new_link_id, new_token
 from gateway.links.keys import Keys
-from gateway.links.records import Item, Link
+from gateway.links.records import SCHEMA, Item, Link
 from gateway.store import names
 from gateway.store.backup import Restored, Wish, look, restore, saved_items
 from gateway.store.backup_file import BackupWriter, SavedItem, read_backup
@@ -303,7 +303,7 @@ async def test_newer_records_are_neither_backed_up_nor_overwritten(links: LinkSt
     _, identifier = await made(links)
     saved = await backup_of(links)
     for name in (names.link(identifier), names.item(KEY.slot)):
-        await store.run(lambda client, name=name: client.hset(name, "v", "2"))
+        await store.run(lambda client, name=name: client.hset(name, "v", str(SCHEMA + 1)))
         with pytest.raises(StoreTooNew):
             await backup_of(links)
         for wish in (Wish(), Wish(replace=True, revive=True)):

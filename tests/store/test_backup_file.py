@@ -14,17 +14,19 @@ import pytest
 from gateway.errors import BadBackup
 from gateway.links.ids import ItemKey
 from gateway.links.keys import Keys
+from gateway.links.records import SCHEMA
 from gateway.store.backup_file import BackupWriter, SavedItem, read_backup, whole_file
 from tests.store_fixtures import KEYS
 
 SLOT = ItemKey("tv", "film1").slot
-ITEM = {"v": "1", "server": "tv", "item": "film1", "kind": "video", "access": "1", "seats": "9"}
+ITEM = {"v": str(SCHEMA), "server": "tv", "item": "film1", "kind": "video", "access": "1", "seats": "9"}
 TOKEN = "t" * 22
 
 
 def record(number: int, **more: str) -> dict[str, str]:
     return {
-        "v": "1", "id": f"{SLOT}{number:08}", "server": "tv", "item": "film1", "kind": "video", "name": "Ünicode",
+        "v": str(SCHEMA), "id": f"{SLOT}{number:08}", "server": "tv", "item": "film1", "kind": "video",
+        "name": "Ünicode",
         "clicks_used": "2", "created_at": "1000", "created_by": "alice", "enabled": "1", "version": "3",
         "sealed": KEYS.seal(TOKEN).decode(), "viewers": "unknown here, kept all the same", **more,
     }  # fmt: skip
@@ -100,7 +102,10 @@ def test_lines_lost_doubled_or_added_are_refused() -> None:
     ("change", "said"),
     [
         ({"format": 2, "gateway": "9.8.7"}, "made by a later version (9.8.7: format 2, this one knows 1)"),
-        ({"schema": 2, "gateway": "9.8.7"}, "made by a later version (9.8.7: schema 2, this one knows 1)"),
+        (
+            {"schema": SCHEMA + 1, "gateway": "9.8.7"},
+            f"made by a later version (9.8.7: schema {SCHEMA + 1}, this one knows {SCHEMA})",
+        ),
         ({"format": "1"}, "names no format"),
         ({"format": True}, "names no format"),
         ({"schema": None}, "names no schema"),
@@ -123,8 +128,8 @@ def test_a_later_version_is_told_before_anything_else_of_it_is_looked_at() -> No
 @pytest.mark.parametrize(
     ("where", "change", "said"),
     [
-        ("links", {"v": "2"}, "later version"),
-        ("item", {"v": "2"}, "later version"),
+        ("links", {"v": str(SCHEMA + 1)}, "later version"),
+        ("item", {"v": str(SCHEMA + 1)}, "later version"),
         ("links", {"v": ""}, "no schema version"),
         ("links", {"v": "0"}, "schema 0"),
         ("links", {"id": "x"}, "makes no sense"),

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import BadSecret, StoreTooNew
 from gateway.links.ids import ItemKey, new_link_id, new_token
 from gateway.links.keys import Keys
-from gateway.links.records import Item, Link
+from gateway.links.records import SCHEMA, Item, Link
 from gateway.store import names
 from gateway.store.client import Store
 from gateway.store.links import Changed, LinkStore
@@ -130,7 +130,7 @@ async def test_unknown_fields_stay_and_newer_records_are_refused(links: LinkStor
     await store.run(lambda client: client.hset(name, "seats", "4"))
     await links.edit(done.link.id, {"name": "Neu"})
     assert await store.run(lambda client: client.hget(name, "seats")) == "4"
-    await store.run(lambda client: client.hset(name, "v", "2"))
+    await store.run(lambda client: client.hset(name, "v", str(SCHEMA + 1)))
     for ask in (
         lambda: links.find(token),
         lambda: links.edit(done.link.id, {"name": "x"}),
@@ -138,7 +138,7 @@ async def test_unknown_fields_stay_and_newer_records_are_refused(links: LinkStor
     ):
         with pytest.raises(StoreTooNew):
             await ask()
-    await store.run(lambda client: client.hset(names.META, "v", "2"))
+    await store.run(lambda client: client.hset(names.META, "v", str(SCHEMA + 1)))
     with pytest.raises(StoreTooNew):
         await links.prepare()
 

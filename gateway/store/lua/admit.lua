@@ -2,8 +2,10 @@
 -- KEYS item, link, form, guest, guests, grant, live
 -- ARGV schema, now, server open (1 or 0), digest of name and address, ms the form's id is remembered,
 --      ms the guest's record is kept, ms the grant's record is kept, guest id, grant id,
---      then the hashes of guest and grant
--- Returns admitted, clicks used by now | again, grant id | stale | newer | missing | refused, item's hash, link's hash.
+--      PIN and list of addresses that the guest was judged by ('' for none), last activity (ms) from which a
+--      seat counts as taken, then the hashes of guest and grant
+-- Returns admitted, clicks used by now | again, grant id | stale | newer | missing | refused, item's hash, link's hash
+--         | changed (the PIN or the list, meanwhile) | full.
 local schema, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[2]) == 0 then return {'missing'} end
 for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3]}) do
@@ -17,14 +19,18 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
 end
 
 -- What `links/rules.py` calls active; which of its states it is instead, is said there.
-local link = redis.call('HMGET', KEYS[2], 'enabled', 'deleted_at', 'expires_at', 'clicks_limit', 'clicks_used')
+local link = redis.call('HMGET', KEYS[2], 'enabled', 'deleted_at', 'expires_at', 'clicks_limit', 'clicks_used',
+  'starts_at', 'viewers_limit', 'pin', 'emails')
 local expires, limit, used = tonumber(link[3] or ''), tonumber(link[4] or ''), tonumber(link[5] or '') or 0
+local starts, seats = tonumber(link[6] or ''), tonumber(link[7] or '')
 if ARGV[3] ~= '1' or redis.call('HGET', KEYS[1], 'access') ~= '1' or link[1] ~= '1' or link[2]
-  or (expires and now >= expires) or (limit and used >= limit) then
+  or (expires and now >= expires) or (limit and used >= limit) or (starts and now < starts) then
   return {'refused', redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2])}
 end
+if (link[8] or '') ~= ARGV[10] or (link[9] or '') ~= ARGV[11] then return {'changed'} end
+if seats and redis.call('ZCOUNT', KEYS[7], ARGV[12], '+inf') >= seats then return {'full'} end
 
-local at = 10
+local at = 13
 local function write(key, life)
   local count = tonumber(ARGV[at])
   for i = at + 1, at + count, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end

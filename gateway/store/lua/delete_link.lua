@@ -11,6 +11,8 @@ if ARGV[4] ~= '' and redis.call('HGET', KEYS[1], 'version') ~= ARGV[4] then
   return {'changed', redis.call('HGETALL', KEYS[1])}
 end
 redis.call('HSET', KEYS[1], 'deleted_at', ARGV[2])
+-- What nobody needs any more and somebody may have chosen with care.
+redis.call('HDEL', KEYS[1], 'pin', 'emails')
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('ZREM', KEYS[2], ARGV[3])

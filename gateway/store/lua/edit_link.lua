@@ -12,6 +12,8 @@ if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'version') ~= ARGV[3] then
 end
 -- First what a full store refuses: a limit must not be lifted by an edit that fails.
 redis.call('HINCRBY', KEYS[1], 'version', 1)
+-- Schema 2 has the form of 1 and options that a version of 1 would overlook.
+if redis.call('HGET', KEYS[1], 'v') == '1' then redis.call('HSET', KEYS[1], 'v', '2') end
 local count = tonumber(ARGV[4])
 for i = 5, 4 + count, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 for i = 5 + count, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end

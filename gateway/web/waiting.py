@@ -1,0 +1,63 @@
+"""The page of a guest whose link is good and who has to wait: until its start, or for a seat.
+
+It goes on by itself: a countdown opens the link when its time has come, a question every few seconds tells
+when a seat is free. Without scripts it says to load it again. What a guest has typed is sent again from
+here (`form`), with a ticket for what they have shown and never with a PIN.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway.access.outcome import Denied
+from gateway.reasons import Reason
+
+if TYPE_CHECKING:
+    from gateway.web.visit import Visit
+
+EVERY = 5  # seconds between two questions for a seat
+
+_SCRIPTS = ("waiting.js", "entry.js")
+
+
+def is_wait(reason: Reason) -> bool:
+    return reason in (Reason.NOT_OPEN_YET, Reason.FULL)
+
+
+def wait_page(visit: Visit, denied: Denied, form: Mapping[str, str] | None = None) -> web.Response:
+    """`form`: what is to be posted to this address when a seat is free; without one it is loaded again."""
+    reason = denied.reason
+    visit.reason, visit.detail = reason, denied.detail
+    pages, public = visit.pages, visit.server.config.public
+    locale = pages.locale(visit.request)
+    starts, path = denied.starts_at, visit.target.path
+    # What a grant was needed for is over; only the link itself opens by its address.
+    by_itself = reason is Reason.FULL or path.startswith(f"{pages.prefixes.link}/")
+    return pages.respond(
+        visit.request,
+        "waiting.html",
+        status=reason.status,
+        headers=headers_of(denied),
+        # Our scripts and nothing else: on this host 'self' would be the media server's as well.
+        policy={
+            "script-src": " ".join(f"{public}{pages.static(name)}" for name in _SCRIPTS),
+            "connect-src": f"{public}{pages.prefixes.own}/seat",
+        },
+        page=reason.page,
+        ref=visit.ref,
+        starts=None if starts is None else {"ms": starts, "date": locale.date(starts)},
+        now=time.time_ns() // 1_000_000,
+        by_itself=by_itself,
+        seat=denied.seat,
+        every=EVERY,
+        form=form,
+    )
+
+
+def headers_of(denied: Denied) -> dict[str, str]:
+    """With which a program learns when to try again."""
+    return {"Retry-After": str(denied.wait)} if denied.wait else {}
