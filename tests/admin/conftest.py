@@ -9,10 +9,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from aiohttp import web
 
 from gateway.access.passwords import hash_password
-from tests.api.conftest import POLICY, Library
+from tests.library import POLICY, Library
 from tests.running import Answer, Running, ask, free_port, running_gateway
 
 PASSWORDS = {"alice": "correct horse battery", "owen": "staple of the owner"}
@@ -80,17 +79,6 @@ class Managing:
 def hashes() -> dict[str, str]:
     """Each costs a tenth of a second."""
     return {name: hash_password(password) for name, password in PASSWORDS.items()}
-
-
-@pytest.fixture
-async def library() -> AsyncIterator[Library]:
-    library = Library()
-    runner = web.ServerRunner(web.Server(library.answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    library.port = runner.addresses[0][1]
-    yield library
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from gateway.config_file import load_config
 from gateway.loading import loaded
 from tests.admin.conftest import ManagerBrowser
-from tests.api.conftest import POLICY, Library
+from tests.library import POLICY, Library
 from tests.running import Running, free_port, running_gateway
 from tests.system_parts import need
 

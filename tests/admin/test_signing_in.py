@@ -14,7 +14,7 @@ from gateway.access.passwords import hash_password
 from gateway.config_file import load_config
 from gateway.loading import loaded
 from tests.admin.conftest import PASSWORDS, ManagerBrowser, Managing, form_of
-from tests.api.conftest import POLICY, Library
+from tests.library import POLICY, Library
 from tests.running import Answer, Running, ask, free_port, running_gateway
 
 HOME = "/_gateway/manage"

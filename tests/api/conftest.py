@@ -10,59 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
+from tests.library import POLICY, Library
 from tests.running import Answer, Running, ask, free_port, running_gateway
 
 TOKENS = {name: f"a-token-of-{name}-for-the-tests" for name in ("alice", "rita", "owen")}
 MAY = {"alice": '["tv:*"]', "rita": '["tv:other*"]', "owen": '["tv:own"]'}
-
-
-POLICY = """
-server: Village cinema
-item:
-  id: "[a-z0-9]{6,32}"
-  resolve:
-    - request: GET /api/items/{id}
-      id: $.id
-      gone: [404]
-      vars: {title: $.title, owner: $.owner}
-  kind: {$.type: {Movie: video, Folder: channel}}
-patterns: {file: "[A-Za-z0-9_-]+[.][a-z0-9]{1,8}"}
-kinds:
-  video:
-    page_urls: ["/media/{id}", "/web/#/details?id={id}&*"]
-    open: /media/{id}
-    allow:
-      - page GET /media/{id}
-      - GET /hls/{id}/{file}
-  channel: {guest_access: false}
-"""
-
-
-class Library:
-    """A media server's items: `owners` by id, `gone` ids, and folders, whose ids begin so."""
-
-    def __init__(self) -> None:
-        self.owners: dict[str, str] = {}
-        self.gone: set[str] = set()
-        self.broken = False
-        self.port = 0
-
-    async def answer(self, request: web.BaseRequest) -> web.Response:
-        if self.broken:
-            return web.Response(status=500)
-        item = request.path.rpartition("/")[2]
-        if request.path.startswith("/api/items/"):
-            if item in self.gone:
-                return web.Response(status=404)
-            kind = "Folder" if item.startswith("folder") else "Movie"
-            return web.json_response(
-                {"id": item, "title": f"Film {item}", "owner": self.owners.get(item, "nobody"), "type": kind}
-            )
-        if request.path.startswith("/media/"):
-            return web.Response(text=f"<title>{item}</title>", content_type="text/html")
-        return web.Response(body=b"media", content_type="video/mp2t")
 
 
 def managers_yaml() -> str:
@@ -113,17 +66,6 @@ class Api:
 def _dechunked(answer: Answer) -> str:
     assert "transfer-encoding" not in answer.headers
     return answer.body.decode()
-
-
-@pytest.fixture
-async def library() -> AsyncIterator[Library]:
-    library = Library()
-    runner = web.ServerRunner(web.Server(library.answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    library.port = runner.addresses[0][1]
-    yield library
-    await runner.cleanup()
 
 
 @pytest.fixture

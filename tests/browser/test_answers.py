@@ -85,6 +85,38 @@ async def test_the_form_in_every_look(tmp_path: Path) -> None:
             assert guest_json(one)["consent"]["version"] == "2026-11"
 
 
+async def test_who_comes_back_agrees_to_the_new_text_and_goes_on(tmp_path: Path, axe: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    media = free_port()
+    async with (
+        serving(media),
+        running_gateway(tmp_path, "hls", media, extra=THEME + GUESTS) as gateway,
+        chromium() as browser,
+    ):
+        link = await gateway.make_link(SHARED, clicks=1)
+        page = await (await browser.new_context(viewport=PHONE)).new_page()  # type: ignore[arg-type]
+        await page.goto(link)
+        await fill(page)
+        await page.locator("button.wide").click()
+        await page.wait_for_url("**/_gateway/watch/*")
+        await gateway.reconfigure('"2026-11"', '"2026-12"')
+        await page.goto(link)
+        look = Checker(page, axe, [])
+        await look("agree")
+        await page.locator("button.wide").click()
+        await page.locator("#consent-error").wait_for()
+        await look("agree, not ticked")
+        await page.screenshot(path=PICTURES / "agree-wrong-phone.png", full_page=True)
+        await page.locator("#consent").check()
+        await page.locator("button.wide").click()
+        await page.wait_for_url("**/_gateway/watch/*")
+        await page.goto(link)
+        await page.wait_for_url("**/_gateway/watch/*")
+        assert look.faults == []
+        (guest,) = await gateway.desk.guests("tv", SHARED)  # type: ignore[misc]
+        assert guest.guest.consent_version == "2026-12"
+
+
 async def test_axe_finds_nothing_in_the_form_nor_in_attendance(tmp_path: Path, axe: str) -> None:
     media, port = free_port(), free_port()
     extra = GUESTS + (
