@@ -37,8 +37,8 @@ _ONLY_FOR = {"options": "choice", "max": "text"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 # What the form has itself, and names by which scripts in a page would find a form's own parts.
 _TAKEN = (
-    "name", "email", "form", "pin", "consent", "not_my_device", "remember", "forget", "agree", "act", "token",
-    "lang", "language", "submit", "reset", "action", "method", "target", "elements", "length", "id",
+    "name", "email", "form", "pin", "consent", "not_my_device", "remember", "forget", "agree", "ticket", "act",
+    "token", "lang", "language", "submit", "reset", "action", "method", "target", "elements", "length", "id",
 )  # fmt: skip
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._:+-]{0,38}[A-Za-z0-9])?")
 _LOCALES = Path(__file__).parent / "locales"

@@ -175,7 +175,7 @@ class EntryDoor:
             self.metrics.admission("returned")
             return self._enter(visit, outcome)
         if outcome.reason not in _AGAIN or not takes_page(visit.request):
-            return refuse(visit, outcome.reason, detail=outcome.detail, errors=outcome.errors)
+            return refuse_denied(visit, outcome)
         return await self._arrive(visit, token, grant_ids, outcome)
 
     @property

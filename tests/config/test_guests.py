@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from gateway import config_guests
 from gateway.config import Consent, FormField, Wording
 from tests.config.test_config_file import PUBLIC, SERVER, faults, load
 
@@ -101,6 +103,20 @@ def test_two_fields_have_two_names_and_an_eleventh_is_one_too_many(tmp_path: Pat
     assert faults(tmp_path, f"{PUBLIC}{SERVER}guests:\n  fields:\n{fields}") == [
         "15:7: guests.fields[10]: is one too many: at most 10 fields"
     ]
+
+
+def test_no_field_can_stand_for_one_of_the_forms_own() -> None:
+    """What its pages have or its door reads."""
+    root = Path(config_guests.__file__).parent
+    own: set[str] = set()
+    for page in ("entry", "entry_consent", "agree", "waiting"):
+        own |= set(re.findall(r' name="([a-z_]+)"', (root / "templates" / f"{page}.html").read_text()))
+    own |= set(re.findall(r"field\('([a-z_]+)'", (root / "templates" / "entry.html").read_text()))
+    door = (root / "guest" / "entry.py").read_text()
+    own |= set(re.findall(r'fields\.get\("([a-z_]+)"', door)) | set(re.findall(r'"([a-z_]+)" in fields', door))
+    own.discard("description")  # of the page, in its head
+    assert {"name", "email", "form", "pin", "ticket", "consent", "agree", "remember"} <= own
+    assert own <= set(config_guests._TAKEN)
 
 
 def test_nothing_written_asks_for_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -17,6 +18,7 @@ import pytest
 from gateway.access.issue import IssueRefused
 from gateway.access.spreadsheet import csv_text
 from gateway.access.views import GUEST_COLUMNS, guest_json, guest_table
+from gateway.links.ids import slot_of
 from tests.cli.conftest import POLICY
 from tests.running import Answer, Running, ask, free_port, running_gateway
 
@@ -314,6 +316,40 @@ async def test_agreeing_is_no_way_in_for_strangers(place: Place) -> None:
     assert await place.clicks(known) == 1
     await place.running.delete(known.link)
     assert (await known.post({"agree": "1", "consent": LATER})).status == 410
+
+
+async def test_answers_outlast_the_wait_for_a_seat(place: Place) -> None:
+    link = await place.running.make_link("abc", viewers=1)
+    first, second = await place.browser(link), await place.browser(link)
+    assert (await first.post({**GOOD, "name": "First"})).status == 303
+    waiting = await second.post({**GOOD, "company": '"ACME" & more'})
+    assert waiting.status == 503
+    held = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', waiting.body.decode()))
+    held = {name: html.unescape(value) for name, value in held.items()}
+    assert (held["company"], held["consent"]) == ('"ACME" & more', "2026-11")
+    guests = await place.running.desk.guests("tv", "abc")
+    assert not isinstance(guests, IssueRefused)
+    await place.running.desk.remove(guests[0].guest, erase=False)
+    assert (await second.post(urlencode(held))).status == 303
+    assert {one["name"]: one["fields"]["company"] for one in await place.guests()}["Ada"] == '"ACME" & more'
+
+
+async def test_who_agrees_anew_while_all_seats_are_taken_waits(place: Place) -> None:
+    link = await place.running.make_link("abc")
+    first, second = await place.browser(link), await place.browser(link)
+    for browser in (first, second):
+        assert (await browser.post(GOOD)).status == 303
+    view = await place.running.link(link)
+    done = await place.running.desk.edit(view.link.id, {"viewers": 1})
+    assert not isinstance(done, IssueRefused), done
+    visitors = await place.running.gateway.lasting.store.guests.of_item(slot_of(view.link.id))
+    assert visitors[1].grant is not None
+    await place.running.gateway.grants.end(visitors[1].grant, "test")
+    await place.reload('"2026-11"', f'"{LATER}"')
+    assert b"Please agree once more" in (await second.get()).body
+    waiting = await second.post({"agree": "1", "consent": LATER})
+    assert (waiting.status, "retry-after" in waiting.headers) == (503, True)
+    assert sorted(one["consent"]["version"] for one in await place.guests()) == ["2026-11", LATER]
 
 
 async def test_consent_that_is_not_required_keeps_nobody_from_coming_back(place: Place) -> None:
