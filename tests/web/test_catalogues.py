@@ -26,6 +26,10 @@ SAME = {
     "date.full",
     "player.quality.level",
     "page.links",
+    "page.colon",
+    "entry.consent.version",
+    "manage.guests.consented",
+    "manage.guests.no",
     "manage.guests.link",
     "manage.guests.name",
     "manage.sign_in.name",
@@ -100,7 +104,7 @@ def test_texts_are_in_the_script_of_their_language(language, texts):
 @pytest.mark.parametrize("language", ["en", *OTHERS])
 def test_no_text_has_typewriter_signs(texts):
     for key, text in written(texts):
-        assert not re.search(r"""["'`]|\.\.\.|  |^\s|\s$|\t|--""", text), (key, text)
+        assert key == "page.colon" or not re.search(r"""["'`]|\.\.\.|  |^\s|\s$|\t|--""", text), (key, text)
 
 
 FAULTS = {
