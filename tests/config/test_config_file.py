@@ -118,7 +118,8 @@ WRONG = {
     "theme: {colors: {}}": "3:9: theme.colors: unknown key (did you mean colours?)",
     "guests: {consent: We keep your name}": "3:19: guests.consent: must be a mapping (key: value)",
     "limits: {connections: 5}": "3:23: limits.connections: must be a whole number from 8 to 1000000",
-    "languages: [xx]": "3:13: languages[0]: this version does not implement the language 'xx' (known: en)",
+    "languages: [xx]": "3:13: languages[0]: this version does not implement the language 'xx' "
+    "(known: ar, de, en, es, fr, he, ja, pt)",
     # managers
     "managers: [{name: al, token: 'x', may: ['tv:*']}]": "3:30: managers[0].token: must be sha256: and 64 hex digits"
     " (`gateway token create` makes one), not the token itself",
