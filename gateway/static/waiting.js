@@ -24,7 +24,8 @@ function show(page) {
  * @param {HTMLElement} page @param {number} starts @param {number} now
  */
 function countDown(page, starts, now) {
-  const language = document.documentElement.lang;
+  const { lang, dataset } = document.documentElement;
+  const language = dataset.intl || lang;
   const moment = page.querySelector("time.starts");
   if (moment) {
     moment.textContent = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" }).format(starts);

@@ -37,6 +37,11 @@ class Locale:
         return self._cldr.text_direction
 
     @property
+    def intl(self) -> str:
+        """For `Intl` in scripts on the page: dates and numbers as they are here."""
+        return f"{str(self._cldr).replace('_', '-')}-u-hc-h23-nu-latn"
+
+    @property
     def name(self) -> str:
         """What its speakers call it."""
         name = Cldr.parse(self.language, sep="-").get_display_name() or self.language

@@ -44,6 +44,8 @@ SAME = {
     "player.pause",
     "player.seek",
     "manage.qr",
+    "entry.pin",
+    "manage.link.pin",
 }
 # Texts so new that no language has them yet
 NEW = set.intersection(*(set(missing(one, read_catalogue(FOLDER / f"{one}.yaml"), ENGLISH)) for one in OTHERS))
@@ -162,6 +164,12 @@ def test_each_count_takes_its_form(language, forms):
     for count, form in forms.items():
         expected = locale.texts[f"manage.links.count.{form}"].format(count=locale.number(count))
         assert locale.t("manage.links.count", count=count) == expected
+
+
+def test_scripts_write_as_the_server_does():
+    locales = Catalogues.load().locales
+    assert locales["en"].intl == "en-GB-u-hc-h23-nu-latn"
+    assert locales["ar"].intl == "ar-u-hc-h23-nu-latn"
 
 
 def test_directions():

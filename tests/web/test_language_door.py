@@ -201,7 +201,7 @@ def leading_to(path, language="de"):
 async def test_the_chosen_language_wins_over_the_browsers(stage):
     answer, text = await page(stage, headers={"Accept-Language": "de", "Cookie": "gateway-language=he"})
     assert answer.headers["Content-Language"] == "he"
-    assert '<html lang="he" dir="rtl">' in text
+    assert '<html lang="he" dir="rtl" ' in text
     answer, _ = await page(stage, headers={"Accept-Language": "de", "Cookie": "gateway-language=xx"})
     assert answer.headers["Content-Language"] == "de"
 
