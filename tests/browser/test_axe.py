@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page
 from gateway.access.issue import IssueRefused
 from gateway.access.passwords import hash_password
 from gateway.demo.server import SHARED, serving
-from tests.browser.test_pictures import DESKTOP, PHONE, THEME
+from tests.browser.test_pictures import DESKTOP, PHONE, THEME, wait
 from tests.browser.themes import OWN, write_theme
 from tests.chromium import chromium
 from tests.running import Running, enter, free_port, running_gateway
@@ -146,6 +146,8 @@ async def _guests_pages(stage: Stage, axe: str) -> None:
         await page.goto(watching)
         await look("turned off")
         await stage.running.switch(SHARED, on=True)
+        await page.context.clear_cookies()
+        await wait(page, look, stage.running)
         assert look.faults == []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from playwright.async_api import Browser, Page
 from gateway.demo.server import SHARED, serving
 from tests.browser.themes import PLAIN, THEMES, write_theme
 from tests.chromium import chromium
-from tests.running import Running, free_port, running_gateway
+from tests.running import Running, enter, free_port, running_gateway
 
 PICTURES = Path(os.environ.get("GATEWAY_PICTURES") or Path(__file__).parents[2] / "runs" / "pictures")
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -69,6 +70,8 @@ async def _walk(browser: Browser, gateway: Running, look: str, options: dict[str
         await page.screenshot(path=PICTURES / taken[-1], animations="disabled", full_page=True)
 
     await _come_in(page, take, gateway)
+    await context.clear_cookies()
+    await wait(page, take, gateway)
     await _turned_away(page, take, gateway)
     await context.close()
     return taken
@@ -102,6 +105,36 @@ async def _come_in(page: Page, take: Take, gateway: Running) -> None:
     await take("leave")
     for one in (link, second):
         await gateway.delete(one)
+
+
+async def wait(page: Page, take: Take, gateway: Running) -> None:
+    """Links that let somebody in later, or with a PIN."""
+    opens = (datetime.now(UTC) + timedelta(hours=26)).isoformat()
+    link = await gateway.make_link(SHARED, starts_at=opens)
+    await page.goto(link)
+    await page.locator(".countdown").wait_for()
+    await take("scheduled")
+    await gateway.delete(link)
+    link = await gateway.make_link(SHARED, pin="482913", viewers=1)
+    await page.goto(link)
+    await take("pin")
+    await page.locator("input[name=name]").fill("Ada Guest")
+    await page.locator("input[name=email]").fill("ada@example.org")
+    await page.locator("input[name=pin]").fill("000000")
+    await page.locator("form .wide").click()
+    await page.locator("#pin-error").wait_for()
+    await take("pin-wrong")
+    await gateway.delete(link)
+    link = await gateway.make_link(SHARED, viewers=1)
+    await enter(gateway.port, link)
+    await page.goto(link)
+    await take("entry-full")
+    await page.locator("input[name=name]").fill("Ada Guest")
+    await page.locator("input[name=email]").fill("ada@example.org")
+    await page.locator("form .wide").click()
+    await page.locator(".waiting").wait_for()
+    await take("full")
+    await gateway.delete(link)
 
 
 async def _turned_away(page: Page, take: Take, gateway: Running) -> None:
