@@ -29,6 +29,8 @@ export function buildControls(root, video, media, words) {
   const audio = menu("audio", words("audio"), soundChoices);
   const screen = iconButton("enlarge", words("fullscreen"), fullscreenOrNot);
   face(big, "play", words("play"));
+  // In a frame whose page doesn't allow it there is none; iPhones have it for a video only.
+  screen.hidden = !document.fullscreenEnabled && !("webkitEnterFullscreen" in video);
 
   // Players run from left to right in every language, as on devices; labels turn by themselves.
   const bar = make(

@@ -33,6 +33,7 @@ class Site:
     port: int = 0
     pages: dict[str, str] = field(default_factory=dict)
     heads: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    cookies: dict[str, list[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def origin(self, host: str) -> str:
@@ -49,7 +50,10 @@ class Site:
         self.asked.append(f"{request.method} {request.url} {request.headers.get('Referer', '')}")
         text = self.pages.get(request.path)
         headers = {"Content-Type": "text/html", **self.heads.get(request.path, {})}
-        return web.Response(status=200 if text is not None else 404, text=text or "", headers=headers)
+        response = web.Response(status=200 if text is not None else 404, text=text or "", headers=headers)
+        for line in self.cookies.get(request.path, ()):
+            response.headers.add("Set-Cookie", line)
+        return response
 
     @asynccontextmanager
     async def serving(self, folder: Path) -> AsyncIterator[Site]:
