@@ -62,8 +62,10 @@ def is_framed_name(name: str) -> bool:
 
 def brought_by_another_site(method: str, headers: CIMultiDictProxy[str]) -> bool:
     """Whether a browser would have kept a `SameSite=Lax` cookie back: a request that another site caused, and
-    that is not somebody going to a page. Stricter than browsers, to whom a host beside ours is the same site."""
+    that is not somebody going to a page. Stricter than browsers, to whom a host beside ours is the same site and
+    an `embed` a page."""
     if all(site in ("same-origin", "none") for site in headers.getall("Sec-Fetch-Site", ())):
         return False
-    modes = headers.getall("Sec-Fetch-Mode", ())
-    return method not in ("GET", "HEAD") or not modes or any(mode != "navigate" for mode in modes)
+    goes = headers.getall("Sec-Fetch-Mode", ()) in (["navigate"], ("navigate",))
+    to_a_page = headers.get("Sec-Fetch-Dest") in ("document", "iframe")
+    return not (goes and to_a_page and method in ("GET", "HEAD"))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -127,9 +128,16 @@ async def guests_browser(
 
 def framed(page: Page) -> Frame:
     """What the LMS shows."""
-    frame = page.frame("link")
-    assert frame is not None
-    return frame
+    # Not by its name: a frame that shows nothing has lost it.
+    return page.main_frame.child_frames[0]
+
+
+async def shown(page: Page) -> str:
+    """The address that the LMS's frame ends up at; what is blocked has none for a moment."""
+    async with asyncio.timeout(20):
+        while not page.main_frame.child_frames or not framed(page).url:
+            await asyncio.sleep(0.02)
+    return framed(page).url
 
 
 async def fill_in(frame: Frame) -> None:

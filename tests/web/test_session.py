@@ -215,23 +215,30 @@ def test_a_script_in_a_frame_changes_the_frames_cookie() -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize(
-    ("method", "mode", "counts"),
+    ("method", "mode", "dest", "counts"),
     [
-        ("GET", "navigate", True),
-        ("HEAD", "navigate", True),
-        ("POST", "navigate", False),
-        ("GET", "no-cors", False),
-        ("GET", "cors", False),
-        ("GET", "websocket", False),
-        ("GET", "", False),
+        ("GET", "navigate", "iframe", True),
+        ("GET", "navigate", "document", True),
+        ("HEAD", "navigate", "iframe", True),
+        ("POST", "navigate", "iframe", False),
+        ("GET", "navigate", "embed", False),
+        ("GET", "navigate", "object", False),
+        ("GET", "navigate", "", False),
+        ("GET", "no-cors", "iframe", False),
+        ("GET", "cors", "empty", False),
+        ("GET", "websocket", "websocket", False),
+        ("GET", "", "iframe", False),
     ],
 )
 def test_what_another_site_causes_shows_the_frames_session_to_pages_alone(
-    site: str, method: str, mode: str, counts: bool
+    site: str, method: str, mode: str, dest: str, counts: bool
 ) -> None:
     sessions, ids = cookie(FixedClock(), embedding=LMS), grants(1)
     framed = lines(sessions, browser(*FRAME), ids)[0].partition(";")[0]
-    said = [("Sec-Fetch-Site", site), *([("Sec-Fetch-Mode", mode)] if mode else [])]
+    said = [
+        ("Sec-Fetch-Site", site),
+        *[(name, one) for name, one in (("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest)) if one],
+    ]
     assert sessions.grant_ids(browser(*said, cookies=framed, method=method)) == (ids if counts else ())
     assert sessions.grant_ids(browser(("Sec-Fetch-Site", "same-origin"), cookies=framed, method=method)) == ids
     assert sessions.grant_ids(browser(cookies=framed, method=method)) == ids
