@@ -5,7 +5,8 @@ itself: it counts only where the browser adds that the request is same-origin, o
 has something better (the entry form: a signed id bound to a cookie).
 
 Why absence passes: programs send neither, and a browser that sends neither is too old to be held to
-it; the session cookie is SameSite=Lax, so such a foreign post arrives without a session.
+it; the session cookie is SameSite=Lax, so such a foreign post arrives without a session. The cookies of
+frames are not (see `embedding`), and no browser that keeps those posts without saying from where.
 """
 
 from __future__ import annotations
