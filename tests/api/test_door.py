@@ -137,7 +137,7 @@ async def test_guests_are_listed_exported_and_removed(api: Api) -> None:
     assert (await ask(api.running.port, "GET /media/abc123", cookie=cookie)).status == 403
     assert "eve" not in (await api.call("GET /guests")).text
     actions = [one["action"] for one in (await api.call("GET /audit")).json["events"]]
-    assert actions == ["guest_erased", "guests_exported", "guest_admitted", "link_created"]
+    assert actions == ["guest_erased", "guests_exported", "guest_admitted", "link_opened", "link_created"]
 
 
 async def test_the_audit_log_is_paged_and_filtered(api: Api) -> None:
