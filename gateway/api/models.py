@@ -68,7 +68,7 @@ _PIN = {
 _EMAILS = {
     "type": ["array", "null"],
     "maxItems": MAX_ENTRIES,
-    "items": {"type": "string", "minLength": 1, "maxLength": 254},
+    "items": {"type": "string", "format": "address-or-domain"},
     "description": "Addresses and domains (@example.org) it is for; empty or null: any. It filters and proves nothing.",
 }
 _OPTIONS = {

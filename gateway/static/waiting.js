@@ -16,7 +16,8 @@ function goOn(page) {
 
 /** @param {HTMLElement} page */
 function show(page) {
-  for (const hidden of page.querySelectorAll(".by-itself")) hidden.removeAttribute("hidden");
+  for (const one of page.querySelectorAll(".by-itself")) one.removeAttribute("hidden");
+  for (const one of page.querySelectorAll(".by-hand")) one.setAttribute("hidden", "");
 }
 
 /**
