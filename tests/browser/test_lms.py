@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,14 @@ async def test_an_isolated_lms_shows_it_in_a_frame_without_credentials(cinema: C
         frame = await admitted(page)
         await video(frame, "(v.muted = true, v.play())")
         await playing(frame, 1)
+
+
+async def test_a_link_that_starts_later_opens_by_itself_in_the_frame(cinema: Course, tmp_path: Path) -> None:
+    link = await cinema.link(ITEM, starts_at=(datetime.now(UTC) + timedelta(seconds=8)).isoformat())
+    async with guests_browser(tmp_path / "browser") as browser:
+        page = await browser.new_page()
+        frame = await lesson(page, cinema, link)
+        await expect(frame.locator(".waiting .countdown")).to_be_visible()
+        await expect(frame.locator("input[name=email]")).to_be_visible(timeout=60_000)
+        await fill_in(frame)
+        await admitted(page)
