@@ -33,7 +33,10 @@ async def test_every_managers_page_in_every_look(tmp_path: Path) -> None:
     )
     async with serving(media), running_gateway(tmp_path, "hls", media, extra=extra) as gateway, chromium() as browser:
         made = await gateway.desk.create("tv", SHARED, name="Webinar invite", by="alice", clicks=30, days=7)
-        await gateway.desk.create("tv", SHARED, name="Family", by="alice")
+        await gateway.desk.create(
+            "tv", SHARED, name="Family", by="alice", starts_at="2099-12-24T18:00:00Z", viewers=20, pin="741852",
+            emails=["anna@example.org", "@club.example"],
+        )  # fmt: skip
         for name, email in GUESTS:
             await enter(gateway.port, made.url, name=name, email=email)  # type: ignore[union-attr, arg-type]
         for look, options in {**LOOKS, "right-to-left": {"viewport": DESKTOP}}.items():
