@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
+from gateway.ceilings import Ceilings
 from gateway.colours import Colours
 from gateway.yaml_source import Fault
 
@@ -115,6 +116,7 @@ class ServerConfig:
     public: Origin  # the guests' address of this server; the host decides which server is meant
     also_known_as: tuple[Origin, ...] = ()
     behind: str = "own_host"  # or shared_host
+    ceilings: Ceilings = field(default_factory=Ceilings)  # tighter than the policy's
     timeouts: Timeouts = field(default_factory=Timeouts)
     theme: Theme | None = None  # None: the deployment's
 

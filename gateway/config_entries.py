@@ -13,13 +13,15 @@ from typing import Any
 
 from gateway import config_texts as texts
 from gateway import files
+from gateway.ceilings import KEYS as CEILINGS
+from gateway.ceilings import Ceilings, read_ceilings
 from gateway.config import Manager, Origin, ServerConfig, Theme, Timeouts
 from gateway.config_theme import read_theme
 from gateway.yaml_section import Section
 from gateway.yaml_source import did_you_mean
 
 _SERVER_KEYS = (
-    "name", "upstream", "policy", "guest_access", "public_host", "also_known_as", "behind", "timeouts",
+    "name", "upstream", "policy", "guest_access", "public_host", "also_known_as", "behind", "ceilings", "timeouts",
     "theme",
 )  # fmt: skip
 _MANAGER_KEYS = ("name", "password", "token", "may", "ids")
@@ -94,6 +96,7 @@ def _server(section: Section, public_url: Origin, base: Path, theme: Theme, *, a
         public=public,
         also_known_as=section.each("also_known_as", texts.origin),
         behind=section.get("behind", _behind, "own_host"),
+        ceilings=_ceilings(section),
         timeouts=_timeouts(section),
         theme=own if own != theme else None,
     )
@@ -132,6 +135,11 @@ def _behind(value: Any) -> str:
     if value == "forward_auth":
         raise ValueError("this version does not implement forward_auth")
     return texts.choice(value, known=("own_host", "shared_host"))
+
+
+def _ceilings(section: Section) -> Ceilings:
+    inner = section.section("ceilings", CEILINGS)
+    return read_ceilings(inner.data, lambda way, what: inner.fault((*inner.way, *way), what))
 
 
 def _timeouts(section: Section) -> Timeouts:

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from gateway.access.ceilings import broken, completed, faults_of_change, faults_of_new
 from gateway.access.index import LinkIndex
 from gateway.access.link_fields import (
-    MAX_CLICKS,
-    MAX_DAYS,
     NEVER_OPEN,
     never_open,
     read_changes,
@@ -28,6 +27,7 @@ from gateway.access.passwords import hash_pin
 from gateway.access.poster import Poster, fetch_poster, has_poster
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.views import GuestView, IssueRefused, LinkPage, LinkView, link_json, rfc3339
+from gateway.ceilings import Ceilings
 from gateway.config import Prefixes
 from gateway.errors import UpstreamFailed
 from gateway.links.attendance import watched_seconds
@@ -40,7 +40,7 @@ from gateway.store.guests import PRESENT
 from gateway.store.links import Changed, LinkStore, Seen
 from gateway.upstream.resolve import Resolved, resolve_item
 
-__all__ = ["MAX_CLICKS", "MAX_DAYS", "GuestView", "IssueRefused", "LinkDesk", "LinkView", "link_json", "rfc3339"]
+__all__ = ["GuestView", "IssueRefused", "LinkDesk", "LinkView", "link_json", "rfc3339"]
 
 
 # Named here because the desk has a method `list`.
@@ -83,7 +83,10 @@ class LinkDesk:
         """A new link. `item` is an id or the address of its page; `by` goes into the record; `more`: the other
         fields that a link may have (`link_fields`)."""
         now = self._clock()
-        fields, faults = read_new({"name": name, **more}, now=now)
+        ceilings = self.ceilings(server)
+        said = completed({"name": name, **more}, ceilings)
+        fields, faults = read_new(said, now=now)
+        faults = {**faults_of_new(said, ceilings), **faults}
         values = dict(fields.values)
         expires, starts = _number(values["expires_at"]), _number(values["starts_at"])
         if never_open(starts, expires):
@@ -146,7 +149,7 @@ class LinkDesk:
             links = await index.all()
         else:
             links = await self._links.of_items(await self._links.slots(), now=self._clock(), count=False)
-        found = select(links, query, visible=visible, state_of=self._state)
+        found = select(links, query, visible=visible, state_of=self._state, breaks=lambda one: bool(self._breaks(one)))
         seen = await self._links.counted(found.seen, now=self._clock())
         return LinkPage(tuple(map(self._view, seen)), found.next, found.total)
 
@@ -169,10 +172,13 @@ class LinkDesk:
         if not is_link_id(link):
             return _unknown()
         values = dict(fields.values)
-        if {"starts_at", "expires_at"} & values.keys():
+        if {"starts_at", "expires_at", "clicks_limit", "pin"} & values.keys():
             seen = await self._links.get(link)
             if seen is None:
                 return _unknown()
+            beyond = refusal(faults_of_change(changes, self.ceilings(seen.link.server), seen.link))
+            if beyond is not None:
+                return beyond
             starts = _number(values.get("starts_at", seen.link.starts_at))
             if never_open(starts, _number(values.get("expires_at", seen.link.expires_at))):
                 return refusal(NEVER_OPEN) or _unknown()
@@ -314,6 +320,15 @@ class LinkDesk:
         media = self._servers.named(server)
         return 0 if media is None else media.policy.links_per_item
 
+    def with_ceilings(self) -> tuple[str, ...]:
+        """The servers whose links must keep to something."""
+        return tuple(media.config.name for media in self._servers.all if media.ceilings)
+
+    def ceilings(self, server: str) -> Ceilings:
+        """What links of this server must keep to."""
+        media = self._servers.named(server)
+        return Ceilings() if media is None else media.ceilings
+
     # --- steps ----------------------------------------------------------------------------------
 
     async def _settle(self, server: MediaServer, text: str, kind: str | None) -> Item | IssueRefused:
@@ -377,7 +392,10 @@ class LinkDesk:
                 url = f"{server.config.public}{self._prefix}/{self._links.keys.unseal(link.sealed)}"
             except Unsealable:
                 url = None
-        return LinkView(link, seen.item, self._state(seen), seen.viewers, url)
+        return LinkView(link, seen.item, self._state(seen), seen.viewers, url, self._breaks(seen))
+
+    def _breaks(self, seen: Seen) -> tuple[str, ...]:
+        return broken(seen.link, self.ceilings(seen.link.server), now=self._clock())
 
     def _state(self, seen: Seen) -> State:
         server = self._servers.named(seen.link.server)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.access.views import IssueRefused
+from gateway.ceilings import MAX_CLICKS, MAX_DAYS
 from gateway.links.invitation import MAX_ENTRIES, PIN_LENGTHS, clean_list, clean_pin
 from gateway.links.text import MAX_LENGTH, clean
 
-MAX_CLICKS = MAX_VIEWERS = 1_000_000_000
-MAX_DAYS = 36_500
+MAX_VIEWERS = MAX_CLICKS
 DAY = 86_400_000  # ms
 LINK_FIELDS = ("name", "clicks", "days", "starts_at", "viewers", "pin", "emails")
 EDITABLE = (*LINK_FIELDS, "enabled")

@@ -30,7 +30,8 @@ Value = str | int | None
 
 @dataclass(frozen=True, slots=True)
 class LinkQuery:
-    """`sort` is one of SORTS, with `-` before it for the other direction; `cursor` comes from a page before."""
+    """`sort` is one of SORTS, with `-` before it for the other direction; `cursor` comes from a page before.
+    `breaks`: only links that go beyond the ceilings, or only others."""
 
     server: str | None = None
     item: str | None = None
@@ -39,6 +40,7 @@ class LinkQuery:
     sort: str = "-created_at"
     limit: int = 100
     cursor: str | None = None
+    breaks: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,12 @@ def is_sort(text: str) -> bool:
 
 
 def select(
-    links: Iterable[Seen], query: LinkQuery, *, visible: Callable[[Seen], bool], state_of: Callable[[Seen], State]
+    links: Iterable[Seen],
+    query: LinkQuery,
+    *,
+    visible: Callable[[Seen], bool],
+    state_of: Callable[[Seen], State],
+    breaks: Callable[[Seen], bool] = lambda _: False,
 ) -> Found:
     """Raises BadCursor."""
     words = query.q.casefold().split()
@@ -76,6 +83,8 @@ def select(
         if words and not _mentions(one, words):
             continue
         if not visible(one):
+            continue
+        if query.breaks is not None and breaks(one) is not query.breaks:
             continue
         state = state_of(one)
         if query.state is not None and state is not query.state:

@@ -11,7 +11,7 @@ Every change that was made is in the audit log before it is answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.access.index import LinkIndex
 from gateway.access.issue import GuestView, IssueRefused, LinkDesk, LinkView
@@ -19,6 +19,7 @@ from gateway.access.listing import BadCursor, LinkQuery
 from gateway.access.permits import Actor
 from gateway.access.poster import Poster
 from gateway.access.views import LinkPage
+from gateway.ceilings import Ceilings
 from gateway.config import GuestForm
 from gateway.links.events import Action, Event
 from gateway.links.ids import ItemKey, is_guest_id, is_link_id
@@ -34,12 +35,14 @@ _CLOSING = {"enabled": False}
 
 @dataclass(frozen=True, slots=True)
 class AccessView:
-    """An item with its switch and its links. `allowed`: how many links it may have."""
+    """An item with its switch and its links. `allowed`: how many links it may have; `ceilings`: what they must keep
+    to."""
 
     item: Item
     enabled: bool
     links: tuple[LinkView, ...]
     allowed: int
+    ceilings: Ceilings = field(default_factory=Ceilings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,13 @@ class ManagerDesk:
             return await self._desk.find(query, lambda seen: self._seen_by(actor, seen), self._index)
         except BadCursor:
             return IssueRefused(400, "that can't be listed", {"cursor": "is not one of this listing"})
+
+    async def beyond(self, actor: Actor) -> int:
+        """How many of the links this manager may see go beyond ceilings that are younger than they are."""
+        if not any(actor.sees_server(server) for server in self._desk.with_ceilings()):
+            return 0
+        found = await self.find(actor, LinkQuery(breaks=True, limit=1))
+        return 0 if isinstance(found, IssueRefused) else found.total
 
     async def get(self, actor: Actor, link: str) -> LinkView | IssueRefused:
         found = await self._desk.get(link)
@@ -351,7 +361,8 @@ class ManagerDesk:
         links = await self._desk.list(item.server, item.item)
         if isinstance(links, IssueRefused):
             return links
-        return AccessView(item, item.access is True, tuple(links), self._desk.allowed(item.server))
+        allowed, ceilings = self._desk.allowed(item.server), self._desk.ceilings(item.server)
+        return AccessView(item, item.access is True, tuple(links), allowed, ceilings)
 
     def _seen_by(self, actor: Actor, view: LinkView | Seen) -> bool:
         owners = view.item.owners if view.item is not None else ()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gateway.ceilings import Ceilings
 from gateway.config import ServerConfig
 from gateway.policy.model import Policy
 from gateway.upstream.client import Upstream
@@ -21,6 +22,11 @@ class MediaServer:
     upstream: Upstream
     # Questions about items that are on their way, by item; see `media`.
     asking: dict[str, asyncio.Task[Resolved]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What links on this server must keep to."""
+        return self.policy.ceilings.tightened(self.config.ceilings)
 
 
 class Servers:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.ceilings import Ceilings
 from gateway.config import GuestForm
 from gateway.links.events import Event
 from gateway.links.records import Guest, Item, Link
@@ -31,13 +32,15 @@ class IssueRefused:
 @dataclass(frozen=True, slots=True)
 class LinkView:
     """A link as managers see it. `url` is None when its server has left config.yaml or its token can't
-    be opened; `viewers` were active within the last minute and a half."""
+    be opened; `viewers` were active within the last minute and a half; `breaks`: fields in which it goes beyond
+    ceilings that are younger than it is."""
 
     link: Link
     item: Item | None
     state: State
     viewers: int
     url: str | None = field(repr=False)
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,16 @@ def link_json(view: LinkView) -> dict[str, Any]:
         "pin": link.pin is not None,
         "emails": list(link.emails) or None,
         "version": link.version,
+    }
+
+
+def ceilings_json(ceilings: Ceilings) -> dict[str, Any]:
+    """What links of an item must keep to, as the API shows it."""
+    return {
+        "default_days": ceilings.days,
+        "max_days": ceilings.max_days,
+        "max_clicks": ceilings.max_clicks,
+        "require": list(ceilings.require),
     }
 
 

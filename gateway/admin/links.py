@@ -1,7 +1,7 @@
 """`{own}/manage/links`: all links this manager may see; search, sort, filter, and change several at once.
 
 Rule: what is done to several is done to each by itself; what was refused is said with the link's name, and
-the others are done all the same.
+the others are done all the same. Days may be too many for one server and not for another.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.access.views import rfc3339
 from gateway.admin import typed
 from gateway.admin.pages import SCRIPTS, manage_page
 from gateway.admin.session import Desk, see_other
+from gateway.ceilings import MAX_DAYS
 from gateway.links.ids import is_link_id
 from gateway.links.rules import State
 from gateway.web.manage_visit import ManageVisit
@@ -76,6 +77,8 @@ class LinksDoor:
             done=asked.get("done", "") if asked.get("done", "").isdecimal() else "",
             refused=refused or {},
             days_wrong=days_wrong,
+            beyond=await self.items.beyond(signed_in.actor),
+            show_beyond=self._to(asked, breaks="1", state=None, q=None, cursor=None, done=None),
             rfc3339=rfc3339,
         )
 
@@ -87,7 +90,7 @@ class LinksDoor:
             changes = {"enabled": act == "enable"}
         elif act == "extend":
             days = typed.limit(fields.get("days", ""))
-            if not isinstance(days, int) or days < 1:
+            if not isinstance(days, int) or not 1 <= days <= MAX_DAYS:
                 return await self._show(visit, signed_in, days_wrong=True)
             changes = {"days": days}
         refused: dict[str, str] = {}
@@ -97,9 +100,7 @@ class LinksDoor:
             assert changes is not None
             outcome = await self.items.edit(signed_in.actor, link, changes)
             if isinstance(outcome, IssueRefused):
-                if outcome.status == 400:
-                    return await self._show(visit, signed_in, days_wrong=True)
-                refused[link] = outcome.text
+                refused[link] = outcome.errors.get("days", "")
         if refused:
             return await self._show(visit, signed_in, refused=refused)
         return see_other(self._to(dict(parse_qsl(visit.target.query)), done=str(len(ticked))))
@@ -119,4 +120,5 @@ def _query(asked: Mapping[str, str]) -> LinkQuery:
         sort=sort if is_sort(sort) else SORT,
         limit=PAGE,
         cursor=asked.get("cursor") or None,
+        breaks=True if asked.get("breaks") else None,
     )

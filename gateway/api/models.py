@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.access.link_fields import MAX_CLICKS, MAX_DAYS, MAX_VIEWERS
+from gateway.access.link_fields import MAX_VIEWERS
 from gateway.access.listing import MAX_PAGE, SORTS
+from gateway.ceilings import MAX_CLICKS, MAX_DAYS, REQUIRABLE
 from gateway.links.events import Action
 from gateway.links.invitation import MAX_ENTRIES, PIN_LENGTHS
 from gateway.links.rules import State
@@ -145,6 +146,21 @@ LINKS = _object(
     },
     required=["links", "total"],
 )
+CEILINGS = _object(
+    {
+        "default_days": {
+            "type": ["integer", "null"],
+            "description": "What a link lasts for which no days are said, unless they are required; null: for ever.",
+        },
+        "max_days": {"type": ["integer", "null"], "description": "From now, also in a change; null: any."},
+        "max_clicks": {
+            "type": ["integer", "null"],
+            "description": "Also what a link gets for which no clicks are said, unless they are required; null: any.",
+        },
+        "require": {"type": "array", "items": {"type": "string", "enum": list(REQUIRABLE)}},
+    },
+    description="What links of this item must keep to. Links from before that go beyond it work on as they are.",
+)
 ACCESS = _object(
     {
         "server": _TEXT,
@@ -154,6 +170,7 @@ ACCESS = _object(
         "enabled": {"type": "boolean"},
         "links": {"type": "array", "items": {"$ref": "#/components/schemas/Link"}},
         "links_allowed": _COUNT,
+        "ceilings": {"$ref": "#/components/schemas/Ceilings"},
     }
 )
 GUEST = _object(
@@ -213,6 +230,7 @@ SCHEMAS = {
     "Link": LINK,
     "Links": LINKS,
     "Access": ACCESS,
+    "Ceilings": CEILINGS,
     "Guest": GUEST,
     "Guests": GUESTS,
     "Event": EVENT,
@@ -229,6 +247,7 @@ SORT = {"type": "string", "enum": [sign + name for name in SORTS for sign in (""
 STATE = {"type": "string", "enum": [str(state) for state in State if state is not State.DELETED]}
 ACTION = {"type": "string", "enum": [str(action) for action in Action]}
 BOOLEAN = {"type": "boolean"}
+BREAKS = {**BOOLEAN, "description": "Only links that go beyond the ceilings of their server, or only others."}
 SHORT = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": _PLAIN}
 SERVER = _SERVER
 ITEM = _ITEM

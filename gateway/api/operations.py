@@ -13,7 +13,7 @@ from gateway.access.listing import MAX_CURSOR, LinkQuery
 from gateway.access.managing import AccessView, AuditQuery, ManagerDesk
 from gateway.access.permits import Actor
 from gateway.access.spreadsheet import csv_text
-from gateway.access.views import GUEST_COLUMNS, event_json, guest_json, guest_table, link_json
+from gateway.access.views import GUEST_COLUMNS, ceilings_json, event_json, guest_json, guest_table, link_json
 from gateway.api import models
 from gateway.api.answers import answer, link_answer
 from gateway.api.schema import Schema
@@ -93,6 +93,7 @@ async def _list_links(call: Call) -> Answered:
             sort=query.get("sort", "-created_at"),
             limit=query.get("limit", 100),
             cursor=query.get("cursor"),
+            breaks=query.get("breaks"),
         ),
     )
     if isinstance(found, IssueRefused):
@@ -163,6 +164,7 @@ def _access_json(view: AccessView) -> dict[str, Any]:
         "enabled": view.enabled,
         "links": [link_json(link) for link in view.links],
         "links_allowed": view.allowed,
+        "ceilings": ceilings_json(view.ceilings),
     }
 
 
@@ -227,6 +229,7 @@ OPERATIONS: tuple[Operation, ...] = (
             **_PLACE,
             "state": models.STATE,
             "q": {**models.SHORT, "minLength": 0},
+            "breaks": models.BREAKS,
             "sort": models.SORT,
             "limit": models.LIMIT,
             "cursor": {**models.SHORT, "maxLength": MAX_CURSOR},

@@ -188,6 +188,7 @@ def _look_at_secrets(report: Report, config: Config) -> None:
 
 
 async def _look_at_store(report: Report, config: Config) -> None:
+    from gateway.cli.doctor_links import look_at_links
     from gateway.errors import BadSecret, StoreDown, StoreTooNew
     from gateway.store.client import TERMINAL, Store
     from gateway.store.embedded import answers, find_binary, socket_path
@@ -219,6 +220,7 @@ async def _look_at_store(report: Report, config: Config) -> None:
             async with open_store(config, "command", TERMINAL) as links:
                 version = await links.store.run(_store_version)
                 evicts = await links.store.evicts()
+                await look_at_links(report, config, links)
     except BadSecret as error:
         # The sentence itself says what to do: which file to close, to restore or to put back.
         report.add(PROBLEM, "store", f"{where}: {error}")

@@ -99,8 +99,10 @@ def link() -> None:
 @click.option("--item", required=True, metavar="ID", help="The item, by its id on the media server.")
 @click.option("--name", required=True, help="Who it is for, or what: 1 to 100 characters.")
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
-@click.option("--clicks", callback=_number, metavar="N", help="How many guests it admits (default: any).")
-@click.option("--days", callback=_number, metavar="N", help="How long it is good (default: for ever).")
+@click.option(
+    "--clicks", callback=_number, metavar="N", help="How many guests it admits (default: any, or the ceiling)."
+)
+@click.option("--days", callback=_number, metavar="N", help="How long it is good (default: for ever, or the ceiling).")
 @click.option("--starts-at", callback=_moment, metavar="TIME", help=f"{_STARTS} (default: at once).")
 @click.option("--viewers", callback=_number, metavar="N", help=f"{_VIEWERS} (default: any).")
 @click.option("--pin", metavar="PIN", help=f"{_PIN_HELP} (default: none).")
@@ -141,10 +143,15 @@ def create(
 @click.option("--server", default=None, help="Only this server's.")
 @click.option("--item", default=None, metavar="ID", help="Only this item's.")
 @click.option("--state", default=None, help="Only links in this state: active, scheduled, off, expired, used_up.")
+@click.option("--breaks", is_flag=True, help="Only links that go beyond the ceilings, which are younger than they are.")
 @config_option
 @json_option
-def list_(server: str | None, item: str | None, state: str | None, config_path: Path, as_json: bool) -> None:
+def list_(
+    server: str | None, item: str | None, state: str | None, breaks: bool, config_path: Path, as_json: bool
+) -> None:
     """List guest links with their state and how often they were used.
+
+    Links from before the ceilings of their policy or server work on as they are; what goes beyond is named.
 
     \b
     Example:
@@ -160,10 +167,11 @@ def list_(server: str | None, item: str | None, state: str | None, config_path: 
     if server is not None or item is not None:
         server = the_server(config, server).name
 
-    async def act(desk: ManagerDesk) -> list[dict[str, Any]]:
-        return [link_json(view) for view in agreed(await desk.links(me(), server, item))]
+    async def act(desk: ManagerDesk) -> list[LinkView]:
+        return agreed(await desk.links(me(), server, item))
 
-    links = [one for one in with_desk(config, act) if state in (None, one["state"])]
+    views = [one for one in with_desk(config, act) if state in (None, str(one.state)) and (one.breaks or not breaks)]
+    links = [link_json(one) for one in views]
     if as_json:
         show_json(links)
         return
@@ -177,6 +185,12 @@ def list_(server: str | None, item: str | None, state: str | None, config_path: 
             for one in links
         ],
     )
+    beyond = [one for one in views if one.breaks]
+    if beyond:
+        number = "1 link goes" if len(beyond) == 1 else f"{len(beyond)} links go"
+        note(f"{number} beyond the ceilings, which are younger; they work on as before:")
+        for one in beyond:
+            note(f"  {one.link.id}  {', '.join(one.breaks)}")
 
 
 @link.command("edit")

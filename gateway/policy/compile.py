@@ -125,6 +125,7 @@ class _Compiler:
             links_per_item=document.links_per_item,
             on_revoke=document.on_revoke,
             preview=document.preview,
+            ceilings=document.ceilings,
             interactions=on,
             pinned=frozenset(pinned),
             credentials=credentials,

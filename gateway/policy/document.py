@@ -17,7 +17,8 @@
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
-    guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title}
+    guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
+                   default_days, max_days, max_clicks, require: [days|clicks|pin]}
     upstream: {headers: {}, query: {}, basic: "user:password"}
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
@@ -33,6 +34,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.ceilings import Ceilings, read_ceilings
 from gateway.yaml_source import KEY, Source, Way, did_you_mean
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -44,7 +46,7 @@ _LATER = {
     "rule": (
         "send", "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
     ),
-    "guest_access": ("max_days", "default_days", "max_clicks", "require", "cast"),
+    "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
 }  # fmt: skip
 
@@ -131,6 +133,7 @@ class PolicyDocument:
     links_per_item: int
     on_revoke: str
     preview: str
+    ceilings: Ceilings
     interactions: tuple[Said, ...]
     headers: Mapping[str, Said] = field(repr=False)
     query: Mapping[str, Said] = field(repr=False)
@@ -244,9 +247,12 @@ class _Reader:
         access = self.mapping(
             data.get("guest_access"),
             ("guest_access",),
-            ("links_per_item", "on_revoke", "interactions", "preview"),
+            (
+                "links_per_item", "on_revoke", "interactions", "preview",
+                "default_days", "max_days", "max_clicks", "require",
+            ),
             "guest_access",
-        )
+        )  # fmt: skip
         links = access.get("links_per_item", 3)
         if isinstance(links, bool) or not isinstance(links, int) or not 1 <= links <= 1_000:
             self.source.fault(("guest_access", "links_per_item"), "links_per_item: a whole number from 1 to 1000")
@@ -274,6 +280,7 @@ class _Reader:
             links_per_item=links,
             on_revoke=on_revoke,
             preview=preview,
+            ceilings=read_ceilings(access, self.ceiling_fault),
             interactions=tuple(
                 self.text(name, way)
                 for name, way in self.items(access.get("interactions"), ("guest_access", "interactions"))
@@ -283,6 +290,9 @@ class _Reader:
             basic=self.optional(upstream, "basic", ("upstream",)),
             examples=self.examples(data.get("examples")),
         )
+
+    def ceiling_fault(self, way: tuple[str | int, ...], what: str) -> None:
+        self.source.fault(("guest_access", *way), f"{way[0]}: {what}")
 
     def texts(self, data: Any, way: Way) -> dict[str, Said]:
         return {name: self.text(value, (*way, name)) for name, value in self.names(data, way).items()}

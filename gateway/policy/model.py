@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from gateway.ceilings import Ceilings
 from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.document import ExamplesDocument
@@ -190,6 +191,7 @@ class Policy:
     links_per_item: int
     on_revoke: str
     preview: str  # what previews of a link may say of the item: nothing, or its title
+    ceilings: Ceilings
     interactions: frozenset[str]
     pinned: frozenset[str]
     credentials: Credentials

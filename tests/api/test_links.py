@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 
+from gateway.config_file import load_config
+from gateway.loading import loaded
 from tests.api.conftest import Api
 from tests.running import enter
 
@@ -182,6 +185,36 @@ async def test_the_switch_of_an_item(api: Api) -> None:
     on = await api.call("PUT /access", {"server": "tv", "item": "abc123", "enabled": True})
     assert on.json["links"][0]["state"] == "active"
     assert on.json["links"][0]["id"] == made["id"]
+
+
+async def test_ceilings_are_told_kept_to_and_show_what_is_from_before(api: Api) -> None:
+    old = await api.link()
+    file = api.running.config.file.with_name("policy.yaml")
+    file.write_text(file.read_text() + "guest_access: {default_days: 7, max_days: 30, max_clicks: 9, require: [pin]}\n")
+    await api.running.gateway.adapt(loaded(load_config(api.running.config.file, need_servers=True)))
+    found = (await api.call("GET /access?server=tv&item=abc123")).json
+    assert found["ceilings"] == {"default_days": 7, "max_days": 30, "max_clicks": 9, "require": ["pin"]}
+    assert found["links"][0]["state"] == "active"
+    wish = {"server": "tv", "item": "abc123", "name": "x"}
+    refused = await api.call("POST /links", {**wish, "days": 31, "clicks": 10})
+    assert refused.status == 400
+    assert refused.json["errors"] == {
+        "days": "must be at most 30 here",
+        "clicks": "must be at most 9 here",
+        "pin": "is needed here",
+    }
+    made = await api.link(pin="4711")
+    assert made["clicks"]["limit"] == 9
+    days = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])
+    assert days.days == 7
+    for body in ({"clicks": None}, {"days": None}, {"pin": None}, {"days": 31}):
+        answer = await api.call(f"PATCH /links/{made['id']}", body)
+        assert (answer.status, list(answer.json["errors"])) == (400, list(body))
+    assert (await api.call(f"PATCH /links/{made['id']}", {"days": 30, "pin": "0815"})).status == 200
+    assert (await api.call(f"PATCH /links/{old['id']}", {"name": "Older", "enabled": False})).status == 200
+    for query, expected in (("true", [old["id"]]), ("false", [made["id"]])):
+        listed = (await api.call(f"GET /links?breaks={query}")).json
+        assert [one["id"] for one in listed["links"]] == expected
 
 
 async def test_refusals_of_the_media_server_and_of_kinds(api: Api) -> None:

@@ -46,6 +46,28 @@ def test_list_shows_all_and_of_an_item(run) -> None:
     assert "\x1b" not in run("link", "list").stdout
 
 
+def test_ceilings_apply_and_links_from_before_are_named(run, deployment: Path) -> None:
+    old = create(run)
+    policy = deployment / "policy.yaml"
+    policy.write_text(policy.read_text() + "guest_access: {max_days: 30, require: [clicks]}\n")
+    refused = run("link", "create", "--item", "abc", "--name", "x", "--days", "31")
+    assert refused.exit_code == 2
+    assert "days: must be at most 30 here" in refused.stderr
+    assert "clicks: is needed here" in refused.stderr
+    made = create(run, "--clicks", "3")
+    assert made["expires_at"] is not None
+    assert run("link", "edit", made["id"], "--days", "none").exit_code == 2
+    assert run("link", "edit", old["id"], "--name", "Older").exit_code == 0
+    listed = run("link", "list")
+    assert "1 link goes beyond the ceilings" in listed.stderr
+    assert f"  {old['id']}  days, clicks" in listed.stderr
+    assert [one["id"] for one in json.loads(run("link", "list", "--breaks", "--json").stdout)] == [old["id"]]
+    found = json.loads(run("doctor", "--json").stdout)
+    (note,) = [one for one in found["checks"] if "beyond" in one["what"]]
+    assert (note["state"], note["name"]) == ("note", "server tv")
+    assert "1 link goes beyond the ceilings, which are younger (days: 1, clicks: 1); they work on" in note["what"]
+
+
 def test_an_empty_list_is_empty(run) -> None:
     found = run("link", "list")
     assert (found.exit_code, found.stdout, found.stderr) == (0, "", "no links\n")

@@ -161,6 +161,10 @@ WRONG_SERVER = {
     "name: no": "2:11: servers[0].name: must be text, not a truth value (true, false, yes, no, on, off);"
     " write it in quotes",
     "name:": "2:10: servers[0].name: must not be empty",
+    "ceilings: {max_day: 9}": "5:16: servers[0].ceilings.max_day: unknown key (did you mean max_days?)",
+    "ceilings: {default_days: 9, max_days: 3}": "5:30: servers[0].ceilings.default_days: is more than max_days, 3",
+    "ceilings: {require: [pins]}": "5:26: servers[0].ceilings.require[0]: can't be required of a link (did you mean"
+    " pin?)",
     "upstream: 127.0.0.1:8096": "3:15: servers[0].upstream: must be a URL such as https://guest.example.org",
     "upstream: ftp://x": "3:15: servers[0].upstream: must begin with http:// or https://",
     "upstream: http://x:0": "3:15: servers[0].upstream: the port must be a number from 1 to 65535",

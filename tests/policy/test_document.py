@@ -58,7 +58,24 @@ def test_a_good_policy_has_none() -> None:
         (HEAD + KINDS + "guest_access: {links_per_item: 0}\n", "p.yaml:4:32: links_per_item: a whole number"),
         (HEAD + KINDS + "guest_access: {on_revoke: kick}\n", "p.yaml:4:27: on_revoke: drain or cut"),
         (HEAD + KINDS + "guest_access: {preview: all}\n", "p.yaml:4:25: preview: nothing or title"),
-        (HEAD + KINDS + "guest_access: {max_days: 9}\n", "p.yaml:4:16: max_days: this version does not implement it"),
+        (HEAD + KINDS + "guest_access: {cast: 4h}\n", "p.yaml:4:16: cast: this version does not implement it"),
+        (HEAD + KINDS + "guest_access: {max_day: 9}\n", "p.yaml:4:16: max_day: unknown key (did you mean max_days?)"),
+        (
+            HEAD + KINDS + "guest_access: {max_days: 0}\n",
+            "p.yaml:4:26: max_days: must be a whole number from 1 to 36500",
+        ),
+        (HEAD + KINDS + "guest_access: {max_clicks: '5'}\n", "p.yaml:4:28: max_clicks: must be a whole number from 1"),
+        (
+            HEAD + KINDS + "guest_access: {default_days: 31, max_days: 30}\n",
+            "p.yaml:4:30: default_days: is more than max_days, 30",
+        ),
+        (HEAD + KINDS + "guest_access: {require: pin}\n", "p.yaml:4:25: require: must be a list of days, clicks, pin"),
+        (
+            HEAD + KINDS + "guest_access: {require: [day]}\n",
+            "p.yaml:4:26: require: can't be required of a link (did you mean days?)",
+        ),
+        (HEAD + KINDS + "guest_access: {require: [pin, pin]}\n", "p.yaml:4:31: require: stands here twice"),
+        (HEAD + KINDS + "guest_access: {require: [{a: b}]}\n", "require: can't be required of a link (known: days,"),
         (HEAD + KINDS + "guest_access: {interactions: [chta]}\n", "p.yaml:4:31: no kind has interactions named chta"),
         (HEAD + KINDS + "upstream: {headers: {X-Key: short}}\n", "p.yaml:4:29: X-Key: at least 8 characters"),
         (
