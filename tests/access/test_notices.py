@@ -387,6 +387,7 @@ async def test_who_has_just_said_that_it_ends_in_a_day_is_not_told(post: Post) -
     link, _ = await post.link(days=1)
     other, _ = await post.link(days=9)
     assert await post.told(ahead=True) == []
+    post.clock.forward(DAY + HOUR)
     await post.desk.edit(ME, other, {"days": 1})
     await post.hear()
     post.clock.forward(HOUR)
