@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.config import Origin
 
 # The sample that lies in a checkout is nobody's work as long as nobody has touched it (a test compares).
-SAMPLE_SHA256 = "d5cd03d0257c5aa6d59ac0c63899b18a26d95c2894a8e3ce22560db218e9c89e"
+SAMPLE_SHA256 = "141ec198ac08f8d55a99353aa4eac7b1f4d18fd8f3eba1f61e162eac1866346d"
 
 _TEMPLATE = """\
 # Written by `gateway init`. `gateway check` names every mistake by line; all keys are in docs/config.md.
