@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale as Cldr
@@ -34,7 +35,7 @@ class Locale:
     @property
     def direction(self) -> str:
         """`ltr` or `rtl`, for the dir attribute."""
-        return self._cldr.text_direction
+        return _direction(self._cldr)
 
     @property
     def intl(self) -> str:
@@ -44,8 +45,7 @@ class Locale:
     @property
     def name(self) -> str:
         """What its speakers call it."""
-        name = Cldr.parse(self.language, sep="-").get_display_name() or self.language
-        return name[:1].upper() + name[1:]
+        return _name(self.language)
 
     def t(self, key: str, **values: object) -> str:
         """The text of `key`, filled. With a `count` the plural form `key.one`, `key.other` … is taken.
@@ -97,6 +97,20 @@ class Locale:
         return None
 
 
+# Each of these is in the head of every page, once for every language.
+
+
+@lru_cache
+def _direction(cldr: Cldr) -> str:
+    return cldr.text_direction
+
+
+@lru_cache
+def _name(language: str) -> str:
+    name = Cldr.parse(language, sep="-").get_display_name() or language
+    return name[:1].upper() + name[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogues:
     """The languages on offer, the preferred one first."""
@@ -111,7 +125,11 @@ class Catalogues:
             raise no_texts(folder, missing, list(texts))
         fallback = texts[FALLBACK]
         chosen = languages or [FALLBACK, *(language for language in texts if language != FALLBACK)]
-        return cls({language: Locale(language, texts[language], fallback) for language in chosen})
+        locales = {language: Locale(language, texts[language], fallback) for language in chosen}
+        for locale in locales.values():
+            locale.date(0)  # CLDR's files, read now and not while the first guest waits
+            _name(locale.language)
+        return cls(locales)
 
     def choose(self, accept_language: str, by_hand: str = "") -> Locale:
         """The language chosen by hand where it is on offer; else the best match for an Accept-Language header;

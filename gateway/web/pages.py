@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import jinja2
 from aiohttp import web
@@ -142,9 +142,9 @@ class Pages:
         if not again or len(locales) < 2:
             return []
         if again.startswith(f"{self.prefixes.link}/"):
-            return [(one, f"?{urlencode({'language': one.language})}") for one in locales]
-        own = f"{self.prefixes.own}/language"
-        return [(one, f"{own}?{urlencode({'language': one.language, 'to': again})}") for one in locales]
+            return [(one, f"?language={one.language}") for one in locales]
+        own, to = f"{self.prefixes.own}/language", quote(again, safe="")
+        return [(one, f"{own}?language={one.language}&to={to}") for one in locales]
 
     def _render(self, template: str, **values: object) -> str:
         try:
