@@ -125,6 +125,8 @@ async def _guests_pages(stage: Stage, axe: str) -> None:
         look = Checker(page, axe, [])
         await page.goto(link)
         await look("entry")
+        await page.locator(".languages summary").click()
+        await look("languages on offer")
         await page.locator("form button").click()
         await page.locator("#email-error").wait_for()
         await look("entry with faults")
