@@ -14,7 +14,7 @@ from gateway.demo.server import SHARED, serving
 from tests.browser.test_axe import PASSWORD, Checker, axe
 from tests.browser.test_pictures import DESKTOP, LOOKS, PHONE, PICTURES, THEME
 from tests.chromium import chromium
-from tests.running import free_port, running_gateway
+from tests.running import Running, free_port, running_gateway
 
 __all__ = ["axe"]
 
@@ -77,12 +77,24 @@ async def test_the_form_in_every_look(tmp_path: Path) -> None:
             await page.locator("button.wide").click()
             await page.wait_for_url("**/_gateway/watch/*")
             await context.close()
+        await _long_words(gateway, await browser.new_page(viewport=PHONE), link)  # type: ignore[arg-type]
         found: Any = await gateway.desk.guests("tv", SHARED)
         assert len(found) == len(LOOKS_HERE)
         for one in found:
             # Whatever language it was chosen in, it is one and the same.
             assert guest_json(one)["fields"] == {"company": "ACME", "role": "Visitor", "seat": "F", "news": True}
             assert guest_json(one)["consent"]["version"] == "2026-11"
+
+
+async def _long_words(gateway: Running, page: Page, link: str) -> None:
+    """What an operator writes makes no page wider than a phone."""
+    word = "Donaudampfschifffahrtsgesellschaft" * 3
+    for text in ("en: Company,", "en: Your role,", "en: Staff,", "en: Send me the programme,", "en: As on your badge,"):
+        await gateway.reconfigure(text, f"en: {word[:100]},")
+    await page.goto(link)
+    await page.locator("button.wide").click()
+    await page.locator("#consent-error").wait_for()
+    assert not await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
 
 async def test_who_comes_back_agrees_to_the_new_text_and_goes_on(tmp_path: Path, axe: str) -> None:
