@@ -203,6 +203,18 @@ async def test_another_password_ends_sessions_and_known_browsers(
     assert (await browser.sign_in("alice", "another one")).status == 429
 
 
+async def test_sessions_end_with_the_way_they_began_in(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    file = managing.running.config.file
+    way = 'user: X-User, groups: X-Groups, from: [127.0.0.1], rights: [{group: a, may: ["tv:*"]}]'
+    file.write_text(f"{file.read_text()}sign_in: {{trusted_header: {{{way}}}}}\n")
+    await managing.running.gateway.adapt(loaded(load_config(file, need_servers=True)))
+    said = "X-User: alice\r\nX-Groups: a\r\nSec-Fetch-Dest: document\r\n"
+    assert (await browser.get(HOME, headers=said)).status == 303
+    assert (await browser.get(f"{HOME}/sign-in", headers=said)).status == 303
+    assert (await browser.get(HOME, headers=said)).status == 200
+
+
 async def test_a_managers_rights_are_those_of_the_configuration_in_force(managing: Managing) -> None:
     browser = await managing.signed_in()
     window = f"{HOME}?server=tv&item=abc123"
