@@ -108,7 +108,7 @@ class Pages:
         locale = self.locale(request)
         if again is None:
             target = parse_target(request.raw_path)
-            again = target.sent if isinstance(target, Target) else ""
+            again = self._shown_again(target) if isinstance(target, Target) else ""
         body = self._render(
             template,
             t=locale.t,
@@ -134,6 +134,12 @@ class Pages:
                 **(headers or {}),
             },
         )
+
+    def _shown_again(self, target: Target) -> str:
+        """Where a GET shows this page again; from the media server's own paths the way back to the media, since their
+        addresses may hold secrets (a signed one, a link mistyped), and a page is copied and photographed."""
+        ours = target.path.startswith((f"{self.prefixes.own}/", f"{self.prefixes.link}/"))
+        return target.sent if ours else f"{self.prefixes.own}/back"
 
     def _languages(self, again: str) -> list[tuple[Locale, str]]:
         """The languages on offer, each with the address that chooses it and leads to `again` (see language_door);
