@@ -250,3 +250,8 @@ kinds:
         (10, 42, "{guest.email}"),
         (11, 32, "{guest.email}"),
     ]
+
+
+def test_previews_name_nothing_unless_the_policy_says_so() -> None:
+    assert load_policy_text(HEAD + KINDS).preview == "nothing"
+    assert load_policy_text(HEAD + KINDS + "guest_access: {preview: title}\n").preview == "title"
