@@ -103,7 +103,10 @@ def test_texts_are_in_the_script_of_their_language(language, texts):
 @pytest.mark.parametrize("language", ["en", *OTHERS])
 def test_no_text_has_typewriter_signs(texts):
     for key, text in written(texts):
-        assert key in ("page.colon", "page.comma") or not re.search(r"""["'`]|\.\.\.|  |^\s|\s$|\t|--""", text), (key, text)
+        assert key in ("page.colon", "page.comma") or not re.search(r"""["'`]|\.\.\.|  |^\s|\s$|\t|--""", text), (
+            key,
+            text,
+        )
 
 
 FAULTS = {
