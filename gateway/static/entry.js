@@ -11,8 +11,6 @@
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || !form.dataset.back) return;
-  // "Forget": what comes next is this page again.
-  if (event.submitter instanceof HTMLButtonElement && event.submitter.name === "forget") return;
   form.action = location.href; // an empty action means the address at the time of sending
   history.replaceState(null, "", form.dataset.back);
 });

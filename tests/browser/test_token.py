@@ -98,6 +98,30 @@ async def test_choosing_a_language_tells_no_page_the_token(hostile: Stage, victi
     assert token not in json.dumps(told)
 
 
+async def test_having_a_name_forgotten_tells_no_page_the_token(hostile: Stage, victim: BrowserContext) -> None:
+    """What comes next is the same page, in another place of the history."""
+    page = await victim.new_page()
+    await page.goto(await hostile.link())
+    await page.locator("#remember").check()
+    await send_form(page)
+    await page.wait_for_url(f"**{PAGE}")
+    _watched(hostile)
+    link = await hostile.link()
+    token = link.rpartition("/")[2]
+    await page.goto(link)
+    async with page.expect_navigation():
+        await page.locator("button[name=forget]").click(timeout=10_000)
+    assert page.url == link
+    assert await page.locator("input[name=name]").input_value() == ""
+    await send_form(page)
+    await page.wait_for_url(f"**{PAGE}")
+    await page.evaluate("() => { setTimeout(() => history.go(-2)) }")
+    await asyncio.sleep(0.5)
+    told = _told(hostile)
+    assert {"here", "navigate"} <= {str(what) for what, _ in told}
+    assert token not in json.dumps(told)
+
+
 async def _choose(page: Page, language: str, link: str) -> None:
     await page.locator(".languages summary").click()
     async with page.expect_navigation():
