@@ -244,7 +244,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
             OwnPath("/watch", watch.handle, below=True),
             OwnPath("/leave", leave.handle),
             OwnPath("/language", LanguageDoor().handle),
-            OwnPath("/seat", SeatDoor(Seats(store, now), config.limits.form).handle),
+            OwnPath("/seat", SeatDoor(Seats(store, servers, now), config.limits.form).handle),
             OwnPath("/back", BackDoor(grants, sessions, way_back).handle),
             OwnPath("/static", statics.static, below=True),
             OwnPath("/theme/logo", statics.logo),

@@ -260,7 +260,7 @@ class Doorkeeper:
         if done.outcome == "refused" and done.link is not None:
             return self._refused(done.link, done.item, server, inside=False)
         if done.outcome == "full":
-            return self._full(link)
+            return full(self._links.keys, link.id, self._clock(), inside=False)
         if done.outcome == "changed":
             return None
         return Denied(Reason.FORM_STALE if done.outcome == "stale" else Reason.LINK_UNKNOWN)
@@ -376,9 +376,6 @@ class Doorkeeper:
         """Why the store's script refused; it has seen the link later than we did."""
         return closed(refusal(self._state(link, item, server), inside=inside) or Reason.ACCESS_OFF, link)
 
-    def _full(self, link: Link) -> Denied:
-        return full(self._links.keys, link.id, self._clock())
-
     def _recognised(self, visitor: Visitor, link: Link) -> bool:
         guest = visitor.guest
         return guest.link == link.id and guest.gone_at is None and self._clock() - guest.first_seen < RECOGNISED
@@ -425,7 +422,7 @@ class Doorkeeper:
             if done.outcome == "refused" and done.link is not None:
                 return self._refused(done.link, done.item, server, inside=True)
             if done.outcome == "full":
-                return self._full(link)
+                return full(self._links.keys, link.id, self._clock(), inside=True)
             live = None
             if done.outcome == "fresh":
                 live = self._grants.adopt(fresh, visitor.guest, link, seen.item)

@@ -60,8 +60,8 @@ class Conditions:
             wait = await self._wait(link, source)
             if wait:
                 return Denied(Reason.TOO_MANY_WRONG, "wrong PINs or addresses", wait=wait)
-            right = await self._right_pin(link, pin)
-            right = invited(email, link.emails) and right
+            listed = invited(email, link.emails)
+            right = await self._right_pin(link, pin, listed=listed) and listed
             await self._tries.note(
                 link.id,
                 source,
@@ -87,14 +87,16 @@ class Conditions:
         ]
         return max(1, round(max(waits))) if waits else 0
 
-    async def _right_pin(self, link: Link, typed: str) -> bool:
+    async def _right_pin(self, link: Link, typed: str, *, listed: bool) -> bool:
+        """`listed`: whether the address is on the list. Where it is not, nothing is remembered: an answer that
+        comes at once would say that the PIN is right."""
         if link.pin is None:
             return True
         kept = clean_pin(typed)
         if kept is None:
             return False
         seen = hmac.digest(self._key, f"{link.pin}\0{kept}".encode(), "sha256")
-        if seen in self._right:
+        if listed and seen in self._right:
             self._right.move_to_end(seen)
             return True
         if not await asyncio.to_thread(fits, link.pin, kept.encode()):

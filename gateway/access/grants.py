@@ -170,7 +170,7 @@ class GrantTable:
             if not isinstance(found, Denied):
                 seats = seen.link.viewers_limit if seen is not None else None
                 if seats is not None and not await self._links.guests.take_seat(live.grant, seats, now=self._clock()):
-                    return full(self._links.keys, live.grant.link, self._clock())
+                    return full(self._links.keys, live.grant.link, self._clock(), inside=True)
                 await self._described(seen.item if seen else None, found)
                 await self.renew(live, found.variables)
                 live.touch()

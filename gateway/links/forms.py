@@ -46,9 +46,10 @@ def new_form(keys: Keys, token: str, cookie: str, now: int, *, passed: str = "")
 
 
 def check_form(
-    keys: Keys, form: str, token: str, cookie: str | None, now: int, *, passed: str = ""
+    keys: Keys, form: str, token: str, cookie: str | None, now: int, *, passed: str = "", max_age: int = MAX_AGE
 ) -> FormId | FormTrouble:
-    """The id, if it was made here for this link, this cookie and this `passed`; `old` when its time is over."""
+    """The id, if it was made here for this link, this cookie and this `passed`; `old` when its time (`max_age`, ms)
+    is over."""
     if not cookie:
         return FormTrouble.OTHER_BROWSER
     raw = _decode(form)
@@ -58,7 +59,7 @@ def check_form(
     if not keys.check_form(_message(head, token, cookie, passed), mac):
         return FormTrouble.OTHER_BROWSER
     age = now - int.from_bytes(head[_RANDOM:], "big")
-    return FormId(hashlib.sha256(head).hexdigest()[:32], old=not -SKEW <= age <= MAX_AGE)
+    return FormId(hashlib.sha256(head).hexdigest()[:32], old=not -SKEW <= age <= max_age)
 
 
 def _message(head: bytes, token: str, cookie: str, passed: str = "") -> bytes:

@@ -11,7 +11,8 @@ const SPREAD = 1500; // ms over which those who wait for the same moment come
 function goOn(page) {
   const form = page.querySelector("form");
   if (form) form.requestSubmit();
-  else location.reload();
+  // No reload: where this page is the answer to a form, that would send the form again.
+  else location.replace(location.href);
 }
 
 /** @param {HTMLElement} page */
@@ -21,7 +22,8 @@ function show(page) {
 }
 
 /**
- * The clock is the gateway's: the guest's own may be wrong.
+ * The clock is the gateway's: the guest's own may be wrong. Of how much time has passed the longer word counts,
+ * since the one clock stands still while a laptop sleeps and the other may be set meanwhile.
  * @param {HTMLElement} page @param {number} starts @param {number} now
  */
 function countDown(page, starts, now) {
@@ -36,8 +38,9 @@ function countDown(page, starts, now) {
   const digits = new Intl.NumberFormat(language, { minimumIntegerDigits: 2, useGrouping: false });
   const days = new Intl.NumberFormat(language, { style: "unit", unit: "day", unitDisplay: "long" });
   const late = Math.random() * SPREAD;
+  const opened = Date.now() - performance.now();
   const tick = () => {
-    const rest = starts - now - performance.now();
+    const rest = starts - now - Math.max(performance.now(), Date.now() - opened);
     if (rest <= 0) {
       if (page.dataset.again) setTimeout(() => goOn(page), late);
       if (left) left.hidden = true;

@@ -17,7 +17,7 @@ from gateway.links.rules import State
 from gateway.reasons import Reason
 from gateway.store.client import Store
 from gateway.store.wrong_tries import WrongTries
-from tests.access.world import make_world, until
+from tests.access.world import COOKIE, make_world, until
 
 HOUR = 3_600_000  # ms
 
@@ -219,7 +219,7 @@ async def test_the_third_of_two_waits_until_one_leaves(store: Store) -> None:
         third = await worker.post(token, name="Three")
         assert reason_of(third) is Reason.FULL
         assert isinstance(third, Denied)
-        seats = Seats(worker.links, world.clock)
+        seats = Seats(worker.links, world.servers, world.clock)
         assert await seats.free(third.seat) is False
         await worker.door.leave(one.grant_ids)
         assert await seats.free(third.seat) is True
@@ -274,7 +274,7 @@ async def test_who_stayed_away_waits_as_the_newest(store: Store) -> None:
         page = await worker.ask("/watch/film1", *away.grant_ids)
         assert reason_of(page) is Reason.FULL
         assert isinstance(page, Denied)
-        assert await Seats(worker.links, world.clock).free(page.seat) is False
+        assert await Seats(worker.links, world.servers, world.clock).free(page.seat) is False
         back = await worker.door.come_back(token, worker.server, away.grant_ids)
         assert reason_of(back) is Reason.FULL
         world.clock.ahead += 100_000
@@ -345,8 +345,94 @@ async def test_a_pass_for_seats_is_for_one_link_and_for_a_while(store: Store) ->
         await worker.admitted(token)
         waits = await worker.post(token, name="Two")
         assert isinstance(waits, Denied)
-        seats = Seats(worker.links, world.clock)
+        seats = Seats(worker.links, world.servers, world.clock)
         for wrong in ("", "x", f"{other.link.id}.{waits.seat.partition('.')[2]}", waits.ticket, waits.seat + "A"):
             assert await seats.free(wrong) is None
         world.clock.ahead += 700_000
         assert await seats.free(waits.seat) is None
+
+
+@pytest.mark.parametrize("why", ["off", "used_up", "put_off", "deleted"])
+async def test_who_waits_in_vain_is_sent_to_the_door(store: Store, why: str) -> None:
+    world = await make_world(store)
+    made, token = await world.link(viewers=1, clicks=9, days=1)
+    async with world.worker() as worker:
+        inside = await worker.admitted(token)
+        waits = await worker.post(token, name="Two")
+        assert isinstance(waits, Denied)
+        seats = Seats(worker.links, world.servers, world.clock)
+        assert await seats.free(waits.seat) is False
+        if why == "off":
+            await world.desk.disable(made.link.id)
+        elif why == "used_up":
+            await world.desk.edit(made.link.id, {"clicks": 1})
+        elif why == "deleted":
+            await world.desk.delete(made.link.id)
+        else:
+            await world.desk.edit(made.link.id, {"starts_at": rfc3339(world.clock() + HOUR)})
+        assert await seats.free(waits.seat) is True
+        assert reason_of(await worker.post(token, name="Two")) is not Reason.FULL
+        assert inside.live.ended is None
+
+
+async def test_a_guest_of_a_used_up_link_goes_on_waiting_for_a_seat(store: Store) -> None:
+    world = await make_world(store, leave_after=900)
+    _, token = await world.link(viewers=1, clicks=2)
+    async with world.worker() as worker:
+        away = await worker.admitted(token, name="Away")
+        world.clock.ahead += 100_000
+        here = await worker.admitted(token, name="Here")
+        page = await worker.ask("/watch/film1", *away.grant_ids)
+        back = await worker.door.come_back(token, worker.server, away.grant_ids)
+        seats = Seats(worker.links, world.servers, world.clock)
+        for waits in (page, back):
+            assert isinstance(waits, Denied)
+            assert await seats.free(waits.seat) is False
+        await worker.door.leave(here.grant_ids)
+        assert await seats.free(page.seat) is True  # type: ignore[union-attr]
+
+
+async def test_who_waits_for_long_goes_on_waiting_without_another_word(store: Store) -> None:
+    world = await make_world(store, leave_after=3_600)
+    _, token = await world.link(viewers=1, pin="2468")
+    async with world.worker() as worker:
+        inside = await worker.admitted(token, pin="2468")
+        form = worker.door.new_form(token, COOKIE, world.clock())
+        waits = await worker.post(token, name="Two", pin="2468", form=form)
+        seats = Seats(worker.links, world.servers, world.clock)
+        for _ in range(3):  # as the page does: ask, and send form and ticket again when the pass is over
+            assert isinstance(waits, Denied)
+            form = worker.door.new_form(token, COOKIE, world.clock())
+            for _ in range(20):
+                world.clock.ahead += 60_000
+                assert isinstance(await worker.stream(*inside.grant_ids), Allowed)
+                await until(lambda: inside.live.noted == inside.live.last_seen)
+                if await seats.free(waits.seat) is None:
+                    break
+            else:
+                raise AssertionError("the pass never ends")
+            waits = await worker.post(token, name="Two", form=form, ticket=waits.ticket)
+            assert reason_of(waits) is Reason.FULL
+        await worker.door.leave(inside.grant_ids)
+        form = worker.door.new_form(token, COOKIE, world.clock())
+        assert isinstance(waits, Denied)
+        await worker.admitted(token, name="Two", form=form, ticket=waits.ticket)
+
+
+async def test_a_right_pin_is_not_told_by_how_long_the_refusal_takes(store: Store, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    world = await make_world(store)
+    _, token = await world.link(pin="2468", emails=["@example.org"])
+    checked: list[bytes] = []
+
+    def fits(hashed: str, typed: bytes) -> bool:
+        checked.append(typed)
+        return typed == b"2468"
+
+    monkeypatch.setattr("gateway.access.conditions.fits", fits)
+    async with world.worker() as worker:
+        for name in ("One", "Two"):
+            await worker.admitted(token, name=name, pin="2468")
+        assert checked == [b"2468"]  # known to be right from then on
+        for pin in ("2468", "1357", "2468"):
+            assert reason_of(await worker.post(token, pin=pin, email="ada@evil.org")) is Reason.NOT_INVITED
+        assert checked[1:] == [b"2468", b"1357", b"2468"]

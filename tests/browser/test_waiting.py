@@ -125,3 +125,32 @@ async def test_without_scripts_the_pages_say_to_load_them_again(gateway: Running
     await expect(inside.get_by_role("main").locator("form")).to_have_count(0)
     await page.get_by_role("button", name="Try again").click()
     await page.wait_for_url("**/_gateway/watch/*")
+
+
+async def test_a_start_put_off_while_somebody_types_shows_the_form_then_and_sends_nothing_again(
+    gateway: Running, browser: Browser
+) -> None:
+    link = await gateway.make_link(ITEM, clicks=9)
+    page = await (await browser.new_context(locale="en-GB")).new_page()
+    await page.goto(link)
+    moment = datetime.fromtimestamp(time.time() + 8, UTC).isoformat()
+    await gateway.desk.edit((await gateway.link(link)).link.id, {"starts_at": moment})
+    await fill(page, "Ada")
+    await expect(page.locator(".countdown")).to_contain_text("00:00:0")
+    methods: list[str] = []
+    page.on("request", lambda request: methods.append(request.method) if request.is_navigation_request() else None)
+    await expect(page.locator("input[name=name]")).to_be_visible(timeout=30_000)
+    assert set(methods) == {"GET"}
+    await fill(page, "Ada")
+    await page.wait_for_url("**/_gateway/watch/*")
+
+
+async def test_a_countdown_is_right_after_the_computer_has_slept(gateway: Running, browser: Browser) -> None:
+    starts = time.time() + 3_600
+    link = await gateway.make_link(ITEM, starts_at=datetime.fromtimestamp(starts, UTC).isoformat())
+    page = await (await browser.new_context(locale="en-GB")).new_page()
+    await page.goto(link)
+    await expect(page.locator(".countdown")).to_contain_text("00:59:")
+    # As with a clock that stood still meanwhile: the one of the day has gone on.
+    await page.evaluate("const now = Date.now; Date.now = () => now() + 1800e3")
+    await expect(page.locator(".countdown")).to_contain_text("00:29:")
