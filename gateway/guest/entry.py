@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
-from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
+from gateway.access.admit import Doorkeeper, Entrance
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.access.seats import RETRY
 from gateway.access.throttle import Guesses
+from gateway.access.words import PostedForm
 from gateway.config import GuestForm, Prefixes
 from gateway.guest.form_cookie import new_form_cookie, sent_form_cookie, set_form_cookie
 from gateway.guest.remembered import Remembered, forget, remembered_cookie_name

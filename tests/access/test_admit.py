@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.access.admit import Admitted, Entrance
+from gateway.access.admit import Entrance
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.errors import UpstreamDown, UpstreamSlow
 from gateway.links.ids import guest_of, new_token
 from gateway.reasons import Reason

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
-from gateway.access.admit import Admitted, Doorkeeper, Entrance, PostedForm
+from gateway.access.admit import Doorkeeper, Entrance
 from gateway.access.delivering import Lane, address_digest
 from gateway.access.grants import GrantTable
 from gateway.access.index import LinkIndex
 from gateway.access.managing import ManagerDesk
 from gateway.access.noticing import Audience, Noticing
 from gateway.access.permits import everything
+from gateway.access.reentry import Admitted
 from gateway.access.servers import Servers
+from gateway.access.words import PostedForm
 from gateway.config import NoticeEvent, Prefixes, Webhook
 from gateway.errors import StoreTooNew
 from gateway.links.events import Action, Event

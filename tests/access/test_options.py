@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from gateway.access.admit import Admitted
 from gateway.access.authorize import Allowed
 from gateway.access.conditions import Conditions, TryLimits
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.access.seats import Seats
 from gateway.access.views import rfc3339
 from gateway.links.rules import State

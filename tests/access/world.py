@@ -13,12 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from gateway.access.admit import Admitted, Doorkeeper, PostedForm
+from gateway.access.admit import Doorkeeper
 from gateway.access.authorize import Allowed, Authorizer
 from gateway.access.grants import GrantTable
 from gateway.access.issue import LinkDesk, LinkView
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.access.servers import MediaServer, Servers
+from gateway.access.words import PostedForm
 from gateway.config import Origin, Prefixes, ServerConfig, SessionConfig
 from gateway.policy.load import load_policy_text
 from gateway.policy.model import Policy

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from gateway.access.admit import Admitted, PostedForm
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.access.throttle import Guesses
+from gateway.access.words import PostedForm
 from gateway.config import Prefixes
 from gateway.guest.entry import EntryDoor
 from gateway.guest.remembered import Remembered

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from gateway.access.admit import Admitted
 from gateway.access.authorize import Allowed
 from gateway.access.outcome import Denied
+from gateway.access.reentry import Admitted
 from gateway.errors import StoreDown
 from gateway.reasons import Reason
 from gateway.store import names
