@@ -72,10 +72,10 @@ async def test_a_guest_reads_every_page_in_the_language_they_chose(
     player = page.url
     await choose(page, "العربية")
     assert (page.url, await language(page)) == (player, ("ar", "rtl"))
-    # A path of the media server that this guest may not have
+    # A path of the media server that this guest may not have: its address may hold a secret, and stands in no page
     await page.goto(f"{gateway.url}/nothing/of/yours?a=1&b=2")
     await choose(page, "Deutsch")
-    assert (page.url, await language(page)) == (f"{gateway.url}/nothing/of/yours?a=1&b=2", ("de", "ltr"))
+    assert (page.url, await language(page)) == (player, ("de", "ltr"))
     await page.goto(f"{gateway.url}/_gateway/leave")
     await page.locator("main form button").click()
     left = await page.locator("h1").inner_text()
