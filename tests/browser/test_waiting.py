@@ -6,27 +6,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.test_guest_path import CLIP, ITEM, playing, start
+from tests.browser.test_guest_path import ITEM, gateway, playing, start
 from tests.chromium import chromium
-from tests.nginx import folder, nginx
-from tests.running import Running, running_gateway
+from tests.running import Running
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
-    async with (
-        nginx(tmp_path / "nginx", folder(CLIP, "/hls")) as upstream,
-        running_gateway(tmp_path, "hls", upstream) as running,
-    ):
-        yield running
+__all__ = ["gateway"]  # the fixture
 
 
 @pytest.fixture
