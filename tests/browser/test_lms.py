@@ -218,3 +218,23 @@ async def test_a_link_that_starts_later_opens_by_itself_in_the_frame(cinema: Cou
         await expect(frame.locator("input[name=email]")).to_be_visible(timeout=60_000)
         await fill_in(frame)
         await admitted(page)
+
+
+async def test_who_waits_for_a_place_in_the_frame_comes_in_with_the_pin_shown_once(
+    cinema: Course, tmp_path: Path
+) -> None:
+    link = await cinema.link(ITEM, viewers=1, pin="2468")
+    async with guests_browser(tmp_path / "browser") as browser:
+        inside = await browser.new_page()
+        await inside.goto(link)
+        await inside.locator("input[name=pin]").fill("2468")
+        await fill_in(inside.main_frame)
+        await inside.wait_for_url("**/_gateway/watch/*")
+        page = await browser.new_page()
+        frame = await lesson(page, cinema, link)
+        await frame.locator("input[name=pin]").fill("2468")
+        await fill_in(frame)
+        await expect(page.frame_locator("iframe").get_by_role("heading", name="All places are taken")).to_be_visible()
+        await inside.goto(f"{cinema.url}/_gateway/leave")
+        await inside.get_by_role("main").locator("form button").click()
+        await admitted(page)
