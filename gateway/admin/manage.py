@@ -55,6 +55,7 @@ class Opened:
     fields: Mapping[str, str] | None = None
     errors: Mapping[str, str] | None = None
     trouble: str = ""  # a key below manage.trouble
+    odd: tuple[str, ...] = ()  # of what was typed as a list of addresses, what is none; the first few
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,11 @@ class ManageDoor:
             view = "delete" if act == "delete" else "edit"
             return Opened(trouble="gone") if isinstance(now, IssueRefused) else Opened(view, now, trouble="changed")
         if act == "create":
-            return Opened("new", fields=fields, errors=refused.errors)
+            return Opened("new", fields=fields, errors=refused.errors, odd=typed.odd_entries(fields))
         if act == "save":
             now = await self.items.get(signed_in.actor, link)
             if not isinstance(now, IssueRefused):
-                return Opened("edit", now, fields, refused.errors)
+                return Opened("edit", now, fields, refused.errors, odd=typed.odd_entries(fields))
         return Opened()
 
     async def _window(

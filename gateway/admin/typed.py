@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gateway.links.invitation import clean_list
+
 _WHOLE = re.compile(r"[0-9]{1,12}")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 _ZONE = re.compile(r"-?[0-9]{1,3}")
@@ -32,34 +34,44 @@ def new_link(fields: Mapping[str, str]) -> dict[str, object]:
 
 
 def changed_link(fields: Mapping[str, str]) -> dict[str, object]:
-    """Days are changed only where something is typed, since they count from now; `lift` lifts them."""
+    """Days are changed only where something is typed, since they count from now; `lift` lifts them. Of two
+    that were said at once the narrower counts."""
     found: dict[str, object] = {
         "name": fields.get("name", ""),
         "clicks": limit(fields.get("clicks", "")),
         **_options(fields),
     }
-    if "lift" in fields:
-        found["days"] = None
-    elif fields.get("days", "").strip():
+    if fields.get("days", "").strip():
         found["days"] = limit(fields["days"])
+    elif "lift" in fields:
+        found["days"] = None
     return found
 
 
 def _options(fields: Mapping[str, str]) -> dict[str, object]:
     """What a form without these fields does not say, stays. A PIN is never shown again: an empty field keeps it,
-    `no_pin` takes it away."""
+    `no_pin` takes it away, unless another one is typed."""
     found: dict[str, object] = {}
     if "starts_at" in fields:
         found["starts_at"] = moment(fields["starts_at"], fields.get("zone", ""))
     if "viewers" in fields:
         found["viewers"] = limit(fields["viewers"])
-    if "no_pin" in fields:
-        found["pin"] = None
-    elif fields.get("pin", "").strip():
+    if fields.get("pin", "").strip():
         found["pin"] = fields["pin"]
+    elif "no_pin" in fields:
+        found["pin"] = None
     if "emails" in fields:
-        found["emails"] = [one for one in _BETWEEN.split(fields["emails"]) if one]
+        found["emails"] = _entries(fields)
     return found
+
+
+def odd_entries(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Of a list of addresses and domains what is neither; the first few, cut to a length that can be shown."""
+    return tuple(one[:60] for one in clean_list(_entries(fields))[1][:5])
+
+
+def _entries(fields: Mapping[str, str]) -> list[str]:
+    return [one for one in _BETWEEN.split(fields.get("emails", "")) if one]
 
 
 def moment(text: str, zone: str) -> str | None:

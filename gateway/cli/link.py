@@ -57,8 +57,21 @@ def _pin(value: str | None) -> str | None:
     if value != "-":
         return value
     if sys.stdin.isatty():
-        return str(click.prompt("PIN", hide_input=True, err=True))
+        return str(click.prompt("PIN", hide_input=True, confirmation_prompt="PIN again", err=True))
     return sys.stdin.readline().rstrip("\r\n")
+
+
+def _entries(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """An empty list would keep nobody out, so that a variable that is not set opened the link to all."""
+    if any(not text.replace(",", " ").split() for text in value):
+        raise click.BadParameter("nothing is neither an address nor a domain", ctx, param)
+    return value
+
+
+def _new_pin(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "none":
+        raise click.BadParameter("none is no PIN; leave --pin away for a link without one", ctx, param)
+    return value
 
 
 def _options(values: dict[str, Any]) -> dict[str, object]:
@@ -105,8 +118,8 @@ def link() -> None:
 @click.option("--days", callback=_number, metavar="N", help="How long it is good (default: for ever, or the ceiling).")
 @click.option("--starts-at", callback=_moment, metavar="TIME", help=f"{_STARTS} (default: at once).")
 @click.option("--viewers", callback=_number, metavar="N", help=f"{_VIEWERS} (default: any).")
-@click.option("--pin", metavar="PIN", help=f"{_PIN_HELP} (default: none).")
-@click.option("--email", "emails", multiple=True, metavar="ENTRY", help=f"{_EMAILS} (default: any).")
+@click.option("--pin", callback=_new_pin, metavar="PIN", help=f"{_PIN_HELP} (default: none).")
+@click.option("--email", "emails", multiple=True, callback=_entries, metavar="ENTRY", help=f"{_EMAILS} (default: any).")
 @config_option
 @json_option
 def create(
@@ -201,7 +214,9 @@ def list_(
 @click.option("--starts-at", callback=_moment, metavar="TIME|none", help=f"{_STARTS}, or none: at once.")
 @click.option("--viewers", callback=_limit, metavar="N|none", help=f"{_VIEWERS}, or none: any number.")
 @click.option("--pin", metavar="PIN|none", help=f"{_PIN_HELP}; or none.")
-@click.option("--email", "emails", multiple=True, metavar="ENTRY|none", help=f"{_EMAILS}; or none: any.")
+@click.option(
+    "--email", "emails", multiple=True, callback=_entries, metavar="ENTRY|none", help=f"{_EMAILS}; or none: any."
+)
 @config_option
 @json_option
 def edit(link_id: str, config_path: Path, as_json: bool, **options: Any) -> None:

@@ -16,12 +16,15 @@ from gateway.links.text import clean_address
 
 MAX_ENTRIES = 500
 PIN_LENGTHS = (4, 64)  # characters
+# White space, and the marks that say nothing but how text runs
+_AROUND = " \t\r\n\f\v\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
 def clean_pin(text: str) -> str | None:
-    """A PIN in its one spelling, or None: full-width digits and what a phone's keyboard adds around it must not
-    make it another one."""
-    kept = unicodedata.normalize("NFKC", text).strip()
+    """A PIN in its one spelling, or None: the digits of another keyboard, and what is copied along with it (spaces,
+    marks of the writing direction), must not make it another one."""
+    kept = unicodedata.normalize("NFKC", text)
+    kept = "".join(str(unicodedata.decimal(char, char)) for char in kept).strip(_AROUND)
     shortest, longest = PIN_LENGTHS
     if not shortest <= len(kept) <= longest or any(unicodedata.category(char)[0] in "CZ" for char in kept):
         return None
@@ -38,7 +41,8 @@ def clean_entry(text: str) -> str | None:
         # A domain without the sign says the same.
         return clean_entry(f"@{text}") if text else None
     address = clean_address(text)
-    return None if address is None else address.lower()
+    # A star is a letter like others there, and would stand for nobody.
+    return None if address is None or address.startswith("*@") else address.lower()
 
 
 def clean_list(entries: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

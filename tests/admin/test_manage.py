@@ -117,6 +117,43 @@ async def test_what_was_typed_wrong_is_shown_again_beside_its_fault(
     assert "No links added" in text(answer)
 
 
+async def test_a_pin_is_not_lost_without_a_word_when_something_else_is_wrong(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    answer = await do(browser, "create", name="", pin="741852")
+    assert answer.status == 400
+    assert "741852" not in answer.body.decode()
+    assert "Please type the PIN again" in text(answer)
+    assert 'aria-describedby="pin-error pin-hint"' in answer.body.decode()
+    wrong = await do(browser, "create", name="x", pin="123")
+    assert "Please type the PIN again" not in text(wrong)
+    assert "Please enter 4 to 64 characters" in text(wrong)
+
+
+async def test_of_two_words_at_once_the_narrower_counts(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    page = await do(browser, "create", name="One", days="3", pin="741852")
+    (link,) = link_ids(page)
+    await do(browser, "save", link=link, version="1", name="One", days="9", lift="1", pin="852963", no_pin="1")
+    seen = await managing.running.desk.get(link)
+    assert seen.link.pin is not None  # type: ignore[union-attr]
+    assert seen.link.expires_at is not None  # type: ignore[union-attr]
+    page = await do(browser, "save", link=link, version="2", name="", no_pin="1", lift="1")
+    assert page.body.decode().count('value="1" checked') == 2
+    await do(browser, "save", link=link, version="2", name="One", no_pin="1", lift="1")
+    seen = await managing.running.desk.get(link)
+    assert (seen.link.pin, seen.link.expires_at) == (None, None)  # type: ignore[union-attr]
+
+
+async def test_what_of_a_list_is_no_address_is_shown(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    typed = "anna@example.org; @club.example,\r\nben@@example.org *@example.org <script>"
+    answer = await do(browser, "create", name="x", emails=typed)
+    assert answer.status == 400
+    fault = re.search(r'id="emails-error">(.*?)</p>', answer.body.decode(), re.S)
+    assert fault is not None
+    assert re.findall(r"<bdi>(.*?)</bdi>", fault[1]) == ["ben@@example.org", "*@example.org", "&lt;script&gt;"]
+
+
 async def test_a_change_shows_and_the_address_stays(managing: Managing) -> None:
     browser = await managing.signed_in()
     page = await do(browser, "create", name="Before", clicks="3", days="3")

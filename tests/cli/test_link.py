@@ -129,6 +129,10 @@ def test_the_fourth_link_of_an_item_is_refused(run) -> None:
         ("delete nothing", 1, "no such link"),
         ("list --state open", 2, "--state is one of active"),
         ("list --server tb", 2, "no server tb"),
+        ("create --item abc --name x --email=", 2, "nothing is neither an address nor a domain"),
+        ("edit nothing --email=,", 2, "nothing is neither an address nor a domain"),
+        ("create --item abc --name x --pin none", 2, "none is no PIN"),
+        ("create --item abc --name x --pin=", 2, "pin: must be 4 to 64 characters"),
     ],
 )
 def test_what_is_refused(run, arguments: str, code: int, said: str) -> None:
