@@ -76,7 +76,7 @@ def load(path: Path, *, before: Loaded | None = None, files: Files | None = None
             _refuse_fixed(before.config, config, source)
         if source.faults or faults:
             raise BadFile([*sorted(set(source.faults)), *faults])
-        warnings = (*config.warnings, *certificate_warnings(config, source))
+        warnings = (*config.warnings, *certificate_warnings(config, source), *theme_warnings(theme, themes))
     return Loaded(config, policies, theme, themes, seen, warnings, compiled)
 
 
@@ -111,6 +111,11 @@ def load_themes(config: Config, source: Source) -> tuple[Theme, dict[str, Theme]
             if server.theme is not None:
                 themes[server.name] = load(server.theme, ("servers", index, "theme"))
     return theme, themes, faults
+
+
+def theme_warnings(theme: Theme, themes: Mapping[str, Theme]) -> list[Fault]:
+    """What is unwise in them, each said once: a server's theme may have the deployment's folder."""
+    return list(dict.fromkeys(warning for one in (theme, *themes.values()) for warning in one.warnings))
 
 
 def refuse_shared_hosts(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:

@@ -185,6 +185,10 @@ class EntryDoor:
         """Of what is asked; a browser's additions, and fields that have left the form, are none of them."""
         return (*(one.name for one in self.asked.fields), *((CONSENT,) if self.asked.consent else ()))
 
+    def _needed(self, entrance: Entrance) -> tuple[str, ...]:
+        """The fields of the form by which somebody comes in through this link."""
+        return ("form", "name", "email", *(("pin",) if entrance.link.pin is not None else ()), *self._names)
+
     def _enter(self, visit: Visit, admitted: Admitted) -> web.StreamResponse:
         response = web.Response(status=303, headers={**common_headers(), "Location": admitted.location})
         self.sessions.write(visit.request, response, admitted.grant_ids, persistent=admitted.persistent)
@@ -231,6 +235,7 @@ class EntryDoor:
             headers={"Retry-After": str(RETRY)} if entrance.full and denied is None else None,
             # Our one script and nothing else: on this host 'self' would be the media server's as well.
             policy={"script-src": f"{public}{visit.pages.static('entry.js')}"},
+            fields=self._needed(entrance) if template == "entry.html" else ("form", "agree", CONSENT),
             site=policy.title,
             title=title,
             card=locale.t("entry.title_for", title=title)

@@ -7,7 +7,7 @@ is made is a line in the log, and the page is made of ours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from gateway.web.embedding import NOBODY, Embedding
 from gateway.web.i18n import Catalogues, Locale
 from gateway.web.language import sent_language
 from gateway.web.statics import Statics
-from gateway.web.templates import shipped, themed
+from gateway.web.templates import lacking_fields, shipped, themed
 from gateway.web.theme import Theme
 
 SERVER = "gateway"  # the Server header: aiohttp's own would tell versions
@@ -76,7 +76,8 @@ class Pages:
     statics: Statics = field(default_factory=Statics.load)
     embedding: Embedding = field(default_factory=Embedding)
     environment: jinja2.Environment = field(default_factory=shipped, repr=False)
-    _broken: set[str] = field(default_factory=set, repr=False, compare=False)  # templates that are in the log
+    # Templates that are in the log, with why; that is of a few kinds for each.
+    _broken: set[tuple[str, str]] = field(default_factory=set, repr=False, compare=False)
 
     def locale(self, request: web.BaseRequest) -> Locale:
         chosen = sent_language(request, self.embedding)
@@ -96,6 +97,7 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         policy: Mapping[str, str] | None = None,
         again: str | None = None,
+        fields: Collection[str] = (),
         **values: object,
     ) -> web.Response:
         """Render a page in the guest's language.
@@ -103,7 +105,8 @@ class Pages:
         `site` is the media server's title, shown where the theme has no name: only to those who hold a
         link or a grant, since it may tell what software runs here. `policy` adds to the content policy.
         `again`: where a GET shows this page once more, in another language; the request's own address unless
-        said, "" where there is none.
+        said, "" where there is none. `fields`: names without which its form admits nobody; a theme's page that lacks
+        one is as good as broken.
         """
         locale = self.locale(request)
         if again is None:
@@ -111,6 +114,7 @@ class Pages:
             again = self._shown_again(target) if isinstance(target, Target) else ""
         body = self._render(
             template,
+            fields,
             t=locale.t,
             locale=locale,
             theme=self.theme,
@@ -152,16 +156,20 @@ class Pages:
         own, to = f"{self.prefixes.own}/language", quote(again, safe="")
         return [(one, f"{own}?language={one.language}&to={to}") for one in locales]
 
-    def _render(self, template: str, **values: object) -> str:
+    def _render(self, template: str, fields: Collection[str], **values: object) -> str:
         try:
-            return self.environment.get_template(template).render(values)
+            page = self.environment.get_template(template).render(values)
+            if self.environment is shipped() or not (lacking := lacking_fields(page, fields)):
+                return page
+            why = f"no field {', '.join(lacking)}"
         except Exception as error:
             if self.environment is shipped():
                 raise
-            if template not in self._broken:
-                self._broken.add(template)
-                _log.error("the theme's %s can't be shown, ours is shown instead: %s", template, _told(error))
-            return shipped().get_template(template).render(values)
+            why = _told(error)
+        if (template, why) not in self._broken:
+            self._broken.add((template, why))
+            _log.error("the theme's %s can't be shown, ours is shown instead: %s", template, why)
+        return shipped().get_template(template).render(values)
 
     def dressed(self, theme: Theme) -> Pages:
         """The same pages in this theme. `self` is in none that has files."""

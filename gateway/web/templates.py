@@ -12,7 +12,8 @@ values of its page and nothing of the gateway's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,58 @@ def _with_parts(name: str) -> set[str]:
 
 def _parsed(name: str) -> nodes.Template:
     return shipped().parse((FOLDER / name).read_text())
+
+
+# --- forms that admit nobody ----------------------------------------------------------------------
+
+# Of each template that shows a form or a part of one: what it must speak of. A page is held to the fields it
+# has (`lacking_fields`); this says beforehand what can't be there.
+_ASKED = {
+    "entry.html": ("form", "pin", "fields", "consent"),
+    "entry_answers.html": ("fields",),
+    "entry_consent.html": ("consent",),
+    "agree.html": ("form", "consent"),
+    "waiting.html": ("form",),
+}
+
+
+def lacking_fields(page: str, fields: Collection[str]) -> list[str]:
+    """Those of these fields (plain names of ours or of the operator's) that a rendered page has nothing for."""
+    there = {"".join(one) for one in _FIELD.findall(page)}
+    return [name for name in fields if name not in there]
+
+
+_FIELD = re.compile(r"""\sname\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
+
+def never_asked(overrides: Mapping[str, str]) -> dict[str, list[str]]:
+    """What a theme's templates, which have been examined, leave out of the forms they stand in for."""
+    environment = _sandbox(overrides)
+    found = {}
+    for name in overrides:
+        said = _spoken_of(environment, overrides, name) if name in _ASKED else set()
+        left = [one for one in _ASKED.get(name, ()) if one not in said]
+        if left:
+            found[name] = left
+    return found
+
+
+def _spoken_of(environment: jinja2.Environment, overrides: Mapping[str, str], name: str) -> set[str]:
+    """The names and attributes in what this template shows, all that it is put together of included."""
+    found: set[str] = set()
+    seen, left = {name}, [name]
+    while left:
+        one = left.pop()
+        ours = one.removeprefix(f"{SHIPPED}/")
+        tree = environment.parse(overrides[one] if one in overrides else (FOLDER / ours).read_text())
+        found |= {node.name for node in tree.find_all(nodes.Name)} | {
+            node.attr for node in tree.find_all(nodes.Getattr)
+        }
+        # Its own content stands in for that of the template it extends, unless it asks for that too.
+        alone = any(block.name == "content" for block in tree.find_all(nodes.Block)) and "super" not in found
+        dropped = {node.template.value for node in tree.find_all(nodes.Extends) if alone}  # type: ignore[attr-defined]
+        for part in meta.find_referenced_templates(tree):
+            if part is not None and part not in seen and part not in dropped:
+                seen.add(part)
+                left.append(part)
+    return found

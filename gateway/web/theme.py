@@ -50,6 +50,7 @@ class Theme:
     styles: tuple[str, ...] = ()
     statics: Mapping[str, Static] = field(default_factory=dict, repr=False)
     templates: Mapping[str, str] = field(default_factory=dict, repr=False)
+    warnings: tuple[Fault, ...] = ()  # what is allowed and still unwise
 
     @property
     def color_scheme(self) -> str:
@@ -85,10 +86,11 @@ class _Reader:
         written = self.written
         statics: dict[str, Static] = {}
         templates: Mapping[str, str] = {}
+        warnings: tuple[Fault, ...] = ()
         if written.folder is not None:
             folder = read_folder(written.folder, read_catalogue(FOLDER / f"{FALLBACK}.yaml").__contains__)
             self.faults += folder.faults
-            statics, templates = folder.statics, folder.templates
+            statics, templates, warnings = folder.statics, folder.templates, tuple(folder.warnings)
         sheet = style_sheet(written)
         if sheet:
             statics[_COLOURS] = pack(sheet.encode(), TYPES[".css"])
@@ -106,6 +108,7 @@ class _Reader:
             styles=tuple(name for name in (_COLOURS, _CSS) if name in statics),
             statics=statics,
             templates=templates,
+            warnings=warnings,
         )
 
     def logo(self, path: Path) -> Logo | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gateway import files
 from gateway.web.statics import FOLDER, TYPES, Static, pack
-from gateway.web.templates import examine, guests_templates
+from gateway.web.templates import examine, guests_templates, never_asked
 from gateway.yaml_source import Fault, did_you_mean
 
 MAX_FILE = 1_000_000  # bytes, of each
@@ -40,6 +40,7 @@ class Folder:
     templates: dict[str, str] = field(default_factory=dict)
     statics: dict[str, Static] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
 
 
 def read_folder(path: Path, has_text: Callable[[str], bool]) -> Folder:
@@ -112,6 +113,10 @@ def _templates(root: Path, found: Folder, fault: _Blame, has_text: Callable[[str
     for name, troubles in examine(found.templates, has_text).items():
         for line, what in troubles:
             fault(folder / name, what, line)
+    if not found.faults:
+        for name, left in never_asked(found.templates).items():
+            what = f"does not ask for {', '.join(left)}; where one of them is asked for, guests get our page instead"
+            found.warnings.append(Fault(str(folder / name), 1, 1, what))
 
 
 def _statics(root: Path, found: Folder, fault: _Blame) -> None:

@@ -47,6 +47,7 @@ def wait_page(visit: Visit, denied: Denied, form: Mapping[str, str] | None = Non
             "script-src": " ".join(f"{public}{pages.static(name)}" for name in _SCRIPTS),
             "connect-src": f"{public}{pages.prefixes.own}/seat",
         },
+        fields=("form", "ticket") if form else (),
         site=visit.server.policy.title,
         page=reason.page,
         ref=visit.ref,
