@@ -111,7 +111,7 @@ class Lasting:
         problems: Callable[[], list[str]],
         warnings: Callable[[], tuple[str, ...]],
     ) -> Lasting:
-        limits = config.limits
+        limits, trail = config.limits, AuditTrail(store.store)
         return cls(
             store=store,
             grants=GrantTable(store, servers, config.session, clock=now),
@@ -119,10 +119,10 @@ class Lasting:
             guesses=Guesses(limits.guesses_per_address, now),
             crowd=Crowd(limits.connections, limits.connections_per_address),
             index=LinkIndex(store, now),
-            trail=AuditTrail(store.store),
+            trail=trail,
             wrong_tokens=Guesses(WRONG_TOKENS, now),
             tries=Tries(now),
-            conditions=Conditions(WrongTries(store.store), now, try_limits(limits)),
+            conditions=Conditions(WrongTries(store.store), now, try_limits(limits), trail),
             managers=managers,
             problems=problems,
             warnings=warnings,

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 
 from gateway.access.outcome import Denied
 from gateway.access.passwords import fits
+from gateway.links.events import Action, Event
 from gateway.links.invitation import clean_pin, invited
 from gateway.links.records import Link
 from gateway.reasons import Reason
+from gateway.store.audit import AuditTrail
 from gateway.store.wrong_tries import WrongTries
 
 _HOUR = 3_600  # seconds
@@ -37,10 +39,18 @@ class TryLimits:
 class Conditions:
     """One per worker; `clock` in ms. Everything may raise StoreDown."""
 
-    def __init__(self, tries: WrongTries, clock: Callable[[], int], limits: TryLimits | None = None) -> None:
+    def __init__(
+        self,
+        tries: WrongTries,
+        clock: Callable[[], int],
+        limits: TryLimits | None = None,
+        trail: AuditTrail | None = None,
+    ) -> None:
+        """`trail`: where it is noted, once an hour, that a link is given many wrong ones."""
         self._tries = tries
         self._clock = clock
         self._limits = limits or TryLimits()
+        self._trail = trail
         # One check at a time takes a thread: it is slow on purpose, and a hall full of guests must not take them all.
         self._one = asyncio.Semaphore(1)
         # Right PINs this worker has seen, by a keyed hash that dies with it.
@@ -62,13 +72,18 @@ class Conditions:
                 return Denied(Reason.TOO_MANY_WRONG, "wrong PINs or addresses", wait=wait)
             listed = invited(email, link.emails)
             right = await self._right_pin(link, pin, listed=listed) and listed
-            await self._tries.note(
+            told = await self._tries.note(
                 link.id,
                 source,
                 right=right,
                 at_link=self._limits.at_link,
                 from_source=self._limits.from_source,
                 now=self._clock(),
+            )
+        if told and self._trail is not None:
+            detail = {"tries": str(told)}
+            await self._trail.note(
+                Event(self._clock(), "gateway", Action.WRONG_TRIES, link.server, link.item, link.id, detail=detail)
             )
         if right:
             return None

@@ -382,7 +382,7 @@ class LinkDesk:
         if done.outcome != "ok" or done.link is None:
             return _unknown()
         seen = await self._links.get(done.link.id, since=self._clock() - PRESENT)
-        return self._view(Seen(done.link, seen.item if seen else None, seen.viewers if seen else 0))
+        return self._view(replace(seen, link=done.link) if seen else Seen(done.link, None))
 
     def _view(self, seen: Seen) -> LinkView:
         link, server = seen.link, self._servers.named(seen.link.server)
@@ -392,7 +392,7 @@ class LinkDesk:
                 url = f"{server.config.public}{self._prefix}/{self._links.keys.unseal(link.sealed)}"
             except Unsealable:
                 url = None
-        return LinkView(link, seen.item, self._state(seen), seen.viewers, url, self._breaks(seen))
+        return LinkView(link, seen.item, self._state(seen), seen.viewers, url, self._breaks(seen), seen.misses)
 
     def _breaks(self, seen: Seen) -> tuple[str, ...]:
         return broken(seen.link, self.ceilings(seen.link.server), now=self._clock())

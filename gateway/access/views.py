@@ -15,6 +15,7 @@ from gateway.config import GuestForm
 from gateway.links.events import Event
 from gateway.links.records import Guest, Item, Link
 from gateway.links.rules import State
+from gateway.store.wrong_tries import NO_MISSES, Misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class IssueRefused:
 class LinkView:
     """A link as managers see it. `url` is None when its server has left config.yaml or its token can't
     be opened; `viewers` were active within the last minute and a half; `breaks`: fields in which it goes beyond
-    ceilings that are younger than it is."""
+    ceilings that are younger than it is; `misses`: wrong PINs and addresses of late."""
 
     link: Link
     item: Item | None
@@ -41,6 +42,7 @@ class LinkView:
     viewers: int
     url: str | None = field(repr=False)
     breaks: tuple[str, ...] = ()
+    misses: Misses = NO_MISSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def link_json(view: LinkView) -> dict[str, Any]:
         "viewers": {"limit": link.viewers_limit, "now": view.viewers},
         "pin": link.pin is not None,
         "emails": list(link.emails) or None,
+        "wrong_tries": view.misses.tries,
         "version": link.version,
     }
 

@@ -135,6 +135,10 @@ LINK = _object(
         "viewers": _object({"limit": {"type": ["integer", "null"]}, "now": _COUNT}),
         "pin": {"type": "boolean"},
         "emails": {"type": ["array", "null"], "items": {"type": "string"}},
+        "wrong_tries": {
+            **_COUNT,
+            "description": "Wrong PINs and addresses of late; about as many as fit in an hour make new guests wait.",
+        },
         "version": {"type": "integer", "minimum": 1},
     }
 )

@@ -318,6 +318,7 @@ def _extras(found: dict[str, Any]) -> list[tuple[str, str]]:
         *([("viewers", f"{seats['now']} of {seats['limit']}")] if seats["limit"] is not None else []),
         *([("pin", "needed")] if found["pin"] else []),
         *([("only for", ", ".join(found["emails"]))] if found["emails"] else []),
+        *([("wrong tries", f"{found['wrong_tries']} of late")] if found["wrong_tries"] else []),
     ]
 
 

@@ -20,6 +20,7 @@ class Action(Enum):
     LINK_DISABLED = "link_disabled"
     LINK_DELETED = "link_deleted"
     LINK_OPENED = "link_opened"
+    WRONG_TRIES = "wrong_tries"
     ACCESS_ENABLED = "access_enabled"
     ACCESS_DISABLED = "access_disabled"
     GUEST_ADMITTED = "guest_admitted"

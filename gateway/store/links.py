@@ -31,6 +31,7 @@ from gateway.store.records import (
     to_hash,
     unflat,
 )
+from gateway.store.wrong_tries import FIELDS, NO_MISSES, Misses, misses
 
 _log = logging.getLogger("gateway.store")
 
@@ -40,11 +41,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A link with its item's switch, and how many of its guests were active just now."""
+    """A link with its item's switch, how many of its guests were active just now, and its wrong tries."""
 
     link: Link
     item: Item | None
     viewers: int = 0
+    misses: Misses = NO_MISSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class LinkStore:
         return await self.get(identifier or self.keys.fingerprint(token)[:LINK_LENGTH], since=since)
 
     async def get(self, identifier: str, *, since: int | None = None) -> Seen | None:
-        """The link; with `since` (ms) also how many grants were active from then on."""
+        """The link; with `since` (ms) also how many grants were active from then on, and its wrong tries."""
         slot = slot_of(identifier)
 
         def ask(pipe: Any) -> None:
@@ -120,6 +122,7 @@ class LinkStore:
             pipe.hgetall(names.item(slot))
             if since is not None:
                 pipe.zcount(names.live(identifier), since, "+inf")
+                pipe.hmget(names.wrong(identifier), FIELDS)
             # With the rest: what is not there must not take longer to be told than what is. After it: a
             # store may be emptied in between.
             pipe.exists(names.META)
@@ -128,7 +131,9 @@ class LinkStore:
         link = read_link(found[0])
         if link is None:
             self.store.check_mark(mark)
-        return None if link is None else Seen(link, read_item(found[1]), found[2] if since is not None else 0)
+        if link is None or since is None:
+            return None if link is None else Seen(link, read_item(found[1]))
+        return Seen(link, read_item(found[1]), found[2], misses(found[3], since + PRESENT))
 
     async def many(self, identifiers: Sequence[str]) -> list[Seen]:
         """The links that are there, in this order."""
@@ -163,11 +168,14 @@ class LinkStore:
         return await self.counted(seen, now=now) if count else seen
 
     async def counted(self, seen: Sequence[Seen], *, now: int) -> list[Seen]:
-        """The same with how many of their guests are active just now."""
-        counts = await self._pipe_each(
-            [one.link.id for one in seen], lambda pipe, name: pipe.zcount(names.live(name), now - PRESENT, "+inf")
-        )
-        return [Seen(one.link, one.item, count) for one, count in zip(seen, counts, strict=True)]
+        """The same with how many of their guests are active just now, and with their wrong tries."""
+        ids = [one.link.id for one in seen]
+        counts = await self._pipe_each(ids, lambda pipe, name: pipe.zcount(names.live(name), now - PRESENT, "+inf"))
+        wrong = await self._pipe_each(ids, lambda pipe, name: pipe.hmget(names.wrong(name), FIELDS))
+        return [
+            Seen(one.link, one.item, count, misses(found, now))
+            for one, count, found in zip(seen, counts, wrong, strict=True)
+        ]
 
     async def create(self, link: Link, item: Item, token: str, *, allowed: int, now: int) -> Changed:
         """Write a new link; `allowed` is how many an item may have. ok, off, full."""

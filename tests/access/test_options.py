@@ -13,10 +13,12 @@ from gateway.access.outcome import Denied
 from gateway.access.reentry import Admitted
 from gateway.access.seats import Seats
 from gateway.access.views import rfc3339
+from gateway.links.events import Action
 from gateway.links.rules import State
 from gateway.reasons import Reason
+from gateway.store.audit import AuditTrail
 from gateway.store.client import Store
-from gateway.store.wrong_tries import WrongTries
+from gateway.store.wrong_tries import Misses, WrongTries
 from tests.access.world import COOKIE, make_world, until
 
 HOUR = 3_600_000  # ms
@@ -436,3 +438,45 @@ async def test_a_right_pin_is_not_told_by_how_long_the_refusal_takes(store: Stor
         for pin in ("2468", "1357", "2468"):
             assert reason_of(await worker.post(token, pin=pin, email="ada@evil.org")) is Reason.NOT_INVITED
         assert checked[1:] == [b"2468", b"1357", b"2468"]
+
+
+async def test_the_owner_hears_once_an_hour_that_somebody_guesses(store: Store) -> None:
+    world = await make_world(store)
+    made, token = await world.link(pin="0007")
+    trail = AuditTrail(store)
+    async with world.worker() as worker:
+        worker.door._conditions = Conditions(WrongTries(store), world.clock, trail=trail)
+
+        async def told() -> list[tuple[str, str | None, dict[str, str]]]:
+            lines = [one async for one in trail.backwards() if one.action is Action.WRONG_TRIES]
+            return [(one.who, one.link, dict(one.detail)) for one in reversed(lines)]
+
+        for number in range(14):
+            await worker.post(token, pin=f"{1000 + number}", source="192.0.2.1")
+        assert await told() == []
+        seen = await world.desk.get(made.link.id)
+        assert 12 <= seen.misses.tries <= 14  # type: ignore[union-attr]
+        for number in range(100):
+            await worker.post(token, pin=f"{2000 + number}", source=f"198.51.100.{number}")
+        ((who, link, detail),) = await told()
+        assert (who, link, 15 <= int(detail["tries"]) <= 17) == ("gateway", made.link.id, True)
+        (seen,) = await world.desk.list("tv", "film1")  # type: ignore[misc]
+        assert (seen.misses.turns_away, 58 <= seen.misses.tries <= 61) == (True, True)
+        world.clock.ahead += HOUR
+        await worker.admitted(token, pin="0007", source="192.0.2.9")
+        assert (await world.desk.get(made.link.id)).misses == Misses()  # type: ignore[union-attr]
+        for number in range(20):
+            await worker.post(token, pin=f"{3000 + number}", source="192.0.2.1")
+        assert len(await told()) == 2
+
+
+async def test_a_hall_that_mistypes_is_no_guessing(store: Store) -> None:
+    world = await make_world(store)
+    made, token = await world.link(pin="2468")
+    trail = AuditTrail(store)
+    async with world.worker() as worker:
+        worker.door._conditions = Conditions(WrongTries(store), world.clock, trail=trail)
+        for number in range(120):
+            await worker.post(token, name=f"G {number}", pin="2468" if number % 10 else "1357", source="192.0.2.1")
+        assert not [one async for one in trail.backwards()]
+        assert (await world.desk.get(made.link.id)).misses.tries <= 1  # type: ignore[union-attr]

@@ -129,6 +129,17 @@ async def test_a_pin_is_not_lost_without_a_word_when_something_else_is_wrong(man
     assert "Please enter 4 to 64 characters" in text(wrong)
 
 
+async def test_wrong_pins_are_shown_at_their_link(managing: Managing) -> None:
+    browser = await managing.signed_in()
+    page = await do(browser, "create", name="One", pin="741852")
+    assert "of late" not in text(page)
+    (url,) = urls(page)
+    for _ in range(3):
+        _, answer = await enter(managing.running.port, url, pin="0000")
+        assert answer.status == 403
+    assert "Wrong PINs or addresses of late: 3" in text(await browser.get(WINDOW))
+
+
 async def test_of_two_words_at_once_the_narrower_counts(managing: Managing) -> None:
     browser = await managing.signed_in()
     page = await do(browser, "create", name="One", days="3", pin="741852")

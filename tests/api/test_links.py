@@ -17,7 +17,7 @@ async def test_a_link_has_the_shape_of_the_contract(api: Api) -> None:
     made = await api.link(name="Film club", clicks=30, days=7)
     assert list(made) == [
         "id", "server", "item", "kind", "title", "name", "url", "state", "clicks", "created_at", "starts_at",
-        "expires_at", "created_by", "enabled", "viewers", "pin", "emails", "version",
+        "expires_at", "created_by", "enabled", "viewers", "pin", "emails", "wrong_tries", "version",
     ]  # fmt: skip
     assert made["clicks"] == {"limit": 30, "used": 0}
     assert made["viewers"] == {"limit": None, "now": 0}

@@ -11,7 +11,7 @@ import pytest
 
 LINK_KEYS = [
     "id", "server", "item", "kind", "title", "name", "url", "state", "clicks", "created_at", "starts_at", "expires_at",
-    "created_by", "enabled", "viewers", "pin", "emails", "version",
+    "created_by", "enabled", "viewers", "pin", "emails", "wrong_tries", "version",
 ]  # fmt: skip
 
 
