@@ -23,6 +23,7 @@ from gateway.ceilings import Ceilings
 from gateway.config import GuestForm
 from gateway.links.events import Action, Event
 from gateway.links.ids import ItemKey, is_guest_id, is_link_id
+from gateway.links.invitation import clean_entry
 from gateway.links.records import Item
 from gateway.links.text import clean_address
 from gateway.store.audit import AuditTrail, is_event_id
@@ -281,6 +282,13 @@ class ManagerDesk:
         if theirs:
             await self._desk.forget()
         return len(theirs)
+
+    async def naming(self, actor: Actor, email: str) -> list[LinkView]:
+        """The links, among those this manager may see, on whose list an address stands. An erasure leaves lists
+        alone: one that lost its last entry would be open to all."""
+        entry = clean_entry(email)
+        found = await self.links(actor) if entry is not None else []
+        return [] if isinstance(found, IssueRefused) else [one for one in found if entry in one.link.emails]
 
     # --- the record -----------------------------------------------------------------------------
 

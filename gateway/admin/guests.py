@@ -17,10 +17,11 @@ from gateway.access.issue import IssueRefused
 from gateway.access.managing import ManagerDesk
 from gateway.access.signing_in import SignedIn
 from gateway.access.spreadsheet import csv_text
-from gateway.access.views import GUEST_COLUMNS, GuestView, guest_json, guest_table, rfc3339
+from gateway.access.views import GUEST_COLUMNS, GuestView, LinkView, guest_json, guest_table, rfc3339
 from gateway.admin.pages import SCRIPTS, manage_page
 from gateway.admin.session import Desk, ours, see_other
 from gateway.config import GuestForm
+from gateway.links.ids import is_link_id
 from gateway.links.records import Guest
 from gateway.reasons import Reason
 from gateway.web.i18n import Locale
@@ -113,6 +114,7 @@ class GuestsDoor:
             about=about,
             trouble=trouble,
             done=asked.get("done", "") if asked.get("done") in ("removed", "erased") else "",
+            lists=await self._lists(signed_in, asked.get("lists", "")),
             count=int(asked["count"]) if asked.get("count", "").isdecimal() and len(asked["count"]) < 9 else 0,
             rfc3339=rfc3339,
         )
@@ -126,12 +128,19 @@ class GuestsDoor:
             if isinstance(count, IssueRefused):
                 visit.reason, visit.detail = Reason.CHANGE_REFUSED, count.text
                 return await self._show(visit, signed_in, trouble="email")
-            return see_other(self._to({**filters, "done": "erased", "count": str(count)}))
+            return see_other(self._to({**filters, **await self._erased(signed_in, fields.get("email", ""), count)}))
         outcome = await self.items.remove(signed_in.actor, fields.get("guest", ""), erase=act == "erase")
         if isinstance(outcome, IssueRefused):
             visit.reason, visit.detail = Reason.CHANGE_REFUSED, outcome.text
             return await self._show(visit, signed_in, trouble="gone")
-        return see_other(self._to({**filters, "done": "erased" if act == "erase" else "removed", "count": "1"}))
+        if act == "erase":
+            return see_other(self._to({**filters, **await self._erased(signed_in, outcome.guest.email, 1)}))
+        return see_other(self._to({**filters, "done": "removed", "count": "1"}))
+
+    async def _erased(self, signed_in: SignedIn, email: str, count: int) -> dict[str, str]:
+        """What the page after an erasure is asked for: never by the address itself, which would stand in a URL."""
+        naming = [one.link.id for one in await self.items.naming(signed_in.actor, email)]
+        return {"done": "erased", "count": str(count), **({"lists": " ".join(naming[:SHOWN])} if naming else {})}
 
     async def _file(self, visit: ManageVisit, signed_in: SignedIn) -> web.Response:
         found = await self._found(signed_in, _filters(visit))
@@ -178,6 +187,11 @@ class GuestsDoor:
             view = await self.items.get(signed_in.actor, link)
             names[link] = "" if isinstance(view, IssueRefused) else view.link.name
         return names
+
+    async def _lists(self, signed_in: SignedIn, asked: str) -> list[LinkView]:
+        """Links on whose list somebody stands who has been erased."""
+        views = [await self.items.get(signed_in.actor, one) for one in asked.split()[:SHOWN] if is_link_id(one)]
+        return [one for one in views if not isinstance(one, IssueRefused)]
 
     def _to(self, query: Mapping[str, str]) -> str:
         return self.address + (f"?{urlencode(query)}" if query else "")

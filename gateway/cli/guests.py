@@ -13,7 +13,7 @@ from gateway.cli.desk import agreed, me, with_desk
 from gateway.cli.output import moment, show_json, show_table
 
 if TYPE_CHECKING:
-    from gateway.access.issue import GuestView
+    from gateway.access.issue import GuestView, LinkView
     from gateway.access.managing import ManagerDesk
 
 COLUMNS = (
@@ -141,7 +141,8 @@ def remove(guest_id: str, config_path: Path) -> None:
 def erase(email: str | None, guest_id: str | None, config_path: Path, as_json: bool) -> None:
     """Delete a person's name and address everywhere, and end what they have open. This can't be undone.
 
-    The store's file is written anew at once. Backups made before are yours to see to.
+    The store's file is written anew at once. Backups made before are yours to see to, and so are lists of addresses on
+    links: those that name the address are told.
 
     \b
     Example:
@@ -152,18 +153,24 @@ def erase(email: str | None, guest_id: str | None, config_path: Path, as_json: b
     if (email is None) == (guest_id is None):
         bad_usage("one of --email and --guest is needed")
 
-    async def act(desk: ManagerDesk) -> int:
+    async def act(desk: ManagerDesk) -> tuple[int, list[LinkView]]:
         if email is not None:
-            return agreed(await desk.erase(me(), email))
+            count = agreed(await desk.erase(me(), email))
+            return count, await desk.naming(me(), email)
         assert guest_id is not None
-        agreed(await desk.remove(me(), guest_id, erase=True))
-        return 1
+        gone = agreed(await desk.remove(me(), guest_id, erase=True))
+        return 1, await desk.naming(me(), gone.guest.email)
 
-    count = with_desk(load_config(config_path), act)
+    count, naming = with_desk(load_config(config_path), act)
     if as_json:
-        show_json({"erased": count})
-    else:
-        note(f"erased {count} guest{'s' * (count != 1)}")
+        show_json({"erased": count, "on_lists_of": [one.link.id for one in naming]})
+        return
+    note(f"erased {count} guest{'s' * (count != 1)}")
+    for one in naming:
+        note(
+            f'the address still stands on the list of link {one.link.id} "{one.link.name}": '
+            f"`gateway link edit {one.link.id} --email …` sets another list"
+        )
 
 
 def _guests(

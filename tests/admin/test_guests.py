@@ -121,6 +121,19 @@ async def test_a_person_is_erased_by_address(managing: Managing) -> None:
     assert "Ada" in shown
 
 
+async def test_an_erasure_leads_to_the_lists_on_which_the_address_stands(managing: Managing) -> None:
+    listed = await managing.running.make_link("abc123", emails=["eve@example.org", "@club.example"])
+    await enter(managing.running.port, listed, name="Eve", email="Eve@example.org")
+    identifier = (await managing.running.link(listed)).link.id
+    browser = await managing.signed_in()
+    page = await browser.get(ROOM)
+    done = await browser.post(ROOM, {"form": form_of(page), "act": "erase_person", "email": "eve@EXAMPLE.org"})
+    assert "example" not in done.headers["location"].lower()
+    shown = await browser.get(done.headers["location"])
+    assert "still stands on the lists of these links" in text(shown)
+    assert f"view=edit&amp;link={identifier}" in shown.body.decode()
+
+
 async def test_owners_see_their_own_guests_only(managing: Managing) -> None:
     managing.library.owners["other1"] = "owen-there"
     await enter(managing.running.port, await link(managing), name="Secret Guest", email="secret@example.org")

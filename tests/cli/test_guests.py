@@ -101,7 +101,8 @@ async def test_a_guest_is_removed_and_a_person_erased(running: Running) -> None:
     code, out, err = await program(running, "guests", "remove", guests[1]["id"])
     assert (code, out, err) == (0, "", f"removed {guests[1]['id']}\n")
     assert json.loads((await program(running, "guests", "erase", "--email", "EVE@example.org", "--json"))[1]) == {
-        "erased": 1
+        "erased": 1,
+        "on_lists_of": [],
     }
     assert (await ask(running.port, "GET /hls/abc/seg1.ts", cookie=cookie)).status == 403
     _, listed, _ = await program(running, "guests", "list")
@@ -110,6 +111,21 @@ async def test_a_guest_is_removed_and_a_person_erased(running: Running) -> None:
     assert (await program(running, "guests", "erase"))[0] == 2
     assert (await program(running, "guests", "erase", "--email", "nonsense"))[0] == 2
     assert (await program(running, "guests", "remove", "0" * 22))[0] == 1
+
+
+async def test_an_erasure_tells_on_which_lists_the_address_stands(running: Running) -> None:
+    link = await running.make_link("abc", emails=["Eve@Example.org", "@club.example"])
+    await running.make_link("abc", emails=["@example.org"])
+    identifier = (await running.link(link)).link.id
+    await enter(running.port, link, name="Eve", email="eve@example.org")
+    code, out, err = await program(running, "guests", "erase", "--email", "EVE@example.org")
+    assert (code, out) == (0, "")
+    assert "erased 1 guest\n" in err
+    assert err.count("still stands on the list") == 1
+    assert f'link {identifier} "A test": `gateway link edit {identifier} --email' in err
+    # Also of somebody who never came.
+    told = json.loads((await program(running, "guests", "erase", "--email", "eve@example.org", "--json"))[1])
+    assert told == {"erased": 0, "on_lists_of": [identifier]}
 
 
 async def test_an_erased_person_leaves_no_trace_in_any_file(
