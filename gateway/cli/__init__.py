@@ -19,6 +19,7 @@ from gateway.cli.explain import explain
 from gateway.cli.guests import guests
 from gateway.cli.init import init
 from gateway.cli.link import link
+from gateway.cli.policy import policy
 from gateway.cli.secrets import password, secret, token
 from gateway.cli.serve import serve
 from gateway.cli.webhook import webhook
@@ -40,6 +41,7 @@ main = Root(
         init,
         check,
         explain,
+        policy,
         access,
         link,
         guests,

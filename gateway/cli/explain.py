@@ -14,6 +14,7 @@ import click
 
 from gateway.cli.command import REFUSED, bad_usage, config_option, json_option, note, shown_path, the_server
 from gateway.cli.output import show_json, show_pairs
+from gateway.cli.subject import GUEST, given_variables, names_to_ask
 
 if TYPE_CHECKING:
     from gateway.config import Config, ServerConfig
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     from gateway.reasons import Reason
 
 _URL = re.compile(r"(?:https?|wss?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_HOLE = re.compile(r"\{([a-z0-9_.]+)\}")
-
-# What stands for the guest and the grant, which exist only once somebody has come.
-_GUEST = {
-    "guest.name": ("Ada Guest",),
-    "guest.email": ("ada@example.org",),
-    "guest.id": ("guest1",),
-    "grant.id": ("grant1",),
-    "link.id": ("link1",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +83,14 @@ def explain(
     if own is not None:
         refuse(Reason.NO_RULE, f"{own}… belongs to the gateway and is never sent upstream")
         return
-    subject = _subject(policy, chosen, item, kind, _given(variables), offline=offline)
+    subject = _subject(policy, chosen, item, kind, given_variables(variables), offline=offline)
     if subject.reason is not None:
         refuse(subject.reason, subject.detail)
         return
     if not chosen.guest_access or not policy.kinds[subject.kind].guest_access:
         where = "the server" if not chosen.guest_access else f"the kind {subject.kind}"
         note(f"note: {where} is without guest access, so nobody would have a grant")
-    known = {"public_url": (str(chosen.public),), **_GUEST, **subject.variables}
+    known = {"public_url": (str(chosen.public),), **GUEST, **subject.variables}
     found = judge(policy, subject.kind, known, method.upper(), target)
     if as_json:
         show_json(_as_json(found, chosen, subject))
@@ -143,16 +134,6 @@ def _own_path(config: Config, target: str) -> str | None:
     return None
 
 
-def _given(written: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for one in written:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            bad_usage(f"--var is written NAME=VALUE, not {one}")
-        found[name] = (*found.get(name, ()), value)
-    return found
-
-
 def _subject(
     policy: Policy,
     server: ServerConfig,
@@ -172,7 +153,7 @@ def _subject(
         return _Subject(item, "", {}, Reason.MEDIA_GONE, f"{item} is no id of this server (item.id of the policy)")
     only = next(iter(policy.kinds)) if len(policy.kinds) == 1 else None
     chosen = kind or only
-    asked = _names_to_ask(policy, chosen) - set(given)
+    asked = names_to_ask(policy, chosen) - set(given)
     if not offline and (asked or chosen is None):
         try:
             resolved = asyncio.run(_resolve(policy, server, item))
@@ -198,16 +179,6 @@ def _subject(
         note(f"note: taken for a {chosen}; --kind says another ({', '.join(policy.kinds)})")
     variables = {**own, **given}
     return _Subject(variables["id"][0], chosen, variables)
-
-
-def _names_to_ask(policy: Policy, kind: str | None) -> set[str]:
-    """Variables that resolve finds and rules of the kind use; the id where the server has a spelling of
-    its own for it."""
-    found = {name for step in policy.item.steps for name in step.vars}
-    kinds = [policy.kinds[kind]] if kind else list(policy.kinds.values())
-    used = {name for one in kinds for rule in one.rules for name in _HOLE.findall(rule.text)}
-    own_spelling = any(step.id is not None for step in policy.item.steps)
-    return (found & used) | ({"id"} if own_spelling else set())
 
 
 async def _resolve(policy: Policy, server: ServerConfig, item: str) -> Any:

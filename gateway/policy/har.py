@@ -1,0 +1,314 @@
+"""Browser recordings (HAR 1.2, as Chromium, Firefox and Playwright write them) as plain requests.
+
+Rule: a recording is somebody else's file and full of secrets. It is read piece by piece, in bounded memory,
+and of each entry only what a policy judges is kept: method, address, status, type, and, where asked for, a
+text answer in which ids may stand. Cookies, credentials, request bodies and all other headers are never kept.
+
+Why not `json.load`: bodies make such a file hundreds of megabytes, and 200 MB of brackets many gigabytes of
+Python objects. So entries are parsed one at a time, and each may have `MAX_ENTRY` characters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from gateway.policy.target import fold_name
+
+MAX_BYTES = 256 * 2**20
+MAX_ENTRY = 32 * 2**20
+MAX_ENTRIES = 100_000
+MAX_URL = 64 * 2**10
+MAX_BODY = 2**20
+MAX_BODIES = 32 * 2**20
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_TEXTS = ("json", "mpegurl", "dash+xml", "vtt")
+# Words in the names of query values that are likely to open something.
+_SECRET = (
+    "token",
+    "key",
+    "secret",
+    "password",
+    "passwd",
+    "auth",
+    "signature",
+    "session",
+    "policy",
+    "credential",
+    "jwt",
+)
+_SECRET_WHOLE = frozenset(("sig", "pw", "pwd", "pass", "sid", "p", "t", "s", "hash", "md5", "ticket", "ks"))
+
+
+class HarError(Exception):
+    """This is no recording that can be read; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One request. `target` is what stood in the request line; `host` has a port where it is not the usual one."""
+
+    method: str  # WS for a websocket
+    host: str
+    target: str
+    status: int
+    mime: str
+    document: bool  # the browser opened it as a page
+    worker: bool  # a service worker's script
+    body: str | None = field(default=None, repr=False)
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        return self.method, self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    requests: tuple[Recorded, ...]
+    inside: int  # data: and blob: addresses, which no server sees
+
+    def hosts(self) -> Mapping[str, int]:
+        """How often each host was asked, in the order of their first requests."""
+        return Counter(request.host for request in self.requests)
+
+
+def read_har(chunks: Iterable[str], *, bodies: bool = False) -> Recording:
+    """Raises HarError. `bodies`: keep text answers (JSON, playlists), as far as the limits go."""
+    requests: list[Recorded] = []
+    inside = kept = 0
+    for number, entry in enumerate(_entries(_Text(chunks)), 1):
+        if number > MAX_ENTRIES:
+            raise HarError(f"more than {MAX_ENTRIES} entries: record less at a time")
+        request = _request(entry, number, bodies and kept < MAX_BODIES)
+        if request is None:
+            inside += 1
+            continue
+        kept += len(request.body or "")
+        requests.append(request)
+    if not requests:
+        raise HarError("no request in it: record with the network panel open, and save all as HAR")
+    return Recording(tuple(requests), inside)
+
+
+def server_host(recording: Recording, item: str) -> str:
+    """The media server's host: the one whose addresses name the item most often, else the first one asked."""
+    spellings = {item, quote(item, safe=""), quote(item, safe="/")}
+    named = Counter(request.host for request in recording.requests if any(one in request.target for one in spellings))
+    hosts = named or recording.hosts()
+    return max(hosts, key=lambda host: hosts[host]) if named else recording.requests[0].host
+
+
+def shown(target: str) -> str:
+    """A target for people: values whose names sound like secrets are left out, and length has an end."""
+    path, question, query = target.partition("?")
+    pieces = []
+    for piece in query.split("&") if question else []:
+        name, equals, _ = piece.partition("=")
+        pieces.append(f"{name}=***" if equals and sounds_secret(name) else piece)
+    text = path + question + "&".join(pieces)
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def sounds_secret(name: str) -> bool:
+    folded = fold_name(name)
+    return folded in _SECRET_WHOLE or any(word in folded for word in _SECRET)
+
+
+def _request(entry: Any, number: int, body: bool) -> Recorded | None:
+    asked = _mapping(entry, "request", number)
+    url, method = asked.get("url"), asked.get("method")
+    if not isinstance(url, str) or not isinstance(method, str):
+        raise HarError(f"entry {number} has no request with method and url")
+    if not (method.isascii() and method.replace("-", "").isalpha() and len(method) <= 20):
+        raise HarError(f"entry {number}: its method is none")
+    scheme = url.partition(":")[0].lower()
+    if scheme not in _PORTS:
+        return None
+    if len(url) > MAX_URL:
+        raise HarError(f"entry {number}: its address is longer than {MAX_URL} characters")
+    # The fragment never leaves the browser; letters outside ASCII leave it encoded.
+    url = quote(url.partition("#")[0], safe="".join(map(chr, range(0x21, 0x7F))))
+    try:
+        parts = urlsplit(url)
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        name, port = None, None
+    if not name:
+        raise HarError(f"entry {number}: its address can't be read")
+    host = f"[{name}]" if ":" in name else name
+    if port is not None and port != _PORTS[scheme]:
+        host += f":{port}"
+    rest = url.split("://", 1)[-1]
+    target = "/" + rest.partition("/")[2] if "/" in rest.partition("?")[0] else "/" + rest[len(parts.netloc) :]
+    headers = _headers(asked.get("headers"))
+    resource = entry.get("_resourceType")
+    websocket = (
+        scheme in ("ws", "wss")
+        or resource == "websocket"
+        or "_webSocketMessages" in entry
+        or (headers.get("upgrade") == "websocket" and method == "GET")
+    )
+    answer = _part(entry, "response")
+    content = _part(answer, "content")
+    status, mime = answer.get("status"), content.get("mimeType")
+    mime = mime.partition(";")[0].strip().lower() if isinstance(mime, str) else ""
+    fetch = headers.get("sec-fetch-dest")
+    return Recorded(
+        method="WS" if websocket else method.upper(),
+        host=host,
+        target=target,
+        status=status if isinstance(status, int) and 0 <= status < 1000 else 0,
+        mime=mime[:100],
+        document=resource == "document" or fetch in ("document", "iframe") or (not resource and mime == "text/html"),
+        worker=fetch == "serviceworker" or headers.get("service-worker") == "script",
+        body=_body(content, mime) if body else None,
+    )
+
+
+def _part(of: dict[str, Any], key: str) -> dict[str, Any]:
+    """What is optional: recordings that were cut short lack answers."""
+    found = of.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _mapping(entry: Any, key: str, number: int) -> dict[str, Any]:
+    found = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(found, dict):
+        raise HarError(f"entry {number} has no {key}")
+    return found
+
+
+def _headers(written: Any) -> dict[str, str]:
+    """Those few that say what sort of request it is; the rest is not ours to know."""
+    found: dict[str, str] = {}
+    for one in written if isinstance(written, list) else []:
+        name = one.get("name") if isinstance(one, dict) else None
+        value = one.get("value") if isinstance(one, dict) else None
+        if isinstance(name, str) and isinstance(value, str):
+            name = name.lower()
+            if name in ("upgrade", "sec-fetch-dest", "service-worker"):
+                found[name] = value.lower()
+    return found
+
+
+def _body(content: dict[str, Any], mime: str) -> str | None:
+    text = content.get("text")
+    if not isinstance(text, str) or content.get("encoding") or len(text) > MAX_BODY:
+        return None
+    return text if any(word in mime for word in _TEXTS) else None
+
+
+def _entries(text: _Text) -> Iterator[Any]:
+    """The members of log.entries; whatever else is in the file is read over."""
+    seen = False
+    for key in _keys(text):
+        if key != "log":
+            text.value()
+            continue
+        for inner in _keys(text):
+            if inner != "entries":
+                text.value()
+                continue
+            seen = True
+            text.take("[")
+            if text.next() == "]":
+                text.take("]")
+                continue
+            while True:
+                yield text.value()
+                if text.take(",]") == "]":
+                    break
+    if not seen:
+        raise HarError("no log.entries: not a HAR file")
+    if text.next():
+        raise HarError("something follows the end of the recording")
+
+
+def _keys(text: _Text) -> Iterator[str]:
+    text.take("{")
+    if text.next() == "}":
+        text.take("}")
+        return
+    while True:
+        key = text.value()
+        if not isinstance(key, str):
+            raise HarError("not a HAR file: a key is no text")
+        text.take(":")
+        yield key
+        if text.take(",}") == "}":
+            return
+
+
+class _Text:
+    """A JSON text that arrives in pieces."""
+
+    _SPACE = " \t\r\n"
+
+    def __init__(self, chunks: Iterable[str]) -> None:
+        self._chunks = iter(chunks)
+        self._decoder = json.JSONDecoder()
+        self._buffer = ""
+        self._at = 0
+        self._ended = False
+
+    def next(self) -> str:
+        """The next character that is no white space, not taken; "" at the end."""
+        while True:
+            while self._at < len(self._buffer):
+                if self._buffer[self._at] not in self._SPACE:
+                    return self._buffer[self._at]
+                self._at += 1
+            if not self._more(1):
+                return ""
+
+    def take(self, wanted: str) -> str:
+        found = self.next()
+        if not found or found not in wanted:
+            raise HarError(f"not a HAR file: {' or '.join(wanted)} expected" if found else "the file is cut off")
+        self._at += 1
+        return found
+
+    def value(self) -> Any:
+        """One whole JSON value."""
+        self.next()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._buffer, self._at)
+            except RecursionError as error:
+                raise HarError("not a HAR file: nested too deeply") from error
+            except json.JSONDecodeError as error:
+                trouble = error.msg
+            except ValueError as error:  # a number of thousands of digits
+                raise HarError("not a HAR file: a number is too long") from error
+            else:
+                # A number at the end of what has come may go on in the next piece.
+                if end < len(self._buffer) or self._ended:
+                    self._at = end
+                    return value
+                trouble = "no end"
+            held = len(self._buffer) - self._at
+            if held > MAX_ENTRY:
+                raise HarError(f"one entry has more than {MAX_ENTRY // 2**20} MiB: record without bodies")
+            if self._ended:
+                raise HarError(f"not a HAR file, or it is cut off ({trouble})")
+            # Twice as much each time: a long entry is parsed anew a few times, not once per piece.
+            self._more(max(held, 1))
+
+    def _more(self, wanted: int) -> bool:
+        """Whether there was anything more, the news included that there will be none."""
+        if self._ended:
+            return False
+        pieces = [self._buffer[self._at :]]
+        self._at = 0
+        while wanted > 0 and not self._ended:
+            piece = next(self._chunks, None)
+            self._ended = piece is None
+            pieces.append(piece or "")
+            wanted -= len(piece or "")
+        self._buffer = "".join(pieces)
+        return True
