@@ -23,6 +23,7 @@ from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
 from gateway.access.managing import ManagerDesk
 from gateway.access.notices import Notices
+from gateway.access.preparing import Releasing
 from gateway.access.servers import MediaServer, Servers
 from gateway.config import Config, Listen
 from gateway.doors import Lasting, make_doors, now, try_limits
@@ -60,6 +61,12 @@ class Gateway:
 
     def __init__(self, found: Loaded, store: LinkStore) -> None:
         servers = _servers(found, None)
+        self.releasing = Releasing(
+            store,
+            lambda: self.doors.servers,
+            lambda: self.config.session.leave_after // timedelta(milliseconds=1),
+            now,
+        )
         self.lasting = Lasting.begin(
             found.config,
             store,
@@ -67,6 +74,7 @@ class Gateway:
             managers=lambda: self.doors.managers,
             problems=self.problems,
             warnings=self.warnings,
+            heard_end=self.releasing.heard_end,
         )
         self.doors = make_doors(found, servers, self.lasting, None)
         self.notices = Notices(
@@ -237,7 +245,7 @@ async def open_gateway(
         gateway = Gateway(found, store)
         stack.push_async_callback(gateway.close)
         stack.callback(gateway.doors.log.close)
-        for watch in (gateway.grants.run, gateway.index.run, gateway.notices.run):
+        for watch in (gateway.grants.run, gateway.index.run, gateway.notices.run, gateway.releasing.run):
             stack.push_async_callback(_ended, asyncio.create_task(_kept_running(watch)))
         yield gateway
 

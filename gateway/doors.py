@@ -110,11 +110,12 @@ class Lasting:
         managers: Callable[[], Managers],
         problems: Callable[[], list[str]],
         warnings: Callable[[], tuple[str, ...]],
+        heard_end: Callable[[str], None],
     ) -> Lasting:
         limits, trail = config.limits, AuditTrail(store.store)
         return cls(
             store=store,
-            grants=GrantTable(store, servers, config.session, clock=now),
+            grants=GrantTable(store, servers, config.session, clock=now, heard_end=heard_end),
             metrics=Metrics(),
             guesses=Guesses(limits.guesses_per_address, now),
             crowd=Crowd(limits.connections, limits.connections_per_address),

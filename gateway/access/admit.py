@@ -17,7 +17,8 @@ from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
 from gateway.access.outcome import Denied
-from gateway.access.reentry import Admitted, Reentry, closed, refused
+from gateway.access.preparing import Preparer
+from gateway.access.reentry import Admitted, Reentry, closed, no_seat, refused
 from gateway.access.seats import full
 from gateway.access.servers import MediaServer
 from gateway.access.words import PostedForm, Words, digest_of, read_words, same
@@ -33,6 +34,7 @@ from gateway.reasons import Reason
 from gateway.store.audit import AuditTrail
 from gateway.store.guests import PRESENT
 from gateway.store.links import LinkStore, Seen
+from gateway.store.releases import ReleaseStore
 from gateway.store.wrong_tries import WrongTries
 from gateway.upstream.resolve import Resolved, resolve_item
 
@@ -73,7 +75,8 @@ class Doorkeeper:
         self._trail = trail
         self._clock = clock
         self._resolve = resolve
-        self._reentry = Reentry(links, grants, session, prefixes, clock, resolve)
+        self._preparer = Preparer(ReleaseStore(links.store), clock)
+        self._reentry = Reentry(links, grants, session, prefixes, clock, resolve, self._preparer)
         self._asked = form or GuestForm()
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._conditions = conditions or Conditions(WrongTries(links.store), clock)
@@ -94,8 +97,7 @@ class Doorkeeper:
         found = await ask_media(self._resolve, server, seen.link.item) if ask else None
         if isinstance(found, Denied):
             return found
-        seats = seen.link.viewers_limit
-        return Entrance(seen.link, seen.item, server, now_state, full=seats is not None and seen.viewers >= seats)
+        return Entrance(seen.link, seen.item, server, now_state, full=no_seat(seen))
 
     def shown(self, entrance: Entrance) -> None:
         """A browser shows this link's page to somebody. Written once in a link's life, behind the answer's back: a
@@ -199,7 +201,11 @@ class Doorkeeper:
             consent_version=words.answers.consent,
             consent_at=None if words.answers.consent is None else now,
         )
-        grant = self._reentry.new_grant(link, guest.id, media, now)
+        if server.asks_for(link.kind) and no_seat(seen):
+            return full(self._links.keys, link.id, now, inside=False)  # and nothing was made for nobody
+        grant = await self._preparer.prepare(server, self._reentry.new_grant(link, guest.id, media, now), guest)
+        if isinstance(grant, Denied):
+            return grant
         done = await self._links.guests.admit(
             guest,
             grant,
@@ -209,6 +215,8 @@ class Doorkeeper:
             now=now,
             judged_by=link,
         )
+        if done.outcome != "admitted":
+            await self._preparer.undo(server, grant)
         if done.outcome == "admitted":
             live = self._grants.adopt(grant, guest, link, seen.item)
             if live is None:

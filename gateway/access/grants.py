@@ -60,8 +60,11 @@ class GrantTable:
         clock: Callable[[], int],
         *,
         resolve: Resolve = resolve_item,
+        heard_end: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`heard_end`: who else wants to know that a grant has ended, on whatever worker."""
         self._links = links
+        self._heard_end = heard_end
         self._servers = servers
         self._clock = clock
         self._resolve = resolve
@@ -275,6 +278,7 @@ class GrantTable:
         self._news += 1
         if change.kind == "ended":
             self.ended_elsewhere([change.id], change.reason)
+            self._heard_end(change.id)
         elif change.kind == "link":
             self._stale_links |= {change.id} & self._watched.keys()
         elif change.kind == "item":
@@ -451,7 +455,7 @@ class GrantTable:
                     continue
             else:
                 self._watch(seen.link, seen.item, live.server)
-                if dict(record[0].variables) != dict(live.grant.variables):
+                if (record[0].variables, record[0].brought) != (live.grant.variables, live.grant.brought):
                     live.rebind(record[0])
             live.last_seen = max(live.last_seen, record[0].last_seen)
             live.noted = max(live.noted, record[0].last_seen)

@@ -133,16 +133,19 @@ def has_place(server: MediaServer, grant: Grant) -> bool:
 
 def scope_of(server: MediaServer, grant: Grant, guest: Guest) -> Scope:
     """The policy bound to all variables of a grant; it must have a place for it."""
-    return server.policy.scope(
-        grant.kind,
-        {
-            **grant.variables,
-            **(server.policy.item.variables(grant.item) or {"id": (grant.item,)}),
-            "guest.id": (guest.id,),
-            "guest.name": (guest.name,),
-            "guest.email": (guest.email,),
-            "grant.id": (grant.id,),
-            "link.id": (grant.link,),
-            "public_url": (str(server.config.public),),
-        },
-    )
+    return server.policy.scope(grant.kind, variables_of(server, grant, guest))
+
+
+def variables_of(server: MediaServer, grant: Grant, guest: Guest) -> dict[str, tuple[str, ...]]:
+    """Everything that a template of the grant's kind may name."""
+    return {
+        **grant.brought,
+        **grant.variables,
+        **(server.policy.item.variables(grant.item) or {"id": (grant.item,)}),
+        "guest.id": (guest.id,),
+        "guest.name": (guest.name,),
+        "guest.email": (guest.email,),
+        "grant.id": (grant.id,),
+        "link.id": (grant.link,),
+        "public_url": (str(server.config.public),),
+    }

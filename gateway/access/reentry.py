@@ -14,6 +14,7 @@ from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
 from gateway.access.outcome import Denied
+from gateway.access.preparing import Preparer
 from gateway.access.seats import full
 from gateway.access.servers import MediaServer
 from gateway.config import Prefixes, SessionConfig
@@ -51,6 +52,7 @@ class Reentry:
         prefixes: Prefixes,
         clock: Callable[[], int],
         resolve: Resolve,
+        preparer: Preparer,
     ) -> None:
         self._links = links
         self._grants = grants
@@ -58,6 +60,7 @@ class Reentry:
         self._own = prefixes.own
         self._clock = clock
         self._resolve = resolve
+        self._preparer = preparer
 
     async def agreed(self, guest: Guest, version: str | None) -> None:
         if version is not None and guest.consent_version != version:
@@ -103,19 +106,31 @@ class Reentry:
         for _ in range(5):
             now = self._clock()
             fresh = self.new_grant(link, visitor.guest.id, media, now)
+            asked = server.asks_for(link.kind) and await self._live(visitor) is None
+            if asked:
+                if no_seat(seen):
+                    return full(self._links.keys, link.id, now, inside=True)
+                prepared = await self._preparer.prepare(server, fresh, visitor.guest)
+                if isinstance(prepared, Denied):
+                    return prepared
+                fresh = prepared
             done = await self._links.guests.come_back(
                 fresh, named=visitor.grant, server_open=is_open(server, link.kind), now=now
             )
+            if asked and done.outcome != "fresh":
+                await self._preparer.undo(server, fresh)
             if done.outcome == "refused" and done.link is not None:
                 return refused(done.link, done.item, server, now=self._clock(), inside=True)
             if done.outcome == "full":
                 return full(self._links.keys, link.id, self._clock(), inside=True)
             live = None
-            if done.outcome == "fresh":
+            if done.outcome == "fresh" and server.asks_for(link.kind) and not asked:
+                # The guest's grant ended while we looked; this one lacks what has to be prepared.
+                await self._grants.end(fresh.id, "not prepared")
+            elif done.outcome == "fresh":
                 live = self._grants.adopt(fresh, visitor.guest, link, seen.item)
-            elif done.outcome == "live" and visitor.grant is not None:
-                lives = self._grants.known((visitor.grant,)) or await self._grants.load((visitor.grant,))
-                live = next(iter(lives), None)
+            elif done.outcome == "live":
+                live = await self._live(visitor)
             if live is not None:
                 await self._grants.renew(live, media.variables)
                 live.touch()
@@ -126,6 +141,13 @@ class Reentry:
                 return Denied(Reason.GRANT_ENDED)
             visitor = found
         raise StoreDown("the guest's grant changed each time it was looked at")
+
+    async def _live(self, visitor: Visitor) -> LiveGrant | None:
+        """The grant that the guest's record names, if it lives."""
+        if visitor.grant is None:
+            return None
+        lives = self._grants.known((visitor.grant,)) or await self._grants.load((visitor.grant,))
+        return next(iter(lives), None)
 
     def new_grant(self, link: Link, guest: str, media: Resolved, now: int) -> Grant:
         return Grant(
@@ -151,6 +173,12 @@ class Reentry:
             shared = any(visitor.guest.shared_device for visitor in visitors.values())
         location = live.scope.landing() or f"{self._own}/watch/{live.grant.id}"
         return Admitted(live, location, grant_ids, persistent=not shared)
+
+
+def no_seat(seen: Seen) -> bool:
+    """Whether nobody more finds a place, as far as the link has been seen."""
+    seats = seen.link.viewers_limit
+    return seats is not None and seen.viewers >= seats
 
 
 def closed(reason: Reason, link: Link) -> Denied:

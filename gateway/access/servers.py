@@ -28,6 +28,11 @@ class MediaServer:
         """What links on this server must keep to."""
         return self.policy.ceilings.tightened(self.config.ceilings)
 
+    def asks_for(self, kind: str) -> bool:
+        """Whether a grant of this kind begins or ends with something on the media server."""
+        of = self.policy.kinds.get(kind)
+        return of is not None and bool(of.prepare or of.release)
+
 
 class Servers:
     """All of them. A Host is compared as a whole: one spelling, with or without its scheme's own port."""

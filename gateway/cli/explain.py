@@ -42,7 +42,9 @@ class _Subject:
 @click.option("--item", required=True, metavar="ID", help="The item whose guest asks.")
 @click.option("--server", default=None, help="The server's name (default: the URL's host, or the only one).")
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of resolve; repeatable.")
+@click.option(
+    "--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of resolve or prepare; repeatable."
+)
 @click.option("--offline", is_flag=True, help="Never ask the media server for what is not given.")
 @config_option
 @json_option
@@ -60,7 +62,8 @@ def explain(
     """Which rule allows a request and what is sent upstream, or why it is denied (exit 1).
 
     METHOD is GET, POST … or WS for a websocket; URL a path or a whole address as the guest's browser shows
-    it. Variables that `resolve` finds are taken from --var, else the media server is asked for them.
+    it. Variables that `resolve` finds are taken from --var, else the media server is asked for them; those of
+    `prepare` are taken from --var alone.
 
     \b
     Examples:
@@ -178,6 +181,9 @@ def _subject(
         chosen = open_kinds[0]
         note(f"note: taken for a {chosen}; --kind says another ({', '.join(policy.kinds)})")
     variables = {**own, **given}
+    made = {name for step in policy.kinds[chosen].prepare for name in step.vars} - set(variables)
+    if made:
+        note(f"note: prepare is not asked, since that opens a session: --var says {', '.join(sorted(made))}")
     return _Subject(variables["id"][0], chosen, variables)
 
 

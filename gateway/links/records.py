@@ -96,3 +96,5 @@ class Grant:
     last_seen: int
     ended_at: int | None = None
     end_reason: str | None = None
+    # What the media server gave for this grant alone: variables of prepare.
+    brought: Variables = field(default_factory=dict)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gateway.policy.automaton import Graph
-from gateway.policy.document import Condition, KindDocument, PolicyDocument, RuleDocument, Said, StepDocument
-from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
-from gateway.policy.model import Address, Check, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.compile_steps import RESOLVE, StepCompiler, not_for_policies, prepared_names, segments
+from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
+from gateway.policy.jsonpath import AnswerPath
+from gateway.policy.model import Address, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
 from gateway.policy.target import fold_name
@@ -32,11 +33,6 @@ GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public
 
 _MEDIA = {".m3u8": "hls", ".mp4": "file", ".m4v": "file", ".webm": "file", ".mp3": "file", ".m4a": "file"}
 _MEDIA |= {".ogg": "file", ".oga": "file", ".opus": "file", ".flac": "file", ".aac": "file", ".wav": "file"}
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-# Framing and connection are the gateway's own; a policy that sets them would smuggle.
-_NOT_FOR_POLICIES = frozenset(
-    ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
-)
 MIN_SECRET = 8
 
 
@@ -54,6 +50,7 @@ class _Compiler:
         self.patterns: dict[str, Pattern] = {}
         self.item = self.pattern(document.item_id)
         self.warnings: list[Fault] = []
+        self.steps = StepCompiler(source, self.address)
 
     def fault(self, way: Way, what: str) -> None:
         self.source.fault(way, what)
@@ -80,7 +77,7 @@ class _Compiler:
         variables = ["id", *self.item.names]
         steps = []
         for index, step in enumerate(document.steps):
-            steps.append(self.step(step, self.finder(variables)))
+            steps.append(self.steps.step(step, self.finder(variables), RESOLVE))
             variables += [name for name in step.vars if name not in variables]
             if index and step.id is not None:
                 self.fault(step.id.way, "id: only the first step can replace the id")
@@ -94,22 +91,31 @@ class _Compiler:
         for said in document.interactions:
             if said.text not in groups:
                 self.fault(said.way, f"no kind has interactions named {said.text}{did_you_mean(said.text, groups)}")
-        shared = [rule for rule in (self.rule(rule, find) for rule in document.shared) if rule]
+        given = tuple(dict.fromkeys((*variables, *GIVEN)))
+        prepared = {name: prepared_names(kind) for name, kind in document.kinds.items()}
+        for name, names in prepared.items():
+            self.steps.look_at_names(document.kinds[name], names, (*given, *document.patterns))
+        # What is the same for every item may use only what every grant has.
+        guests = [prepared[name] for name, kind in document.kinds.items() if kind.guest_access]
+        everywhere = tuple(name for name in (guests[0] if guests else ()) if all(name in names for names in guests))
+        of_all = self.finder((*given, *everywhere), prepared)
+        shared = [rule for rule in (self.rule(rule, of_all) for rule in document.shared) if rule]
         credentials = self.credentials()
         pinned = {fold_name(name) for rule in shared for name in rule.query.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
         kinds: dict[str, Kind] = {}
         for name, kind in document.kinds.items():
             rules = []
+            of_kind = self.finder((*given, *prepared[name]), prepared)
             for rule_document in kind.allow:
-                rule = self.rule(rule_document, find)
+                rule = self.rule(rule_document, of_kind)
                 if rule is None:
                     continue
                 # A group that is off still pins its names: what an operator calls an id stays one.
                 pinned |= {fold_name(name) for name in rule.query.pinned}
                 if rule.group is None or rule.group in on:
                     rules.append(rule)
-            kinds[name] = self.kind(kind, (*rules, *shared), find)
+            kinds[name] = self.kind(kind, (*rules, *shared), find, of_kind, given)
         for rule in (*shared, *(rule for kind in kinds.values() for rule in kind.rules)):
             for name, _ in credentials.query:
                 if fold_name(name) in {fold_name(word) for word in rule.query.wanted}:
@@ -141,7 +147,8 @@ class _Compiler:
         yield from (*examples.allow, *examples.deny)
         yield from (said for said in (examples.id, examples.kind) if said is not None)
 
-    def finder(self, variables: Iterable[str]) -> NameFinder:
+    def finder(self, variables: Iterable[str], prepared: Mapping[str, Iterable[str]] | None = None) -> NameFinder:
+        """`prepared`: by kind, what its prepare brings; for whoever uses such a name where it is not brought."""
         known = tuple(variables)
 
         def find(name: str) -> Variable | Hole:
@@ -150,6 +157,11 @@ class _Compiler:
             pattern = self.patterns.get(name)
             if pattern is not None:
                 return Hole(name, pattern)
+            kinds = [kind for kind, names in (prepared or {}).items() if name in names]
+            if kinds:
+                raise TemplateError(
+                    f"{{{name}}} comes from the prepare of {', '.join(kinds)}, which does not apply here"
+                )
             hint = did_you_mean(name, (*known, *self.patterns))
             raise TemplateError(f"unknown name {{{name}}}{hint}")
 
@@ -157,46 +169,11 @@ class _Compiler:
 
     # --- the item ---
 
-    def step(self, step: StepDocument, find: NameFinder) -> Step:
-        words = step.request.text.split()
-        method, target = words if len(words) == 2 else ("GET", "/")
-        if step.request.text and (len(words) != 2 or method not in ("GET", "HEAD", "POST")):
-            self.fault(step.request.way, "request: written GET /path (GET, HEAD or POST)")
-        gone = self.checks(step.gone) or (Check(404, None, None), Check(410, None, None))
-        return Step(
-            method=method,
-            address=self.address(Said(target, step.request.way), find),
-            id=self.answer_path(step.id) if step.id else None,
-            gone=gone,
-            not_started=self.checks(step.not_started),
-            ended=self.checks(step.ended),
-            vars={name: self.answer_path(said) for name, said in step.vars.items()},
-        )
-
-    def checks(self, conditions: tuple[Condition, ...]) -> tuple[Check, ...]:
-        return tuple(
-            Check(
-                condition.status,
-                self.answer_path(Said(condition.path, condition.way)) if condition.path is not None else None,
-                condition.value,
-            )
-            for condition in conditions
-        )
-
-    def answer_path(self, said: Said) -> AnswerPath:
-        if not said.text and self.source.blamed(said.way):
-            return AnswerPath("$", ())
-        try:
-            return parse_answer_path(said.text)
-        except PathError as error:
-            self.fault(said.way, str(error))
-            return AnswerPath("$", ())
-
     def kind_path(self) -> AnswerPath | None:
         said = self.document.kind_path
         if said is not None and not self.document.steps:
             self.fault(said.way, "kind: needs a resolve step whose answer it reads")
-        return self.answer_path(said) if said else None
+        return self.steps.answer_path(said) if said else None
 
     def kind_values(self) -> dict[str, str]:
         for said in self.document.kind_values.values():
@@ -206,7 +183,15 @@ class _Compiler:
 
     # --- kinds and rules ---
 
-    def kind(self, kind: KindDocument, rules: tuple[Rule, ...], find: NameFinder) -> Kind:
+    def kind(
+        self,
+        kind: KindDocument,
+        rules: tuple[Rule, ...],
+        find: NameFinder,
+        of_kind: NameFinder,
+        given: tuple[str, ...],
+    ) -> Kind:
+        """`find` knows what every item has, whose names are `given`; `of_kind` what its prepare brings as well."""
         graph = Graph()
         way: Way = ("kinds", kind.name)
         try:
@@ -219,13 +204,14 @@ class _Compiler:
         if kind.player is not None:
             as_ = self.player_sort(kind.player.src, kind.player.as_)
             player = Player(
-                src=self.address(kind.player.src, find),
-                poster=self.address(kind.player.poster, find) if kind.player.poster else None,
-                file=self.address(kind.player.file, find) if kind.player.file else None,
+                src=self.address(kind.player.src, of_kind),
+                poster=self.address(kind.player.poster, of_kind) if kind.player.poster else None,
+                file=self.address(kind.player.file, of_kind) if kind.player.file else None,
                 as_=as_,
             )
-        opened = self.address(kind.open, find) if kind.open else None
-        told = self.told(kind, rules, opened, player)
+        opened = self.address(kind.open, of_kind) if kind.open else None
+        prepare, release = self.steps.kind(kind, given, self.finder)
+        told = self.told(kind, rules, opened, player, prepare)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
         names = {name for rule in rules for name in rule.path.variables}
         return Kind(
@@ -239,10 +225,18 @@ class _Compiler:
             open=opened,
             player=player,
             told=told,
+            prepare=prepare,
+            release=release,
+            segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
         )
 
     def told(
-        self, kind: KindDocument, rules: tuple[Rule, ...], opened: Address | None, player: Player | None
+        self,
+        kind: KindDocument,
+        rules: tuple[Rule, ...],
+        opened: Address | None,
+        player: Player | None,
+        prepare: tuple[Step, ...],
     ) -> frozenset[str]:
         """What of a guest goes to the media server; `check` reports each place, and the entry page says it."""
         said = kind.player
@@ -258,6 +252,10 @@ class _Compiler:
                 (player.file if player else None, said.file if said else None),
             )
             if address is not None and at is not None
+        ]
+        places += [
+            (step.request.variables, self.source.place(at.request.way))
+            for step, at in zip(prepare, kind.prepare, strict=True)
         ]
         found = set()
         for names, (line, column) in places:
@@ -367,11 +365,9 @@ class _Compiler:
             for name, said in entries.items():
                 self.credential(("upstream", where, name), name, said)
         for name in document.headers:
-            folded = name.lower().replace("_", "-").replace(".", "-")
-            if not name or not _TOKEN.issuperset(name):
-                self.fault(("upstream", "headers", name, KEY), f"{name}: not the name of a header")
-            elif folded in _NOT_FOR_POLICIES or folded.startswith("x-forwarded-"):
-                self.fault(("upstream", "headers", name, KEY), f"{name}: this header is the gateway's own")
+            fault = not_for_policies(name)
+            if fault is not None:
+                self.fault(("upstream", "headers", name, KEY), fault)
         basic = document.basic
         if basic is not None:
             self.credential(("upstream", "basic"), "basic", basic)
@@ -397,5 +393,8 @@ def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
     return {
         "item": ("id", *policy.item.pattern.names),
         "resolve": tuple(dict.fromkeys(name for step in policy.item.steps for name in step.vars)),
+        "prepare": tuple(
+            dict.fromkeys(name for kind in policy.kinds.values() for step in kind.prepare for name in step.vars)
+        ),
         "given": GIVEN,
     }

@@ -5,7 +5,7 @@
     protects_itself: true|false         every media request of the server needs its own login
     item:                                                                                  needed
       id: pattern                       full match; named parts become variables           needed
-      resolve: [{request, id, gone, not_started, ended, vars}]
+      resolve: [{request, json, headers, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern}
     kinds:                                                                                 needed
@@ -14,6 +14,8 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as}         one of them
+        prepare: [{request, json, headers, gone, not_started, ended, vars}]     once per admission
+        release: [METHOD /path, or {request, json, headers}]                    when the grant ends
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
@@ -41,8 +43,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _LATER = {
     "policy": ("origins", "cookies", "pass", "drop", "replace", "paths"),
-    "step": ("json", "body", "at", "send", "checksum", "headers"),
-    "kind": ("prepare", "release", "exclusive", "beside"),
+    "step": ("body", "at", "send", "checksum"),
+    "prepare": ("each", "renew", "body", "at", "send", "checksum"),
+    "kind": ("exclusive", "beside"),
     "rule": (
         "send", "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
     ),
@@ -80,13 +83,25 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonDocument:
+    """What a request's body is to be; texts in it are templates."""
+
+    data: Any
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
 class StepDocument:
+    """A request that the gateway makes itself, and what its answer tells."""
+
     request: Said
-    id: Said | None
-    gone: tuple[Condition, ...]
-    not_started: tuple[Condition, ...]
-    ended: tuple[Condition, ...]
-    vars: Mapping[str, Said]
+    json: JsonDocument | None = None
+    headers: Mapping[str, Said] = field(default_factory=dict)
+    id: Said | None = None
+    gone: tuple[Condition, ...] = ()
+    not_started: tuple[Condition, ...] = ()
+    ended: tuple[Condition, ...] = ()
+    vars: Mapping[str, Said] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,8 @@ class KindDocument:
     open: Said | None = None
     player: PlayerDocument | None = None
     allow: tuple[RuleDocument, ...] = ()
+    prepare: tuple[StepDocument, ...] = ()
+    release: tuple[StepDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +252,8 @@ class _Reader:
             self.source.fault((), "item: is missing")
         item = self.mapping(data.get("item"), ("item",), ("id", "resolve", "kind"))
         item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
-        steps = tuple(self.step(step, way) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
+        keys = ("request", "json", "headers", "id", "gone", "not_started", "ended", "vars")
+        steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
         patterns = {
             name: self.pattern(value, ("patterns", name))
@@ -303,15 +321,26 @@ class _Reader:
             return Said("x", way)
         return self.text(data, way)
 
-    def step(self, data: Any, way: Way) -> StepDocument:
-        step = self.mapping(data, way, ("request", "id", "gone", "not_started", "ended", "vars"), "step")
+    def step(self, data: Any, way: Way, keys: tuple[str, ...], later: str = "step") -> StepDocument:
+        step = self.mapping(data, way, keys, later)
+        if not isinstance(data, dict | None):
+            return StepDocument(Said("", way))
         return StepDocument(
             request=self.needed(step, "request", way),
-            id=self.optional(step, "id", way),
+            json=JsonDocument(step["json"], (*way, "json")) if "json" in step else None,
+            headers=self.texts(step.get("headers"), (*way, "headers")),
+            id=self.optional(step, "id", way) if "id" in keys else None,
             gone=self.conditions(step.get("gone"), (*way, "gone")),
             not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
             ended=self.conditions(step.get("ended"), (*way, "ended")),
             vars=self.texts(step.get("vars"), (*way, "vars")),
+        )
+
+    def releases(self, data: Any, way: Way) -> tuple[StepDocument, ...]:
+        keys = ("request", "json", "headers")
+        return tuple(
+            self.step(entry, at, keys) if isinstance(entry, dict) else StepDocument(self.text(entry, at))
+            for entry, at in self.items(data, way)
         )
 
     def conditions(self, data: Any, way: Way) -> tuple[Condition, ...]:
@@ -349,7 +378,9 @@ class _Reader:
         found: dict[str, KindDocument] = {}
         for name, body in written.items():
             way = ("kinds", name)
-            keys = ("like", "guest_access", "page_urls", "open", "player", "allow", "interactions")
+            keys = (
+                "like", "guest_access", "page_urls", "open", "player", "prepare", "release", "allow", "interactions",
+            )  # fmt: skip
             body = self.mapping(body, way, keys, "kind")
             like = self.optional(body, "like", way)
             base = KindDocument(name, way)
@@ -380,13 +411,21 @@ class _Reader:
             rules = [rule for rule in rules if rule.group is None]
             for group, entries in self.names(body["interactions"], (*way, "interactions")).items():
                 rules += self.rules(entries, (*way, "interactions", group), group)
+        prepare, release = base.prepare, base.release
+        if "prepare" in body:
+            keys = ("request", "json", "headers", "gone", "not_started", "ended", "vars")
+            prepare = tuple(
+                self.step(step, at, keys, "prepare") for step, at in self.items(body["prepare"], (*way, "prepare"))
+            )
+        if "release" in body:
+            release = self.releases(body["release"], (*way, "release"))
         access = self.flag(body, "guest_access", way, base.guest_access)
         if access:
             if opened is None and player is None:
                 self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
             if not body.get("allow") and not any(rule.group is None for rule in rules):
                 self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
-        return KindDocument(name, way, access, urls, opened, player, tuple(rules))
+        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release)
 
     def player(self, data: Any, way: Way) -> PlayerDocument | None:
         if data is None:

@@ -5,6 +5,7 @@ They are run whenever a policy is loaded, so that a rule and what its author mea
 
 from __future__ import annotations
 
+from gateway.policy.compile import variable_names
 from gateway.policy.decide import Scope
 from gateway.policy.document import METHODS, PolicyDocument, Said
 from gateway.policy.model import Policy
@@ -47,6 +48,10 @@ def run_examples(policy: Policy, source: Source) -> None:
         "link.id": ("link1",),
         "public_url": ("https://guest.example.org",),
     }
+    known = {name for names in variable_names(policy).values() for name in names}
+    for name in examples.vars:
+        if name not in known:
+            source.fault(("examples", "with", "vars", name), f"{name}: unknown variable{did_you_mean(name, known)}")
     variables = {**given, **own, **examples.vars}
     scope = policy.scope(kind, variables)
     for said, wanted in (*((one, True) for one in examples.allow), *((one, False) for one in examples.deny)):

@@ -17,6 +17,7 @@ from gateway.policy.document import ExamplesDocument
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
+from gateway.policy.request import StepRequest
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
 from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
 from gateway.yaml_source import Fault, Way
@@ -69,7 +70,7 @@ class Address:
             name = getattr(self.path[0], "name", "")
             found = [canonical_home(value, self.home) for value in values.get(name, ())]
             return next((target.sent for target in found if target is not None), None)
-        path = render(self.path, values, safe="/")
+        path = render(self.path, values, safe="/", safe_in_values="/")
         if path is None or not self.query:
             return path
         query = render(self.query, values, safe="=&")
@@ -96,6 +97,10 @@ class Kind:
     open: Address | None
     player: Player | None
     told: frozenset[str] = frozenset()  # what of a guest the media server gets to know: name, email
+    prepare: tuple[Step, ...] = ()
+    release: tuple[StepRequest, ...] = ()
+    # Names of prepare that are a part of some path, and so must not bring a slash of their own.
+    segments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +114,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request the gateway makes to learn about an item."""
+    """One request the gateway makes to learn about an item, or to have the server prepare for a guest."""
 
-    method: str
-    address: Address
+    request: StepRequest
     id: AnswerPath | None
     gone: tuple[Check, ...]
     not_started: tuple[Check, ...]
     ended: tuple[Check, ...]
     vars: Mapping[str, AnswerPath]
+
+    def at_home(self, origins: tuple[str, ...]) -> Step:
+        return dataclasses.replace(self, request=self.request.at_home(origins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +223,14 @@ class Policy:
                 player = Player(
                     dataclasses.replace(player.src, home=origins), move(player.poster), move(player.file), player.as_
                 )
-            kinds[name] = dataclasses.replace(kind, open=move(kind.open), player=player)
-        steps = tuple(
-            dataclasses.replace(step, address=dataclasses.replace(step.address, home=origins))
-            for step in self.item.steps
-        )
-        item = dataclasses.replace(self.item, steps=steps)
+            kinds[name] = dataclasses.replace(
+                kind,
+                open=move(kind.open),
+                player=player,
+                prepare=tuple(step.at_home(origins) for step in kind.prepare),
+                release=tuple(request.at_home(origins) for request in kind.release),
+            )
+        item = dataclasses.replace(self.item, steps=tuple(step.at_home(origins) for step in self.item.steps))
         return dataclasses.replace(self, home=origins, kinds=kinds, item=item, _bound=OrderedDict())
 
     def recognise(self, url: str) -> tuple[str, str | None] | None:

@@ -1,15 +1,16 @@
-"""What the answers of the resolve steps say about an item. Pure: `upstream.resolve` does the asking."""
+"""What the answers of resolve and prepare steps say. Pure: `upstream` does the asking."""
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 from gateway.policy.jsonpath import AnswerPath
-from gateway.policy.model import Check, Policy, Step
+from gateway.policy.model import Check, Kind, Policy, Step
 
 MAX_VALUES = 2_000
 MAX_TEXT = 4_096
@@ -41,6 +42,29 @@ def read_answer(policy: Policy, step: Step, status: int, content_type: str, body
     if not 200 <= status < 300:
         raise BadAnswer(f"answered {status}")
     return _learn(policy, step, document, "ok", lenient=False)
+
+
+def read_prepared(kind: Kind, policy: Policy, step: Step, status: int, content_type: str, body: bytes) -> Learned:
+    """As `read_answer`, of a step of prepare: each of its variables must have a value, and none that could be
+    more than the value it stands for."""
+    learned = read_answer(policy, step, status, content_type, body)
+    if learned.state != "ok":
+        return learned
+    for name, values in (learned.variables or {}).items():
+        if not values:
+            raise BadAnswer(f"the answer has no {name}")
+        for value in values:
+            if not usable(value, slashes=name not in kind.segments):
+                raise BadAnswer(f"what the answer says for {name} can't be used")
+    return learned
+
+
+def usable(value: str, *, slashes: bool, most: int = MAX_TEXT) -> bool:
+    """Whether a text that the media server gave may become a grant's variable: bounded, without controls and
+    without what can't be written as UTF-8; a name in a path is no way to another one."""
+    if not 0 < len(value) <= most or any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        return False
+    return slashes or ("/" not in value and "\\" not in value and value not in (".", ".."))
 
 
 def _learn(policy: Policy, step: Step, document: _Document, state: str, *, lenient: bool) -> Learned:

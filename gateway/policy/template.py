@@ -58,15 +58,15 @@ NameFinder = Callable[[str], Variable | Hole]
 """What a name in braces stands for; raises TemplateError for an unknown one."""
 
 
-def split_parts(text: str, find: NameFinder, *, stars: bool = True) -> tuple[Part, ...]:
-    """Cut a template into its parts; percent escapes in literals are decoded."""
+def split_parts(text: str, find: NameFinder, *, stars: bool = True, escapes: bool = True) -> tuple[Part, ...]:
+    """Cut a template into its parts; percent escapes in literals are decoded (`escapes` False: are text)."""
     parts: list[Part] = []
     literal = ""
 
     def close() -> None:
         nonlocal literal
         if literal:
-            parts.append(Text(_decoded(literal)))
+            parts.append(Text(_decoded(literal) if escapes else literal))
             literal = ""
 
     at = 0
@@ -174,8 +174,9 @@ def _encoded_sample(part: Part) -> str:
     return quote(part.text, safe="/;!$&'()*+,=:@~\\") if isinstance(part, Text) else "x"
 
 
-def render(parts: tuple[Part, ...], values: Values, *, safe: str) -> str | None:
-    """The text with the first value of each variable, percent-encoded; None when one is missing."""
+def render(parts: tuple[Part, ...], values: Values, *, safe: str, safe_in_values: str = "") -> str | None:
+    """The text with the first value of each variable, percent-encoded; None when one is missing. `safe`: what
+    keeps its meaning in literal text; a value has none, unless an id spans segments."""
     out = []
     for part in parts:
         if isinstance(part, Text):
@@ -184,7 +185,7 @@ def render(parts: tuple[Part, ...], values: Values, *, safe: str) -> str | None:
             value = values.get(part.name, ())
             if not value:
                 return None
-            out.append(quote(value[0], safe=safe))
+            out.append(quote(value[0], safe=safe_in_values))
         else:
             return None
     return "".join(out)

@@ -7,6 +7,8 @@
     gw:sign-in:<hash>            a sign-in under way at a provider, by a hash of its state
     gw:{notices}:lease           who sends notices to webhooks now
     gw:{notices}:marks           how far the audit log has been turned into notices, and what was told of before
+    gw:{releases}:watched        grants that hold something on a media server, by when to look at them
+    gw:{releases}:due            those that have ended, by when to release it; `:jobs` has the rest of both
     gw:{notices}:<part>:<name>   of a webhook: `due` and `age` of its notices by time, `messages`, `state`
     gw:token:<fingerprint>       link id; read first, it says in which slot the rest lies
     gw:{<slot>}:item             the item and its switch
@@ -30,6 +32,7 @@ from gateway.links.ids import guest_of, slot_of
 
 META, ITEMS, CHANGES, AUDIT = "gw:meta", "gw:items", "gw:changes", "gw:audit"
 NOTICES_LEASE, NOTICES_MARKS = "gw:{notices}:lease", "gw:{notices}:marks"
+RELEASES_WATCHED, RELEASES_DUE, RELEASES_JOBS = "gw:{releases}:watched", "gw:{releases}:due", "gw:{releases}:jobs"
 
 
 def token(fingerprint: str) -> str:

@@ -144,7 +144,8 @@ def read_guest(found: Hash) -> Guest | None:
 
 def grant_hash(grant: Grant) -> dict[str, str]:
     fields = {name: getattr(grant, name) for name in Grant.__slots__}
-    return to_hash(**{**fields, "variables": variables_text(grant.variables)})
+    brought = variables_text(grant.brought) if grant.brought else None
+    return to_hash(**{**fields, "variables": variables_text(grant.variables), "brought": brought})
 
 
 def variables_text(variables: Variables) -> str:
@@ -162,14 +163,19 @@ def read_grant(found: Hash) -> Grant | None:
             server=found["server"],
             item=found["item"],
             kind=found["kind"],
-            variables={name: tuple(values) for name, values in json.loads(found["variables"]).items()},
+            variables=_variables(found["variables"]),
             created_at=int(found["created_at"]),
             ends_at=int(found["ends_at"]),
             last_seen=int(found["last_seen"]),
             ended_at=_number(found.get("ended_at")),
             end_reason=found.get("end_reason"),
+            brought=_variables(found.get("brought", "{}")),
         ),
     )
+
+
+def _variables(text: str) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(values) for name, values in json.loads(text).items()}
 
 
 def _number(text: str | None) -> int | None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from gateway.errors import UpstreamDown, UpstreamSlow
 from gateway.policy.model import Policy
 from gateway.policy.resolve import BadAnswer, read_answer
-from gateway.policy.target import parse_target
 from gateway.upstream.client import Upstream
+from gateway.upstream.steps import MAX_ANSWER, sent
 
-MAX_ANSWER = 4 * 1024 * 1024
 DEADLINE = 15.0  # seconds for all steps together: somebody is waiting for a page
 
 
@@ -50,17 +49,13 @@ async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolve
     try:
         async with asyncio.timeout(DEADLINE):
             for step in policy.item.steps:
-                target = step.address.render(variables)
-                canonical = parse_target(target) if target is not None else None
-                sent = getattr(canonical, "sent", None)
-                if sent is None and step is policy.item.steps[0]:
+                written = step.request.written(variables)
+                if written is None and step is policy.item.steps[0]:
                     return Resolved("gone", identity)  # nothing of that name can ever be asked for
-                if sent is None:
+                if written is None:
                     raise UpstreamDown("a resolve request could not be written from the item's variables")
-                headers = [("Accept", "application/json, application/xml;q=0.9, */*;q=0.5")]
-                headers += policy.credentials.sent_headers()
-                async with upstream.request(step.method, policy.credentials.into(sent), headers) as answer:
-                    body = b"" if step.method == "HEAD" else await answer.read(MAX_ANSWER)
+                async with sent(policy, upstream, written) as answer:
+                    body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_answer(policy, step, answer.status, content_type, body)
                 if learned.state == "gone":

@@ -85,7 +85,7 @@ def test_a_good_policy_has_none() -> None:
         (HEAD + KINDS + 'upstream: {headers: {X: "a\\nlonger"}}\n', "p.yaml:4:25: X: visible ASCII only"),
         (HEAD + KINDS + "upstream: {basic: password1}\n", "p.yaml:4:19: basic: written user:password"),
         (HEAD + KINDS + "upstream: {jwt: {as: t}}\n", "p.yaml:4:12: jwt: this version does not implement it"),
-        (HEAD + "kinds: {video: {open: /m, allow: [page GET /m], prepare: [x]}}\n", "prepare: this version does not"),
+        (HEAD + "kinds: {video: {open: /m, allow: [page GET /m], beside: x}}\n", "beside: this version does not"),
         (HEAD + "kinds: {video: {allow: [GET /m]}}\n", "p.yaml:3:16: video: open or player is missing"),
         (HEAD + 'kinds: {video: {open: "/m/{id}"}}\n', "p.yaml:3:16: video: allow is missing"),
         (HEAD + "kinds: {video: {like: film}}\n", "p.yaml:3:23: like: no kind film stands above"),

@@ -108,6 +108,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
     names = {
         "policy": "the policy",
         "step": "a request of `item.resolve",
+        "prepare": "a request of `prepare",
         "kind": "a kind",
         "rule": "a rule",
         "guest_access": "guest_access",
@@ -128,10 +129,11 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
             " guest_access.interactions upstream upstream.headers"
             " upstream.query upstream.basic examples",
         ),
-        ("A request of `item.resolve`", "request id gone not_started ended vars"),
+        ("A request of `item.resolve`", "request json headers id gone not_started ended vars"),
         (
             "A kind",
-            "like guest_access page_urls open player player.src player.poster player.file player.as allow interactions",
+            "like guest_access page_urls open player player.src player.poster player.file player.as prepare release"
+            " allow interactions",
         ),
         ("Examples", "with allow deny"),
     ],

@@ -1,0 +1,172 @@
+"""From checked documents to the requests that the gateway makes itself: of resolve, prepare and release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gateway.policy.document import Condition, JsonDocument, KindDocument, Said, StepDocument
+from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
+from gateway.policy.model import Address, Check, Player, Rule, Step
+from gateway.policy.request import StepRequest, Words
+from gateway.policy.template import Hole, NameFinder, TemplateError, Variable, split_parts
+from gateway.yaml_source import KEY, Source, Way
+
+RESOLVE = ("GET", "HEAD", "POST")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+# Framing and connection are the gateway's own; a policy that sets them would smuggle.
+_NOT_FOR_POLICIES = frozenset(
+    ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
+)
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+def not_for_policies(name: str) -> str | None:
+    """Why a policy can't set a header of this name."""
+    folded = name.lower().replace("_", "-").replace(".", "-")
+    if not name or not _TOKEN.issuperset(name):
+        return f"{name}: not the name of a header"
+    if folded in _NOT_FOR_POLICIES or folded.startswith("x-forwarded-"):
+        return f"{name}: this header is the gateway's own"
+    return None
+
+
+def prepared_names(kind: KindDocument) -> tuple[str, ...]:
+    """Variables that a kind's prepare brings."""
+    return tuple(dict.fromkeys(name for step in kind.prepare for name in step.vars))
+
+
+def segments(
+    names: Iterable[str],
+    rules: Iterable[Rule],
+    places: tuple[Address | None, Player | None],
+    asked: tuple[tuple[Step, ...], tuple[StepRequest, ...]],
+) -> frozenset[str]:
+    """Those of `names` that stand in some path as a part of it."""
+    opened, player = places
+    addresses = [opened, *((player.src, player.poster, player.file) if player else ())]
+    addresses += [step.request.address for step in asked[0]]
+    addresses += [request.address for request in asked[1]]
+    found: set[str] = set()
+    for rule in rules:
+        parts = rule.path.parts[1:] if rule.path.whole else rule.path.parts
+        found |= {part.name for part in parts if isinstance(part, Variable)}
+    for address in addresses:
+        if address is not None and not address.whole:
+            found |= {part.name for part in address.path if isinstance(part, Variable)}
+    return frozenset(found.intersection(names))
+
+
+class StepCompiler:
+    """`address` compiles a template that the gateway fills itself."""
+
+    def __init__(self, source: Source, address: Callable[[Said, NameFinder], Address]) -> None:
+        self.source = source
+        self.address = address
+
+    def look_at_names(self, kind: KindDocument, names: Iterable[str], taken: Iterable[str]) -> None:
+        """Names that prepare may not use: somebody else's, and such as no template can name."""
+        taken = set(taken)
+        for step in kind.prepare:
+            for name, said in step.vars.items():
+                way = (*said.way[:-1], name, KEY)
+                if self.source.blamed(way):
+                    continue
+                if name in taken:
+                    self.source.fault(way, f"{name}: is a variable or pattern already")
+                elif not _NAME.issuperset(name):
+                    self.source.fault(way, f"{name}: a variable's name has small letters, digits and _")
+
+    def kind(
+        self, kind: KindDocument, given: tuple[str, ...], finder: Callable[[Iterable[str]], NameFinder]
+    ) -> tuple[tuple[Step, ...], tuple[StepRequest, ...]]:
+        """prepare and release; a step of prepare may use what those before it have brought."""
+        variables, prepare = list(given), []
+        for step in kind.prepare:
+            prepare.append(self.step(step, finder(variables), _METHODS))
+            variables += [name for name in step.vars if name not in variables]
+        release = []
+        for asked in kind.release:
+            request = self.request(asked, finder(variables), _METHODS)
+            for name in sorted({"guest.name", "guest.email"} & request.variables):
+                # Once they have been erased, this request could not be made any more.
+                self.source.fault(asked.request.way, f"{{{name}}}: release can use {{guest.id}}, and no personal data")
+            release.append(request)
+        return tuple(prepare), tuple(release)
+
+    def step(self, step: StepDocument, find: NameFinder, methods: tuple[str, ...]) -> Step:
+        gone = self.checks(step.gone) or (Check(404, None, None), Check(410, None, None))
+        return Step(
+            request=self.request(step, find, methods),
+            id=self.answer_path(step.id) if step.id else None,
+            gone=gone,
+            not_started=self.checks(step.not_started),
+            ended=self.checks(step.ended),
+            vars={name: self.answer_path(said) for name, said in step.vars.items()},
+        )
+
+    def request(self, step: StepDocument, find: NameFinder, methods: tuple[str, ...]) -> StepRequest:
+        words = step.request.text.split()
+        method, target = words if len(words) == 2 else ("GET", "/")
+        if step.request.text and (len(words) != 2 or method not in methods):
+            which = f"{', '.join(methods[:-1])} or {methods[-1]}"
+            self.source.fault(step.request.way, f"request: written {methods[0]} /path ({which})")
+        if step.json is not None and method in ("GET", "HEAD"):
+            self.source.fault((*step.json.way[:-1], "json", KEY), f"json: {method} has no body")
+        headers = []
+        for name, said in step.headers.items():
+            fault = not_for_policies(name)
+            if fault is not None:
+                self.source.fault((*said.way[:-1], name, KEY), fault)
+            headers.append((name, self.words(said.text, said.way, find)))
+        return StepRequest(
+            method=method,
+            address=self.address(Said(target, step.request.way), find),
+            json=self.json(step.json, find) if step.json is not None else None,
+            has_json=step.json is not None,
+            headers=tuple(headers),
+        )
+
+    def json(self, body: JsonDocument, find: NameFinder) -> Any:
+        def compiled(value: Any, way: Way) -> Any:
+            if isinstance(value, str):
+                return self.words(value, way, find)
+            if isinstance(value, dict):
+                return {str(name): compiled(one, (*way, name)) for name, one in value.items()}
+            if isinstance(value, list):
+                return [compiled(one, (*way, index)) for index, one in enumerate(value)]
+            return value
+
+        return compiled(body.data, body.way)
+
+    def words(self, text: str, way: Way, find: NameFinder) -> Words:
+        try:
+            parts = split_parts(text, find, stars=False, escapes=False)
+        except TemplateError as error:
+            self.source.fault(way, str(error))
+            return Words(())
+        for part in parts:
+            if isinstance(part, Hole):
+                self.source.fault(way, f"{{{part.name}}} is a pattern; here stand only variables, which have one value")
+                return Words(())
+        return Words(parts)
+
+    def checks(self, conditions: tuple[Condition, ...]) -> tuple[Check, ...]:
+        return tuple(
+            Check(
+                condition.status,
+                self.answer_path(Said(condition.path, condition.way)) if condition.path is not None else None,
+                condition.value,
+            )
+            for condition in conditions
+        )
+
+    def answer_path(self, said: Said) -> AnswerPath:
+        if not said.text and self.source.blamed(said.way):
+            return AnswerPath("$", ())
+        try:
+            return parse_answer_path(said.text)
+        except PathError as error:
+            self.source.fault(said.way, str(error))
+            return AnswerPath("$", ())

@@ -1,0 +1,123 @@
+"""Requests that the gateway makes itself: those of resolve, prepare and release, filled with variables.
+
+Rule: a value is encoded for where it stands (path, query, JSON, header) and can't become anything else
+there: no further segment, pair, field or header. What can't be written so is not sent at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from gateway.policy.target import Ambiguity, parse_target
+from gateway.policy.template import Part, Text, Values, Variable
+
+if TYPE_CHECKING:
+    from gateway.policy.model import Address
+
+_ACCEPT = ("Accept", "application/json, application/xml;q=0.9, */*;q=0.5")
+_VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text with variables in it, inside a JSON value or a header."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return tuple(part.name for part in self.parts if isinstance(part, Variable))
+
+    def filled(self, values: Values) -> str | None:
+        """With the first value of each variable; None when one is missing."""
+        out = []
+        for part in self.parts:
+            if isinstance(part, Text):
+                out.append(part.text)
+                continue
+            found = values.get(part.name, ()) if isinstance(part, Variable) else ()
+            if not found:
+                return None
+            out.append(found[0])
+        return "".join(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A request that is ready to be sent, credentials apart."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """`json`: a JSON value whose texts are `Words`; with `has_json` it is sent, also when it is null."""
+
+    method: str
+    address: Address
+    json: Any = None
+    has_json: bool = False
+    headers: tuple[tuple[str, Words], ...] = ()
+
+    def at_home(self, origins: tuple[str, ...]) -> StepRequest:
+        return dataclasses.replace(self, address=dataclasses.replace(self.address, home=origins))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        found = {*self.address.variables, *_names(self.json)}
+        return frozenset(found.union(*(words.variables for _, words in self.headers)))
+
+    def written(self, values: Values) -> Written | None:
+        """None when a variable is missing, or what comes out could be read two ways."""
+        raw = self.address.render(values)
+        target = parse_target(raw) if raw is not None else None
+        if target is None or isinstance(target, Ambiguity):
+            return None
+        headers = [_ACCEPT]
+        for name, words in self.headers:
+            text = words.filled(values)
+            if text is None:
+                return None
+            headers = [one for one in headers if one[0].lower() != name.lower()]
+            headers.append((name, quote(text, safe=_VISIBLE)))
+        body = None
+        if self.has_json:
+            try:
+                body = json.dumps(_filled(self.json, values), ensure_ascii=False).encode()
+            except (_Missing, UnicodeEncodeError):
+                return None
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                headers.append(("Content-Type", "application/json"))
+        return Written(self.method, target.sent, tuple(headers), body)
+
+
+class _Missing(Exception):
+    """A variable has no value."""
+
+
+def _filled(value: Any, values: Values) -> Any:
+    if isinstance(value, Words):
+        text = value.filled(values)
+        if text is None:
+            raise _Missing
+        return text
+    if isinstance(value, Mapping):
+        return {name: _filled(one, values) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_filled(one, values) for one in value]
+    return value
+
+
+def _names(value: Any) -> set[str]:
+    if isinstance(value, Words):
+        return set(value.variables)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return {name for one in inner for name in _names(one)}

@@ -1,0 +1,75 @@
+"""What the gateway asks of the media server for a grant: `prepare` before there is one, `release` after it.
+
+Variables and answers are judged in `policy`; here they are sent, each kind's steps in their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from gateway.errors import UpstreamDown, UpstreamSlow
+from gateway.policy.decide import Variables
+from gateway.policy.model import Kind, Policy
+from gateway.policy.request import StepRequest, Written
+from gateway.policy.resolve import BadAnswer, read_prepared
+from gateway.upstream.client import Answer, Upstream
+
+MAX_ANSWER = 4 * 1024 * 1024
+PREPARE_SECONDS = 15.0  # for all steps together: a guest is waiting
+RELEASE_SECONDS = 10.0  # for one request
+_DONE = (404, 410)  # what was to be released is not there any more
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`state`: ok, gone, not_started or ended."""
+
+    state: str
+    variables: Variables
+
+
+def sent(policy: Policy, upstream: Upstream, written: Written) -> AbstractAsyncContextManager[Answer]:
+    """A request with the policy's credentials; a header that the step itself writes comes first."""
+    own = {name.lower() for name, _ in written.headers}
+    credentials = [pair for pair in policy.credentials.sent_headers() if pair[0].lower() not in own]
+    target = policy.credentials.into(written.target)
+    return upstream.request(written.method, target, [*written.headers, *credentials], written.body)
+
+
+async def prepare(policy: Policy, kind: Kind, upstream: Upstream, variables: Variables) -> Prepared:
+    """Ask all steps in their order. Raises UpstreamDown or UpstreamSlow."""
+    found: dict[str, tuple[str, ...]] = {}
+    try:
+        async with asyncio.timeout(PREPARE_SECONDS):
+            for step in kind.prepare:
+                written = step.request.written({**variables, **found})
+                if written is None:
+                    raise UpstreamDown("a prepare request could not be written from the variables")
+                async with sent(policy, upstream, written) as answer:
+                    body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
+                    content_type = answer.headers.get("Content-Type", "")
+                    learned = read_prepared(kind, policy, step, answer.status, content_type, body)
+                found |= learned.variables or {}
+                if learned.state != "ok":
+                    return Prepared(learned.state, found)
+    except TimeoutError as error:
+        raise UpstreamSlow("prepare took too long") from error
+    except BadAnswer as error:
+        raise UpstreamDown(f"prepare: {error}") from error
+    return Prepared("ok", found)
+
+
+async def release(policy: Policy, request: StepRequest, upstream: Upstream, variables: Variables) -> str:
+    """Ask for one release. "" when it is done, or there is nothing to be done; else what was answered. Raises
+    UpstreamDown or UpstreamSlow."""
+    written = request.written(variables)
+    if written is None:
+        return ""
+    try:
+        async with asyncio.timeout(RELEASE_SECONDS), sent(policy, upstream, written) as answer:
+            done = 200 <= answer.status < 300 or answer.status in _DONE
+            return "" if done else f"answered {answer.status}"
+    except TimeoutError as error:
+        raise UpstreamSlow("release took too long") from error

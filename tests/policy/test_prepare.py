@@ -1,0 +1,143 @@
+"""prepare and release in a policy: what they may say, and what is sent for them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.errors import BadFile
+from gateway.policy.load import load_policy_text
+from gateway.policy.request import Written
+
+HEAD = 'server: x\nitem: {id: "[a-z0-9]+"}\npatterns: {n: "[0-9]+"}\n'
+GRANT = {"id": ("abc123",), "grant.id": ("g1",), "guest.id": ("u1",), "guest.name": ('A"da\\ Ü\n',)}
+
+
+def policy(prepare: str = "", release: str = "", allow: str = "", more: str = "") -> str:
+    return (
+        HEAD
+        + 'kinds:\n  video:\n    open: "/m/{id}"\n'
+        + (f"    prepare: {prepare}\n" if prepare else "")
+        + (f"    release: {release}\n" if release else "")
+        + f'    allow: ["page GET /m/{{id}}"{allow}]\n{more}'
+    )
+
+
+def faults(text: str) -> list[str]:
+    try:
+        load_policy_text(text, name="p", environ={})
+    except BadFile as error:
+        return [str(fault) for fault in error.faults]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (policy("[{request: POST /p, var: {a: $.a}}]"), "p.yaml:7:34: var: unknown key (did you mean vars?)"),
+        (policy("[{request: POST /p, id: $.a}]"), "p.yaml:7:34: id: unknown key"),
+        (policy("[{request: POST /p, each: page}]"), "p.yaml:7:34: each: this version does not implement it"),
+        (policy("[{request: FETCH /p}]"), "p.yaml:7:25: request: written GET /path (GET, HEAD, POST, PUT, PATCH or"),
+        (policy("[{request: 'POST /p/{idd}'}]"), "p.yaml:7:25: unknown name {idd} (did you mean id?)"),
+        (policy("[{request: 'POST /p/{n}'}]"), "p.yaml:7:25: {n} is a pattern"),
+        (policy("[{request: POST /p, vars: {id: $.a}}]"), "p.yaml:7:41: id: is a variable or pattern already"),
+        (policy("[{request: POST /p, vars: {n: $.a}}]"), "p.yaml:7:41: n: is a variable or pattern already"),
+        (policy("[{request: POST /p, vars: {guest.name: $.a}}]"), "guest.name: is a variable or pattern already"),
+        (policy("[{request: POST /p, vars: {Play: $.a}}]"), "p.yaml:7:41: Play: a variable's name has small letters"),
+        (policy("[{request: POST /p, vars: {a: b}}]"), "a path into an answer begins with $"),
+        (policy("[{request: GET /p, json: {a: b}}]"), "p.yaml:7:33: json: GET has no body"),
+        (policy("[{request: POST /p, json: {a: [x, '{oops}']}}]"), "p.yaml:7:48: unknown name {oops}"),
+        (policy("[{request: POST /p, json: {a: '{n}'}}]"), "{n} is a pattern"),
+        (policy("[{request: POST /p, headers: {Host: a}}]"), "p.yaml:7:44: Host: this header is the gateway's own"),
+        (policy("[{request: POST /p, headers: {'X Y': a}}]"), "X Y: not the name of a header"),
+        (policy("[{request: POST /p, headers: {X: 1}}]"), "must be text"),
+        (policy(release="[DELETE]"), "p.yaml:7:15: request: written GET /path"),
+        (policy(release="['DELETE /p/{play}']"), "p.yaml:7:15: unknown name {play}"),
+        (policy(release="['DELETE /p/{guest.name}']"), "p.yaml:7:15: {guest.name}: release can use {guest.id}"),
+        (policy(release="[{request: DELETE /p, vars: {a: $.a}}]"), "vars: unknown key"),
+        (policy(release="DELETE /p"), "p.yaml:7:14: must be a list"),
+        (policy(allow=', "GET /h/{play}"'), "unknown name {play}"),
+        # An earlier step knows nothing of a later one's variables.
+        (policy("[{request: 'GET /a/{b}'}, {request: GET /b, vars: {b: $.b}}]"), "p.yaml:7:25: unknown name {b}"),
+        (
+            policy(
+                "[{request: GET /b, vars: {b: $.b}}]", more='  live: {open: "/l/{b}", allow: ["page GET /l/{b}"]}\n'
+            ),
+            "p.yaml:9:16: {b} comes from the prepare of video, which does not apply here",
+        ),
+        (
+            policy(
+                "[{request: GET /b, vars: {b: $.b}}]",
+                more='  live: {open: "/l/{id}", allow: ["page GET /l/{id}"]}\nshared: ["GET /s/{b}"]\n',
+            ),
+            "p.yaml:10:10: {b} comes from the prepare of video",
+        ),
+        (
+            policy("[{request: GET /b, vars: {play: $.b}}]", more="examples: {with: {vars: {plya: p}}}\n"),
+            "p.yaml:9:32: plya: unknown variable (did you mean play?)",
+        ),
+    ],
+)
+def test_each_fault_is_named_with_its_place(text: str, wanted: str) -> None:
+    found = faults(text)
+    assert any(wanted in fault for fault in found), found
+
+
+def test_kinds_that_are_alike_prepare_alike_unless_they_say_otherwise() -> None:
+    text = policy(
+        "[{request: GET /b, vars: {b: $.b}}]",
+        "['DELETE /b/{b}']",
+        ', "GET /h/{b}"',
+        '  live: {like: video}\n  audio: {like: video, prepare: [], release: [], allow: ["page GET /m/{id}"]}\n'
+        "  channel: {guest_access: false}\n",
+    ).replace("patterns:", 'shared: ["GET /s"]\npatterns:')
+    made = load_policy_text(text)
+    assert made.kinds["live"].prepare == made.kinds["video"].prepare
+    assert made.kinds["live"].release == made.kinds["video"].release
+    assert made.kinds["audio"].prepare == made.kinds["audio"].release == ()
+
+
+def written(prepare: str) -> Written | None:
+    (step,) = load_policy_text(policy(prepare)).kinds["video"].prepare
+    return step.request.written(GRANT)
+
+
+def test_values_are_encoded_for_where_they_stand() -> None:
+    found = written(
+        "[{request: 'POST /p/{guest.name}?a={guest.name}', headers: {X-Name: 'N {guest.name}', accept: text/plain},"
+        " json: {'{id}': ['{guest.name}', 7, true, null, {x: 'say {guest.name}!'}], plain: '50%'}}]"
+    )
+    assert found is None  # a line feed has no place in a path
+    ada = GRANT | {"guest.name": ('A"da\\ Ü&b=c',)}
+    (step,) = load_policy_text(
+        policy(
+            "[{request: 'POST /p/{id}?a={guest.name}', headers: {X-Name: 'N {guest.name}', accept: text/plain},"
+            " json: {'{id}': ['{guest.name}', 7, true, null, {x: 'say {guest.name}!'}], plain: '50%'}}]"
+        )
+    ).kinds["video"].prepare  # fmt: skip
+    found = step.request.written(ada)
+    assert found is not None
+    assert found.target == "/p/abc123?a=A%22da%5C%20%C3%9C%26b%3Dc"
+    headers = dict(found.headers)
+    assert headers == {"accept": "text/plain", "X-Name": 'N A"da\\ %C3%9C&b=c', "Content-Type": "application/json"}
+    assert found.body is not None
+    name = 'A"da\\ Ü&b=c'
+    assert json.loads(found.body) == {"{id}": [name, 7, True, None, {"x": f"say {name}!"}], "plain": "50%"}
+
+
+def test_a_header_can_hold_no_second_one() -> None:
+    found = written("[{request: GET /p, headers: {X-Name: '{guest.name}'}}]")
+    assert found is not None
+    assert all("\n" not in value and "\r" not in value for _, value in found.headers)
+
+
+def test_what_lacks_a_variable_is_not_sent() -> None:
+    for request in ("'GET /p/{guest.email}'", "GET /p, headers: {X: '{guest.email}'}", "PUT /p, json: '{guest.email}'"):
+        assert written(f"[{{request: {request}}}]") is None
+
+
+def test_who_learns_the_guests_name_is_reported() -> None:
+    made = load_policy_text(policy("[{request: POST /p, json: {who: ['{guest.name}']}}]"))
+    assert made.kinds["video"].told == {"name"}
+    assert any("{guest.name} tells the media server" in fault.what for fault in made.warnings)
