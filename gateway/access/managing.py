@@ -18,7 +18,7 @@ from gateway.access.issue import GuestView, IssueRefused, LinkDesk, LinkView
 from gateway.access.listing import BadCursor, LinkQuery
 from gateway.access.permits import Actor
 from gateway.access.poster import Poster
-from gateway.access.views import LinkPage
+from gateway.access.views import LinkPage, differences
 from gateway.ceilings import Ceilings
 from gateway.config import GuestForm
 from gateway.links.events import Action, Event
@@ -199,7 +199,7 @@ class ManagerDesk:
         done = await self._desk.edit(link, changes, version=version)
         if isinstance(done, IssueRefused):
             return done
-        changed = _differences(before, done)
+        changed = differences(before.link, done.link)
         if changed.pop("enabled", None) is not None:
             await self._did_to_link(actor, Action.LINK_ENABLED if done.link.enabled else Action.LINK_DISABLED, done)
         if changed:
@@ -390,21 +390,6 @@ class ManagerDesk:
         await self._trail.append(
             Event(self._clock(), actor.name, action, link.server, link.item, link.id, detail=detail or {})
         )
-
-
-def _differences(before: LinkView, after: LinkView) -> dict[str, str]:
-    """Which fields differ, and what they are now; of a PIN and of addresses only that they have been changed."""
-    names = ("name", "clicks_limit", "expires_at", "starts_at", "viewers_limit", "enabled", "pin", "emails")
-    pairs = ((name, getattr(before.link, name), getattr(after.link, name)) for name in names)
-    return {name: _told(name, new) for name, old, new in pairs if old != new}
-
-
-def _told(name: str, value: object) -> str:
-    if value is None or value == ():
-        return "none"
-    if isinstance(value, tuple):
-        return f"{len(value)} entries"
-    return "set" if name == "pin" else str(value)
 
 
 def _no_link() -> IssueRefused:

@@ -165,3 +165,20 @@ def event_json(event: Event) -> dict[str, Any]:
         "guest": event.guest,
         "detail": dict(event.detail),
     }
+
+
+def differences(before: Link, after: Link) -> dict[str, str]:
+    """Which fields differ, and what they are now; of a PIN and of addresses only that they have been changed."""
+    names = ("name", "clicks_limit", "expires_at", "starts_at", "viewers_limit", "enabled", "pin", "emails")
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in names)
+    return {name: _told(name, new) for name, old, new in pairs if old != new}
+
+
+def _told(name: str, value: object) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, tuple):
+        return "1 entry" if len(value) == 1 else f"{len(value)} entries"
+    if name in ("expires_at", "starts_at") and isinstance(value, int):
+        return rfc3339(value) or ""
+    return "set" if name == "pin" else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,77 @@ def test_a_link_is_edited_and_its_limits_lifted(run) -> None:
     assert (edited["name"], edited["clicks"]["limit"], edited["expires_at"]) == ("none", 5, link["expires_at"])
     lifted = json.loads(run("link", "edit", link["id"], "--clicks", "none", "--days", "none", "--json").stdout)
     assert (lifted["clicks"]["limit"], lifted["expires_at"], lifted["url"]) == (None, None, link["url"])
+
+
+def test_further_conditions_are_set_shown_kept_and_lifted(run) -> None:
+    link = create(
+        run, "--starts-at", "2099-12-01T18:00+01:00", "--viewers", "20", "--pin", "741852",
+        "--email", "Anna@Example.org", "--email", "@club.example, ben@example.org",
+    )  # fmt: skip
+    assert (link["state"], link["starts_at"]) == ("scheduled", "2099-12-01T17:00:00Z")
+    assert (link["viewers"], link["pin"]) == ({"limit": 20, "now": 0}, True)
+    assert link["emails"] == ["anna@example.org", "@club.example", "ben@example.org"]
+    assert json.loads(run("link", "list", "--state", "scheduled", "--json").stdout) == [link]
+    shown = [line.split(None, 1) for line in run("link", "edit", link["id"], "--name", "Other").stdout.splitlines()]
+    assert ["starts", "2099-12-01 17:00 UTC"] in shown
+    assert ["viewers", "0 of 20"] in shown
+    assert ["pin", "needed"] in shown
+    assert ["only", "for  anna@example.org, @club.example, ben@example.org"] in shown
+    lifted = run(
+        "link",
+        "edit",
+        link["id"],
+        "--starts-at",
+        "none",
+        "--viewers",
+        "none",
+        "--pin",
+        "none",
+        "--email",
+        "none",
+        "--json",
+    )
+    after = json.loads(lifted.stdout)
+    assert (after["state"], after["starts_at"], after["pin"], after["emails"]) == ("active", None, False, None)
+    assert (after["viewers"]["limit"], after["url"]) == (None, link["url"])
+    run(
+        "link",
+        "edit",
+        link["id"],
+        "--starts-at",
+        "2099-12-01T18:00Z",
+        "--days",
+        "36500",
+        "--pin",
+        "852963",
+        "--email",
+        "x.org",
+    )
+    record = [one["detail"] for one in json.loads(run("audit", "--action", "link_changed", "--json").stdout)]
+    assert re.fullmatch("21[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}Z", record[0].pop("expires_at"))
+    assert record == [
+        {"starts_at": "2099-12-01T18:00:00Z", "pin": "set", "emails": "1 entry"},
+        {"starts_at": "none", "viewers_limit": "none", "pin": "none", "emails": "none"},
+        {"name": "Other"},
+    ]
+
+
+def test_a_pin_is_read_where_it_stands_in_no_history(run) -> None:
+    made = run("link", "create", "--item", "abc", "--name", "x", "--pin", "-", "--json", stdin="741852\n")
+    assert json.loads(made.stdout)["pin"] is True
+    assert "741852" not in made.output
+    refused = run("link", "create", "--item", "abc", "--name", "x", "--pin", "-", stdin="12\n")
+    assert (refused.exit_code, "pin: must be 4 to 64" in refused.stderr) == (2, True)
+
+
+def test_a_time_without_a_zone_is_meant_as_it_is_here(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert create(run, "--starts-at", "2099-12-01T18:00")["starts_at"] == "2099-12-01T23:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_link_is_turned_off_on_and_deleted(run) -> None:

@@ -150,6 +150,10 @@ async def test_old_backups_are_restored(links: LinkStore, version: int) -> None:
     assert replace(seen[0].link, sealed=b"") == LINK  # type: ignore[union-attr]
     assert seen[0].item == ITEM  # type: ignore[union-attr]
     assert seen[2].link.deleted_at == NOW + 100  # type: ignore[union-attr]
+    if version > 1:
+        second = seen[1].link  # type: ignore[union-attr]
+        assert (second.starts_at, second.viewers_limit, second.pin) == (NOW + 10, 3, "$argon2id$…")
+        assert second.emails == ("anna@example.org", "@bücher.example")
 
 
 # --- newer ----------------------------------------------------------------------------------------
