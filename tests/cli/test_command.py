@@ -38,9 +38,9 @@ def program(*arguments: str, **rest: object) -> subprocess.CompletedProcess[str]
 
 def test_these_are_the_commands() -> None:
     assert ALL == [
-        "demo", "serve", "init", "check", "explain", "access", "link create", "link list", "link edit", "link enable",
-        "link disable", "link delete", "guests list", "guests export", "guests remove", "guests erase", "audit",
-        "webhook test", "webhook list", "secret", "password", "token create", "doctor",
+        "demo", "serve", "init", "check", "explain", "policy test", "access", "link create", "link list",
+        "link edit", "link enable", "link disable", "link delete", "guests list", "guests export", "guests remove",
+        "guests erase", "audit", "webhook test", "webhook list", "secret", "password", "token create", "doctor",
         "backup", "restore",
     ]  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_help_has_an_example_and_the_config_option(run: object, command: str) ->
     assert "--config" in found.stdout
 
 
-@pytest.mark.parametrize("group", ["", "link", "guests", "token", "webhook"])
+@pytest.mark.parametrize("group", ["", "policy", "link", "guests", "token", "webhook"])
 def test_help_of_a_group_has_an_example_too(run: object, group: str) -> None:
     found: Result = run(*group.split(), "--help")  # type: ignore[operator]
     assert found.exit_code == 0
