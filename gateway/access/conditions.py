@@ -22,7 +22,7 @@ from gateway.links.invitation import clean_pin, invited
 from gateway.links.records import Link
 from gateway.reasons import Reason
 from gateway.store.audit import AuditTrail
-from gateway.store.wrong_tries import WrongTries
+from gateway.store.wrong_tries import Tries, WrongTries
 
 _HOUR = 3_600  # seconds
 _REMEMBERED = 1_000
@@ -66,22 +66,18 @@ class Conditions:
         request came from."""
         if link.pin is None and not link.emails:
             return None
-        async with self._one:  # so that no more tries are under way than are counted
-            wait = await self._wait(link, source)
+        limits = {"at_link": self._limits.at_link, "from_source": self._limits.from_source}
+        async with self._one:
+            found = await self._tries.take(link.id, source, **limits, now=self._clock())
+            wait = self._wait(found)
             if wait:
                 return Denied(Reason.TOO_MANY_WRONG, "wrong PINs or addresses", wait=wait)
             listed = invited(email, link.emails)
             right = await self._right_pin(link, pin, listed=listed) and listed
-            told = await self._tries.note(
-                link.id,
-                source,
-                right=right,
-                at_link=self._limits.at_link,
-                from_source=self._limits.from_source,
-                now=self._clock(),
-            )
-        if told and self._trail is not None:
-            detail = {"tries": str(told)}
+            if right:
+                await self._tries.give_back(link.id, source, **limits, now=self._clock())
+        if found.untold and self._trail is not None:
+            detail = {"tries": str(found.untold)}
             await self._trail.note(
                 Event(self._clock(), "gateway", Action.WRONG_TRIES, link.server, link.item, link.id, detail=detail)
             )
@@ -89,12 +85,9 @@ class Conditions:
             return None
         return Denied(Reason.NOT_INVITED, "wrong PIN or address", {"pin" if link.pin else "email": _text(link)})
 
-    async def _wait(self, link: Link, source: str) -> int:
-        """Seconds until somebody from there may try again; 0 now."""
+    def _wait(self, found: Tries) -> int:
+        """Seconds until somebody from there may try again; 0 where this try was taken."""
         limits = self._limits
-        found = await self._tries.look(
-            link.id, source, at_link=limits.at_link, from_source=limits.from_source, now=self._clock()
-        )
         waits = [
             (level - most + 1) * _HOUR / most
             for level, most in ((found.at_link, limits.at_link), (found.from_source, limits.from_source))

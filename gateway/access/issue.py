@@ -48,6 +48,7 @@ LinkViews = list[LinkView]
 GuestViews = list[GuestView]
 Slots = list[str]
 Places = list[tuple[str, str, str | None]]
+_TRIES = 20  # of a change, while others change the link as well
 
 
 class LinkDesk:
@@ -172,19 +173,33 @@ class LinkDesk:
         if not is_link_id(link):
             return _unknown()
         values = dict(fields.values)
-        if {"starts_at", "expires_at", "clicks_limit", "pin"} & values.keys():
-            seen = await self._links.get(link)
-            if seen is None:
-                return _unknown()
-            beyond = refusal(faults_of_change(changes, self.ceilings(seen.link.server), seen.link))
-            if beyond is not None:
-                return beyond
-            starts = _number(values.get("starts_at", seen.link.starts_at))
-            if never_open(starts, _number(values.get("expires_at", seen.link.expires_at))):
-                return refusal(NEVER_OPEN) or _unknown()
         if fields.pin is not None:
             values["pin"] = await asyncio.to_thread(hash_pin, fields.pin)
-        return await self._told(await self._links.edit(link, values, version=version))
+        for _ in range(_TRIES):
+            refused, judged = await self._judged(link, changes, values)
+            if refused is not None:
+                return refused
+            done = await self._links.edit(link, values, version=judged if version is None else version)
+            if version is not None or done.outcome != "changed":
+                break
+            # What it was judged by has changed meanwhile.
+        return await self._told(done)
+
+    async def _judged(
+        self, link: str, changes: Mapping[str, object], values: Mapping[str, object]
+    ) -> tuple[IssueRefused | None, int | None]:
+        """Whether these changes go together with what the link has besides; and the version for which that holds, None
+        for any."""
+        if not {"starts_at", "expires_at", "clicks_limit", "pin"} & values.keys():
+            return None, None
+        seen = await self._links.get(link)
+        if seen is None:
+            return _unknown(), None
+        refused = refusal(faults_of_change(changes, self.ceilings(seen.link.server), seen.link))
+        starts = _number(values.get("starts_at", seen.link.starts_at))
+        if refused is None and never_open(starts, _number(values.get("expires_at", seen.link.expires_at))):
+            refused = refusal(NEVER_OPEN)
+        return refused, seen.link.version
 
     async def enable(self, link: str) -> LinkView | IssueRefused:
         return await self.edit(link, {"enabled": True})

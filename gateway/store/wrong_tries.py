@@ -1,6 +1,8 @@
 """How many wrong PINs and addresses a link has been given lately, from all sides and from one.
 
-Rule: a bucket empties over an hour. It lies in the store, beside the link: a short PIN is within reach of
+Rule: a try counts before it is looked at, in one step with the question whether there is room for it. Whoever
+leaves while their PIN is checked, or sends a hundred at once, has tried all the same; a right one is given back.
+A bucket empties over an hour. It lies in the store, beside the link: a short PIN is within reach of
 guessing, so that the workers must count together, and a restart must not begin anew.
 """
 
@@ -17,10 +19,12 @@ from gateway.store.client import Store
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How full the buckets were, in tries."""
+    """How full the buckets were before, in tries, and how many tries at the link its owner is to be told of (0: none,
+    or they have been told within the hour)."""
 
     at_link: float
     from_source: float
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,8 @@ class Misses:
 
 
 NO_MISSES = Misses()
-
-
 FIELDS = ("level", "at", "most")
+_HOUR = 3_600_000  # ms
 
 
 def misses(found: Sequence[str | None], now: int) -> Misses:
@@ -46,22 +49,19 @@ def misses(found: Sequence[str | None], now: int) -> Misses:
     return Misses(math.ceil(left), turns_away=left > int(most) - 1)
 
 
-_HOUR = 3_600_000  # ms
-
-
 class WrongTries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def look(self, link: str, source: str, *, at_link: int, from_source: int, now: int) -> Tries:
-        """`at_link` and `from_source` are what each bucket loses in an hour. Raises StoreDown."""
-        found = await self._ask(link, source, 0, at_link, from_source, now)
-        return Tries(found[0] / 1000, found[1] / 1000)
+    async def take(self, link: str, source: str, *, at_link: int, from_source: int, now: int) -> Tries:
+        """Count a try, if neither bucket was full: above its size less one. `at_link` and `from_source` are what each
+        loses in an hour. Raises StoreDown."""
+        found = await self._ask(link, source, 1, at_link, from_source, now)
+        return Tries(found[0] / 1000, found[1] / 1000, found[2])
 
-    async def note(self, link: str, source: str, *, right: bool, at_link: int, from_source: int, now: int) -> int:
-        """A right one gives a little back: in a lecture hall some mistype. Returns how many wrong ones the link's
-        owner is to be told of; 0 where there is nothing to tell, or they have been within the hour."""
-        return (await self._ask(link, source, -1 if right else 1, at_link, from_source, now))[2]
+    async def give_back(self, link: str, source: str, *, at_link: int, from_source: int, now: int) -> None:
+        """It was right, and takes a wrong one with it: in a lecture hall some mistype."""
+        await self._ask(link, source, -2, at_link, from_source, now)
 
     async def _ask(self, link: str, source: str, add: int, at_link: int, from_source: int, now: int) -> list[int]:
         hashed = hashlib.sha256(f"{link} {source}".encode()).hexdigest()[:16]

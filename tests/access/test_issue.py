@@ -54,6 +54,7 @@ async def test_a_link_as_the_api_shows_it(world: World) -> None:
         "viewers": {"limit": None, "now": 0},
         "pin": False,
         "emails": None,
+        "wrong_tries": 0,
         "version": 1,
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(shown["created_at"]))

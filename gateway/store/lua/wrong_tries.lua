@@ -1,38 +1,37 @@
--- Two buckets of wrong tries, of a link and of one network address at it: look, or add to both. That of the link
--- also says, once an hour, that somebody should hear of it.
+-- Two buckets of wrong tries, of a link and of one network address at it. A try is put into both before it is looked
+-- at, where both have room for it; a right one is taken out again. Once an hour it is said how many there were at the
+-- link, so that somebody hears of it.
 -- KEYS of the link, of the address
--- ARGV now, what to add (1: wrong, -1: right, 0: only look), most per hour at the link, most per hour from the address
---      how full (tries) the link's is when somebody should hear of it
--- Returns how full each was before, in thousandths of a try, and how many wrong tries are to be told (0: none).
+-- ARGV now, what to add (1: a try; less: what a right one gives back), most per hour at the link, most per hour from
+--      the address, how full (tries) the link's is when somebody should hear of it
+-- Returns how full each was before, in thousandths of a try, and how many tries before this one are to be told (0: none).
 local now, add = tonumber(ARGV[1]), tonumber(ARGV[2])
 local HOUR = 3600000
-local found, told = {}, 0
+local level, most, found = {}, {}, {}
+local room = true
 for i = 1, 2 do
-  local most = tonumber(ARGV[2 + i])
+  most[i] = tonumber(ARGV[2 + i])
   local kept = redis.call('HMGET', KEYS[i], 'level', 'at')
-  local level = 0
-  if kept[1] then level = math.max(0, tonumber(kept[1]) - math.max(0, now - tonumber(kept[2])) * most / HOUR) end
-  found[i] = math.floor(level * 1000)
-  if add ~= 0 then
-    local after = math.max(0, math.min(level + add, 2 * most))
-    if after == 0 then
-      redis.call('DEL', KEYS[i])
-    elseif i == 1 then
-      redis.call('HSET', KEYS[i], 'level', tostring(after), 'at', ARGV[1], 'most', ARGV[3])
-      redis.call('PEXPIRE', KEYS[i], 2 * HOUR)
-      if add > 0 then
-        local count = redis.call('HINCRBY', KEYS[i], 'untold', 1)
-        local last = tonumber(redis.call('HGET', KEYS[i], 'told') or '')
-        if after >= tonumber(ARGV[5]) and not (last and now < last + HOUR) then
-          redis.call('HSET', KEYS[i], 'told', ARGV[1], 'untold', '0')
-          told = count
-        end
-      end
-    else
-      redis.call('HSET', KEYS[i], 'level', tostring(after), 'at', ARGV[1])
-      redis.call('PEXPIRE', KEYS[i], 2 * HOUR)
-    end
+  level[i] = 0
+  if kept[1] then
+    level[i] = math.max(0, tonumber(kept[1]) - math.max(0, now - tonumber(kept[2])) * most[i] / HOUR)
   end
+  found[i] = math.ceil(level[i] * 1000)  -- up: who reads it decides as this does
+  room = room and level[i] <= most[i] - 1
 end
-found[3] = told
+found[3] = 0
+if add > 0 and not room then return found end
+for i = 1, 2 do
+  redis.call('HSET', KEYS[i], 'level', tostring(math.max(0, level[i] + add)), 'at', ARGV[1])
+  redis.call('PEXPIRE', KEYS[i], 2 * HOUR)
+end
+redis.call('HSET', KEYS[1], 'most', ARGV[3])
+local untold, told = unpack(redis.call('HMGET', KEYS[1], 'untold', 'told'))
+untold = tonumber(untold or '') or 0
+if add > 0 and untold > 0 and level[1] >= tonumber(ARGV[5]) and not (told and now < tonumber(told) + HOUR) then
+  found[3] = untold
+  untold = 0
+  redis.call('HSET', KEYS[1], 'told', ARGV[1])
+end
+redis.call('HSET', KEYS[1], 'untold', string.format('%.0f', math.max(0, untold + (add > 0 and 1 or -1))))
 return found
