@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from gateway.cli.command import bad_usage
 
 if TYPE_CHECKING:
     from gateway.policy.model import Policy
-
-_HOLE = re.compile(r"\{([a-z0-9_.]+)\}")
 
 # What stands for the guest and the grant, which exist only once somebody has come.
 GUEST = {
@@ -37,6 +34,6 @@ def names_to_ask(policy: Policy, kind: str | None) -> set[str]:
     its own for it."""
     found = {name for step in policy.item.steps for name in step.vars}
     kinds = [policy.kinds[kind]] if kind else list(policy.kinds.values())
-    used = {name for one in kinds for rule in one.rules for name in _HOLE.findall(rule.text)}
+    used = {name for one in kinds for rule in one.rules for name in rule.variables}
     own_spelling = any(step.id is not None for step in policy.item.steps)
     return (found & used) | ({"id"} if own_spelling else set())

@@ -45,10 +45,12 @@ ANY_BUT_SLASH = CharSet((), negated=True)
 class Graph:
     """A non-deterministic automaton under construction; node 0 is the start.
 
-    Edges: one character, a set, nothing (`link`), or a variable's whole text.
+    Edges: one character, a set, nothing (`link`), or a variable's whole text. `any_case`: literals match in
+    any case; sets and variables stay exact.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, any_case: bool = False) -> None:
+        self.any_case = any_case
         self.characters: list[dict[str, list[int]]] = []
         self.sets: list[list[tuple[CharSet, int]]] = []
         self.links: list[list[int]] = []
@@ -81,6 +83,24 @@ class Graph:
 
     def literal(self, start: int, text: str) -> int:
         """Walk along `text` from `start`, using what is there already."""
+        if not self.any_case:
+            return self.exact(start, text)
+        at = start
+        for character in text:
+            cases = {character, character.lower(), character.upper()}
+            label = min(one for one in cases if len(one) == 1)
+            following = self.shared(at, "either", label)
+            if following is None:
+                following = self.node()
+                for one in cases:
+                    if len(one) == 1:
+                        self.character(at, one, following)
+                self.share(at, "either", label, following)
+            at = following
+        return at
+
+    def exact(self, start: int, text: str) -> int:
+        """As `literal`, in the case that stands there."""
         at = start
         for character in text:
             following = self.shared(at, "character", character)
@@ -216,14 +236,20 @@ _Spans = dict[str, tuple[int, int]]
 
 
 def captures(graph: Graph, marks: Mapping[int, Iterable[tuple[str, bool]]], text: str) -> dict[str, str] | None:
-    """The parts of `text` that named groups cover when the whole of it is accepted, else None.
+    """The parts of `text` that named groups cover when the whole of it is accepted, else None; see `spans`."""
+    found = spans(graph, marks, text)
+    return None if found is None else {name: text[begin:end] for name, (begin, end) in found.items()}
+
+
+def spans(graph: Graph, marks: Mapping[int, Iterable[tuple[str, bool]]], text: str) -> _Spans | None:
+    """Where in `text` named groups begin and end when the whole of it is accepted, else None.
 
     `marks` tells at which nodes a group begins (True) or ends (False). Threads run side by side, one
     per node, earlier alternatives first (as in Pike's matcher), so this too is linear.
     """
 
-    def add(threads: dict[int, _Spans], node: int, spans: _Spans, at: int) -> None:
-        todo = [(node, spans)]
+    def add(threads: dict[int, _Spans], node: int, told: _Spans, at: int) -> None:
+        todo = [(node, told)]
         while todo:
             here, held = todo.pop()
             if here in threads:
@@ -238,14 +264,14 @@ def captures(graph: Graph, marks: Mapping[int, Iterable[tuple[str, bool]]], text
     add(threads, 0, {}, 0)
     for index, character in enumerate(text):
         following: dict[int, _Spans] = {}
-        for node, spans in threads.items():
+        for node, held in threads.items():
             for end in graph.characters[node].get(character, ()):
-                add(following, end, spans, index + 1)
+                add(following, end, held, index + 1)
             for charset, end in graph.sets[node]:
                 if charset.holds(character):
-                    add(following, end, spans, index + 1)
+                    add(following, end, held, index + 1)
         threads = following
-    for node, spans in threads.items():
+    for node, held in threads.items():
         if graph.accepts.get(node):
-            return {name: text[begin:end] for name, (begin, end) in spans.items()}
+            return held
     return None

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from gateway.policy.automaton import Graph
 from gateway.policy.compile_steps import RESOLVE, StepCompiler, not_for_policies, prepared_names, segments
 from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
+from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.model import Address, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
+from gateway.policy.rule_keys import compile_send, look_at_credentials
+from gateway.policy.sending import Send
 from gateway.policy.target import fold_name
 from gateway.policy.template import (
     NO_QUERY,
@@ -51,6 +54,7 @@ class _Compiler:
         self.item = self.pattern(document.item_id)
         self.warnings: list[Fault] = []
         self.steps = StepCompiler(source, self.address)
+        self.sends: dict[Way, Send] = {}
 
     def fault(self, way: Way, what: str) -> None:
         self.source.fault(way, what)
@@ -101,7 +105,7 @@ class _Compiler:
         of_all = self.finder((*given, *everywhere), prepared)
         shared = [rule for rule in (self.rule(rule, of_all) for rule in document.shared) if rule]
         credentials = self.credentials()
-        pinned = {fold_name(name) for rule in shared for name in rule.query.pinned}
+        pinned = {fold_name(name) for rule in shared for name in rule.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
         kinds: dict[str, Kind] = {}
         for name, kind in document.kinds.items():
@@ -112,7 +116,7 @@ class _Compiler:
                 if rule is None:
                     continue
                 # A group that is off still pins its names: what an operator calls an id stays one.
-                pinned |= {fold_name(name) for name in rule.query.pinned}
+                pinned |= {fold_name(name) for name in rule.pinned}
                 if rule.group is None or rule.group in on:
                     rules.append(rule)
             kinds[name] = self.kind(kind, (*rules, *shared), find, of_kind, given)
@@ -120,6 +124,7 @@ class _Compiler:
             for name, _ in credentials.query:
                 if fold_name(name) in {fold_name(word) for word in rule.query.wanted}:
                     self.fault(("upstream", "query", name, KEY), f"{name}: a rule lets the guest send this name")
+        look_at_credentials(self.sends, query=document.query, headers=document.headers, note=self.fault)
         return Policy(
             name=self.name,
             title=document.title,
@@ -135,6 +140,7 @@ class _Compiler:
             interactions=on,
             pinned=frozenset(pinned),
             credentials=credentials,
+            passed=self.passed(),
             examples=document.examples,
             warnings=tuple(dict.fromkeys(self.warnings)),
             places={said.way: self.source.place(said.way) for said in self.example_lines()}
@@ -192,7 +198,7 @@ class _Compiler:
         given: tuple[str, ...],
     ) -> Kind:
         """`find` knows what every item has, whose names are `given`; `of_kind` what its prepare brings as well."""
-        graph = Graph()
+        graph = Graph(any_case=self.document.any_case)
         way: Way = ("kinds", kind.name)
         try:
             for index, rule in enumerate(rules):
@@ -224,6 +230,7 @@ class _Compiler:
             page_addresses=tuple(address for address in addresses if address is not None),
             open=opened,
             player=player,
+            any_case=self.document.any_case,
             told=told,
             prepare=prepare,
             release=release,
@@ -322,6 +329,9 @@ class _Compiler:
         if path.whole is not None and len(path.parts) == 1 and question:
             self.fault(rule.way, "a variable that holds a whole address brings its own query")
         self.look_for_neighbours(rule, path.parts)
+        send = compile_send(rule, query, find, self.fault)
+        if rule.send is not None and send is not None:
+            self.sends[rule.send.way] = send
         line, column = self.source.place(rule.way)
         return Rule(
             text=rule.text,
@@ -333,6 +343,7 @@ class _Compiler:
             path=path,
             query=query,
             group=rule.group,
+            send=send,
         )
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:
@@ -380,6 +391,28 @@ class _Compiler:
             query=tuple((name, said.text) for name, said in document.query.items()),
             basic=basic.text if basic else None,
         )
+
+    def passed(self) -> tuple[str, ...]:
+        """Further headers of a guest's to send on, each once however it is spelled."""
+        injected = {fold_header(name) for name in self.document.headers}
+        injected |= {"authorization"} if self.document.basic else set()
+        seen: dict[str, str] = {}
+        for said in self.document.passed:
+            if self.source.blamed(said.way):
+                continue
+            folded = fold_header(said.text)
+            why = not_a_guests(said.text)
+            if not is_header_name(said.text):
+                self.fault(said.way, f"pass: {said.text}: not the name of a header")
+            elif folded in injected:
+                self.fault(said.way, f"pass: {said.text}: upstream: sets this header")
+            elif why is not None:
+                self.fault(said.way, f"pass: {said.text}: {why}")
+            elif folded in seen:
+                self.fault(said.way, f"pass: {said.text}: is {seen[folded]} for many servers, which is here already")
+            else:
+                seen[folded] = said.text
+        return tuple(seen.values())
 
     def credential(self, way: Way, name: str, said: Said) -> None:
         if len(said.text) < MIN_SECRET:

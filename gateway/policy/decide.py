@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton
+from gateway.policy.sending import SentHeaders, Spelling
 from gateway.policy.target import Pair, Target, smuggled_name
 from gateway.reasons import Reason
 
@@ -28,6 +29,8 @@ class Decision:
     rule: Rule | None
     reason: Reason | None
     detail: str = ""
+    sent: Target | None = None  # what goes to the server, where something is allowed
+    headers: SentHeaders = ()  # what the rule sets or removes
 
     @property
     def allowed(self) -> bool:
@@ -81,6 +84,7 @@ class Scope:
         automaton: Automaton,
         pinned: frozenset[str],
         whole: Mapping[str, Mapping[str, frozenset[tuple[Pair, ...]]]],
+        bound: Variables,
     ) -> None:
         self.kind = kind
         self.variables = variables
@@ -88,6 +92,9 @@ class Scope:
         self._pinned = pinned
         # Variables that hold whole paths: name -> path -> the queries that go with it.
         self._whole = whole
+        # The variables as paths are bound to them, for a policy whose literals match in any case.
+        self._bound = bound
+        self._spellings: dict[Rule, Spelling] = {}
         self._candidates: dict[tuple[tuple[int, ...], str], _Candidates] = {}
 
     def decide(self, method: str, target: Target, *, websocket: bool = False) -> Decision:
@@ -102,8 +109,9 @@ class Scope:
         candidates = self._for(matched, "WS" if websocket else method)
         rules = candidates.of(target.pairs)
         for rule in rules:
-            if self._query_fits(rule, target):
-                return Decision(rule, None)
+            decision = self._fitting(rule, target)
+            if decision is not None:
+                return decision
         if rules or candidates.by_pair:
             return Decision(None, Reason.QUERY_REFUSED)
         return Decision(None, Reason.METHOD_REFUSED)
@@ -117,6 +125,25 @@ class Scope:
             if len(self._candidates) < 10_000:
                 self._candidates[key] = candidates
         return candidates
+
+    def _fitting(self, rule: Rule, target: Target) -> Decision | None:
+        """The decision for a rule whose path and method fit, if the rest does."""
+        send = rule.send
+        asked = target if send is None else send.asked(target)
+        if asked is None or not self._query_fits(rule, asked):
+            return None
+        spelled: Target | None = asked
+        if self.kind.any_case:
+            spelling = self._spellings.get(rule)
+            if spelling is None:
+                spelling = self._spellings[rule] = Spelling(rule.path, self._bound)
+            spelled = spelling.of(asked)
+        if spelled is None:
+            return None
+        if send is None:
+            return Decision(rule, None, "", spelled)
+        sent, headers = send.onto(spelled, self.variables), send.set_headers(self.variables)
+        return Decision(rule, None, "", sent, headers) if sent is not None and headers is not None else None
 
     def _query_fits(self, rule: Rule, target: Target) -> bool:
         if rule.path.whole is not None:

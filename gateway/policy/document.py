@@ -19,12 +19,14 @@
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
+    paths: {ignore_case: true|false}    literals match in any case and are sent as written; variables stay exact
+    pass: [header]                      further request headers of the guest's to send on
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
                    default_days, max_days, max_clicks, require: [days|clicks|pin]}
     upstream: {headers: {}, query: {}, basic: "user:password"}
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
-    rule: [page] METHOD[,METHOD] path[?query], or {request: that}
+    rule: [page] METHOD[,METHOD] path[?query], or {request: that, send: {query: {name: template|null}, headers: {…}}}
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
@@ -33,7 +35,7 @@ writes `send:` relies on it, and a policy that is looser than it reads is worse 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.ceilings import Ceilings, read_ceilings
@@ -42,12 +44,12 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _LATER = {
-    "policy": ("origins", "cookies", "pass", "drop", "replace", "paths"),
+    "policy": ("origins", "cookies", "drop", "replace"),
     "step": ("body", "at", "send", "checksum"),
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
     "kind": ("exclusive", "beside"),
     "rule": (
-        "send", "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
+        "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
     ),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
@@ -70,6 +72,16 @@ class RuleDocument:
     methods: tuple[str, ...]  # "WS" stands alone
     target: str
     group: str | None = None
+    send: SendDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendDocument:
+    """Names and what they are set to; None removes."""
+
+    way: Way
+    query: Mapping[str, Said | None]
+    headers: Mapping[str, Said | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,8 @@ class PolicyDocument:
     query: Mapping[str, Said] = field(repr=False)
     basic: Said | None = field(repr=False)
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)
+    passed: tuple[Said, ...] = ()
+    any_case: bool = False
 
 
 def read_document(source: Source) -> PolicyDocument | None:
@@ -240,7 +254,7 @@ class _Reader:
     def policy(self) -> PolicyDocument:
         known = (
             "server", "verified", "protects_itself", "item", "patterns", "kinds", "shared",
-            "guest_access", "upstream", "examples",
+            "paths", "pass", "guest_access", "upstream", "examples",
         )  # fmt: skip
         if self.source.data is not None and not isinstance(self.source.data, dict):
             self.source.fault((), "a policy is a mapping that begins with server:")
@@ -307,6 +321,10 @@ class _Reader:
             query=self.texts(upstream.get("query"), ("upstream", "query")),
             basic=self.optional(upstream, "basic", ("upstream",)),
             examples=self.examples(data.get("examples")),
+            passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),
+            any_case=self.flag(
+                self.mapping(data.get("paths"), ("paths",), ("ignore_case",)), "ignore_case", ("paths",), False
+            ),
         )
 
     def ceiling_fault(self, way: tuple[str | int, ...], what: str) -> None:
@@ -443,14 +461,28 @@ class _Reader:
         found = []
         for entry, at in self.items(data, way):
             if isinstance(entry, dict):
-                body = self.mapping(entry, at, ("request",), "rule")
+                body = self.mapping(entry, at, ("request", "send"), "rule")
                 said = self.needed(body, "request", at)
+                send = self.send(body.get("send"), (*at, "send"))
             else:
-                said = self.text(entry, at)
+                said, send = self.text(entry, at), None
             rule = self.rule(said, group)
             if rule is not None:
-                found.append(rule)
+                found.append(replace(rule, send=send))
         return tuple(found)
+
+    def send(self, data: Any, way: Way) -> SendDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("query", "headers"))
+
+        def entries(key: str) -> dict[str, Said | None]:
+            named = self.names(body.get(key), (*way, key))
+            return {
+                name: None if value is None else self.text(value, (*way, key, name)) for name, value in named.items()
+            }
+
+        return SendDocument(way, entries("query"), entries("headers"))
 
     def rule(self, said: Said, group: str | None) -> RuleDocument | None:
         words = said.text.split()

@@ -15,7 +15,8 @@ MASK = "***"
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`sent` is the upstream's request line without credentials; `headers` names what is injected."""
+    """`sent` is the upstream's request line without credentials; `headers` are those that the rule sets, and
+    the names of those that are injected."""
 
     allowed: bool
     method: str
@@ -46,8 +47,11 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
         decision.rule,
         None,
         "",
-        f"{'GET' if websocket else method} {_masked(target, policy)}",
-        tuple((name, MASK) for name, _ in policy.credentials.sent_headers()),
+        f"{'GET' if websocket else method} {_masked(decision.sent or target, policy)}",
+        (
+            *((name, value) for name, value in decision.headers if value is not None),
+            *((name, MASK) for name, _ in policy.credentials.sent_headers()),
+        ),
         (),
     )
 

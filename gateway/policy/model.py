@@ -18,6 +18,7 @@ from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
 from gateway.policy.request import StepRequest
+from gateway.policy.sending import Send
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
 from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
 from gateway.yaml_source import Fault, Way
@@ -25,7 +26,7 @@ from gateway.yaml_source import Fault, Way
 _BOUND = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One allowed request. `file`, `line` and `column` tell where it is written."""
 
@@ -38,6 +39,7 @@ class Rule:
     path: PathTemplate
     query: QueryTemplate
     group: str | None = None
+    send: Send | None = None
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -45,7 +47,13 @@ class Rule:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        return (*self.path.variables, *self.query.variables)
+        sent = self.send.variables if self.send else ()
+        return (*self.path.variables, *self.query.variables, *sent)
+
+    @property
+    def pinned(self) -> tuple[str, ...]:
+        """Names of the query that this rule holds to something."""
+        return (*self.query.pinned, *(self.send.pinned if self.send else ()))
 
     @property
     def place(self) -> str:
@@ -96,6 +104,7 @@ class Kind:
     page_addresses: tuple[PageAddress, ...]
     open: Address | None
     player: Player | None
+    any_case: bool = False  # literals of paths match in any case
     told: frozenset[str] = frozenset()  # what of a guest the media server gets to know: name, email
     prepare: tuple[Step, ...] = ()
     release: tuple[StepRequest, ...] = ()
@@ -203,6 +212,7 @@ class Policy:
     pinned: frozenset[str]
     credentials: Credentials
     examples: ExamplesDocument
+    passed: tuple[str, ...] = ()  # further request headers, as the policy spells them
     warnings: tuple[Fault, ...] = ()
     # Origins that are this server when a variable holds a whole URL: its upstream and other names.
     home: tuple[str, ...] = ()
@@ -266,7 +276,7 @@ class Policy:
             automaton = self._bound[key] = Automaton(of.graph, values)
             if len(self._bound) > _BOUND:
                 self._bound.popitem(last=False)
-        return Scope(of, variables, automaton, self.pinned, whole)
+        return Scope(of, variables, automaton, self.pinned, whole, values)
 
 
 def canonical_home(value: str, home: tuple[str, ...]) -> Target | None:

@@ -128,7 +128,7 @@ def _parse_query(raw: str) -> tuple[str, tuple[Pair, ...]] | Ambiguity:
                 return found
             decoded.append(found)
         name, value = decoded
-        if _overrides_method(name[1]):
+        if overrides_method(name[1]):
             return Ambiguity("a method override")
         spellings.append(name[0] + equals + value[0])
         pairs.append((name[1], value[1] if equals else None))
@@ -242,7 +242,7 @@ def fold_name(name: str) -> str:
     return plain.strip(" +").partition("[")[0].lower().replace("_", "").replace(".", "").replace("-", "")
 
 
-def _overrides_method(name: str) -> bool:
+def overrides_method(name: str) -> bool:
     """Whether some server takes this query name for `_method`; PHP writes `_` for other marks at its beginning."""
     plain = (unicodedata.normalize("NFKC", name) if not name.isascii() else name).strip(" +").lower()
     return plain[:1] in ("_", ".", "-", "[") and plain[1:].partition("[")[0].strip() == "method"
@@ -264,6 +264,6 @@ def smuggled_name(target: Target, pinned: Iterable[str]) -> str | None:
         for index, piece in enumerate(whole.split("\0")):
             name, equals, _ = piece.partition("=")
             # The first piece without `=` is the value itself, not a name.
-            if (equals or index) and (fold_name(name) in names or _overrides_method(name)):
+            if (equals or index) and (fold_name(name) in names or overrides_method(name)):
                 return name
     return None

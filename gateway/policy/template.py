@@ -114,11 +114,17 @@ class PathTemplate:
     def variables(self) -> tuple[str, ...]:
         return tuple(part.name for part in self.parts if isinstance(part, Variable))
 
+    def values_at(self, index: int, values: Values) -> tuple[str, ...]:
+        """The texts that the variable at this place stands for; `values` as the graph is bound to them."""
+        part = self.parts[index]
+        prefix = PATH_VALUE if self.whole and not index else ""
+        return values.get(prefix + part.name, ()) if isinstance(part, Variable) else ()
+
     def into(self, graph: Graph) -> int:
         """Add to a graph of paths; the node where the path ends."""
         at = 0
         for part in self.parts:
-            at = _add(graph, at, part, prefix=PATH_VALUE if self.whole and part is self.parts[0] else "")
+            at = add_part(graph, at, part, prefix=PATH_VALUE if self.whole and part is self.parts[0] else "")
         return at
 
 
@@ -127,7 +133,7 @@ class PathTemplate:
 PATH_VALUE = "path of "
 
 
-def _add(graph: Graph, at: int, part: Part, *, prefix: str = "") -> int:
+def add_part(graph: Graph, at: int, part: Part, *, prefix: str = "") -> int:
     if isinstance(part, Text):
         return graph.literal(at, part.text)
     if isinstance(part, Variable):
@@ -229,7 +235,7 @@ class ValueTemplate:
                 return part.pattern.matches(value)
         graph, at = Graph(), 0
         for part in self.parts:
-            at = _add(graph, at, part)
+            at = add_part(graph, at, part)
         graph.accept(at, 0)
         return bool(Automaton(graph, values).match(value))
 

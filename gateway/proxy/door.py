@@ -105,7 +105,7 @@ class ProxyDoor:
             sign = foreign(headers, visit.server.config.public)
             if sign is not None:
                 return refuse(visit, Reason.CROSS_SITE, detail=sign)
-        twice = refused_for(headers)
+        twice = refused_for(headers, self._facing(visit.server).passed)
         if twice is not None:
             return refuse(visit, Reason.AMBIGUOUS_REQUEST, detail=f"{twice} more than once")
         return None
@@ -149,7 +149,9 @@ class ProxyDoor:
         request, live, facing = visit.request, allowed.live, self._facing(allowed.server)
         visit.grant = live.grant.id
         vouch(request)
-        target, headers = facing.request(visit.target, request.headers, self.client(request))
+        target, headers = facing.request(
+            allowed.decision.sent or visit.target, request.headers, self.client(request), put=allowed.decision.headers
+        )
         with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
                 async with facing.upstream.websocket(target, headers) as upstream:

@@ -37,7 +37,7 @@ _BODILESS = frozenset({204, 205, 304})
 class Exchange:
     """`response` is the answer to the guest once it has begun. `keep`: his connection may serve on."""
 
-    __slots__ = ("_allowed", "_client", "_facing", "_keep", "_metrics", "_request", "_visit", "response")
+    __slots__ = ("_allowed", "_client", "_facing", "_keep", "_metrics", "_request", "_sent", "_visit", "response")
 
     def __init__(
         self, facing: Facing, metrics: Metrics, visit: Visit, allowed: Allowed, client: str, *, keep: bool
@@ -49,6 +49,7 @@ class Exchange:
         self._allowed = allowed
         self._client = client
         self._keep = keep
+        self._sent = allowed.decision.sent or visit.target
         self.response: web.StreamResponse | None = None
 
     async def run(self) -> web.StreamResponse:
@@ -73,7 +74,9 @@ class Exchange:
     async def _ask(self, whole: bool) -> web.StreamResponse | None:
         """None: the answer is part of a text, ask again for all of it."""
         visit, request = self._visit, self._request
-        target, headers = self._facing.request(visit.target, request.headers, self._client, whole=whole)
+        target, headers = self._facing.request(
+            self._sent, request.headers, self._client, whole=whole, put=self._allowed.decision.headers
+        )
         asked = time.perf_counter()
         async with self._facing.upstream.request(request.method, target, headers) as answer:
             self._metrics.upstream_answered(time.perf_counter() - asked)
@@ -146,7 +149,7 @@ class Exchange:
     def _ours(self, location: str, method: str = "GET") -> str | None:
         """The location on our host, if this guest may go there."""
         facing = self._facing
-        led = led_to(location, self._visit.target, facing.names, facing.injected)
+        led = led_to(location, self._sent, facing.names, facing.injected)
         if led is None:
             return None
         target, fragment = led

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from multidict import CIMultiDict
 
 from gateway.config import Origin
-from gateway.proxy.headers import Pairs, towards_guest, towards_server
+from gateway.proxy.headers import Pairs, passed_on, towards_guest, towards_server
 from gateway.rewrite.scrub import CredentialFinder
 from gateway.web.embedding import Embedding
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.access.servers import MediaServer
     from gateway.policy.model import Credentials
+    from gateway.policy.sending import SentHeaders
     from gateway.policy.target import Target
     from gateway.upstream.client import Upstream
 
@@ -37,6 +39,7 @@ class Facing:
     _host: str
     _own: re.Pattern[str]
     embedding: Embedding
+    passed: Mapping[str, tuple[str, bool]]  # what the policy adds to the headers that are sent on
 
     @classmethod
     def of(cls, server: MediaServer, embedding: Embedding) -> Facing:
@@ -54,10 +57,17 @@ class Facing:
             _host=server.config.upstream.netloc,
             _own=_spelled([origin for origin in home if origin != server.config.public]),
             embedding=embedding,
+            passed=passed_on(server.policy.passed),
         )
 
     def request(
-        self, target: Target, headers: CIMultiDictProxy[str], client: str, *, whole: bool = False
+        self,
+        target: Target,
+        headers: CIMultiDictProxy[str],
+        client: str,
+        *,
+        whole: bool = False,
+        put: SentHeaders = (),
     ) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers for the server; see `towards_server`."""
         public = self.server.config.public
@@ -69,6 +79,8 @@ class Facing:
             public_host=public.netloc,
             credentials=self._sent,
             whole=whole,
+            passed=self.passed,
+            put=put,
         )
 
     def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:

@@ -11,7 +11,7 @@ cache, who may frame, what scripts may do) is set here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from gateway.web.embedding import Embedding
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
+
+    from gateway.policy.sending import SentHeaders
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -106,12 +108,20 @@ _NOBODY_FRAMES = Embedding()
 CSP = "Content-Security-Policy"
 
 
-def refused_for(headers: CIMultiDictProxy[str]) -> str | None:
+_NOTHING: Mapping[str, tuple[str, bool]] = {}
+
+
+def passed_on(names: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """What a policy's `pass` adds to the list, each to stand once: whether it is a list nobody knows."""
+    return {name.lower(): (name, False) for name in names if name.lower() not in _SENT_ON}
+
+
+def refused_for(headers: CIMultiDictProxy[str], passed: Mapping[str, tuple[str, bool]] = _NOTHING) -> str | None:
     """The name of a header that may stand once and stands twice; None where there is none."""
     seen = set()
     for name, _ in headers.items():  # iterating over a multidict itself yields each name once
         lower = name.lower()
-        known = _SENT_ON.get(lower)
+        known = _SENT_ON.get(lower) or passed.get(lower)
         if known is not None and not known[1]:
             if lower in seen:
                 return known[0]
@@ -128,21 +138,27 @@ def towards_server(
     public_host: str,
     credentials: Pairs = (),
     whole: bool = False,
+    passed: Mapping[str, tuple[str, bool]] = _NOTHING,
+    put: SentHeaders = (),
 ) -> list[tuple[str, str]]:
     """What the server gets: of the guest's `headers` those on the list, then ours.
 
+    `passed`: what the policy adds to the list. `put`: what the rule sets or removes.
     `whole`: the answer will be searched, so nothing may ask for a part of it or for a packed one.
     """
     ours = {name.lower() for name, _ in credentials}
     dropped = _named_in_connection(headers)
+    if put:
+        dropped |= {name.lower() for name, _ in put}
     sent = [("Host", host)]
     for name, value in headers.items():
         lower = name.lower()
-        known = _SENT_ON.get(lower)
+        known = _SENT_ON.get(lower) or passed.get(lower)
         if known is None or lower in ours or lower in dropped or (whole and lower in _PARTIAL):
             continue
         if _is_plain(value):
             sent.append((known[0], value))
+    sent += [(name, value) for name, value in put if value is not None and not (whole and name.lower() in _PARTIAL)]
     if whole and "accept-encoding" not in ours:
         sent.append(("Accept-Encoding", "identity"))
     if client:

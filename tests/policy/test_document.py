@@ -45,8 +45,8 @@ def test_a_good_policy_has_none() -> None:
         (HEAD + KINDS + "shared: ['WS,GET /a']\n", "p.yaml:4:10: WS stands alone"),
         (HEAD + KINDS + "shared: ['page POST /a']\n", "p.yaml:4:10: a page is asked for with GET"),
         (
-            HEAD + KINDS + "shared: [{request: GET /x, send: {query: {a: b}}}]\n",
-            "p.yaml:4:28: send: this version does not implement it",
+            HEAD + KINDS + "shared: [{request: GET /x, coalesce: {query: {a: b}}}]\n",
+            "p.yaml:4:28: coalesce: this version does not implement it",
         ),
         (HEAD + KINDS + 'patterns: {n: "[0-9"}\n', "p.yaml:4:15: pattern: ends too early"),
         (HEAD + KINDS + "patterns: {id: a}\n", "p.yaml:4:12: id: is a variable already"),
@@ -145,7 +145,7 @@ item: {id: "["}
 kinds:
   video:
     open: /m/{idd}
-    allow: [GIT /m, "page GET /m/{id}", "GET /a/../b", {request: GET /x, send: {}, foo: 1}]
+    allow: [GIT /m, "page GET /m/{id}", "GET /a/../b", {request: GET /x, coalesce: {}, foo: 1}]
     prepare: [x]
 patterns: {n: no, f: "(a"}
 guest_access: {on_revoke: kick, interactions: [chat]}

@@ -123,11 +123,11 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
     [
         (
             "Keys",
-            "server verified protects_itself item item.id item.resolve item.kind patterns kinds shared guest_access"
-            " guest_access.links_per_item guest_access.on_revoke guest_access.preview guest_access.default_days"
-            " guest_access.max_days guest_access.max_clicks guest_access.require"
-            " guest_access.interactions upstream upstream.headers"
-            " upstream.query upstream.basic examples",
+            "server verified protects_itself item item.id item.resolve item.kind patterns kinds shared paths"
+            " paths.ignore_case pass guest_access guest_access.links_per_item guest_access.on_revoke"
+            " guest_access.preview guest_access.default_days guest_access.max_days guest_access.max_clicks"
+            " guest_access.require guest_access.interactions upstream upstream.headers upstream.query"
+            " upstream.basic examples",
         ),
         ("A request of `item.resolve`", "request json headers id gone not_started ended vars"),
         (
@@ -135,6 +135,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
             "like guest_access page_urls open player player.src player.poster player.file player.as prepare release"
             " allow interactions",
         ),
+        ("A rule in its long form", "request send"),
         ("Examples", "with allow deny"),
     ],
 )

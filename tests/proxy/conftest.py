@@ -144,19 +144,20 @@ QUICK = Timeouts(connect=timedelta(seconds=2), answer=timedelta(seconds=1.2), id
 async def opened(
     script: Script,
     *,
+    policy_text: str = POLICY,
     upstream_part: str = "",
     timeouts: Timeouts = QUICK,
     also: tuple[Origin, ...] = (),
     port: int | None = None,
     embedding: Embedding | None = None,
 ) -> AsyncIterator[Stage]:
-    """`upstream_part`: the policy's `upstream:` block. `port`: of a server that is not ours. `embedding`: who
-    may frame its pages."""
+    """`upstream_part`: what is added to the policy, such as its `upstream:` block. `port`: of a server that is
+    not ours. `embedding`: who may frame its pages."""
     async with WireServer(script) as media:
         origin = Origin("http", "127.0.0.1", port or media.port)
         public = Origin("http", "gateway.test", 80)
         config = ServerConfig("tv", origin, "test", Path("test.yaml"), True, public, also, timeouts=timeouts)
-        policy = load_policy_text(POLICY + upstream_part)
+        policy = load_policy_text(policy_text + upstream_part)
         server = MediaServer(config, policy, HttpUpstream(origin, timeouts))
         live = FakeLive(SimpleNamespace(id="g1"), policy.scope("video", {"id": ("abc",)}))
         authorizer: Any = FakeAuthorizer(live)
