@@ -324,14 +324,52 @@ async def test_answers_outlast_the_wait_for_a_seat(place: Place) -> None:
     assert (await first.post({**GOOD, "name": "First"})).status == 303
     waiting = await second.post({**GOOD, "company": '"ACME" & more'})
     assert waiting.status == 503
-    held = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', waiting.body.decode()))
-    held = {name: html.unescape(value) for name, value in held.items()}
+    held = held_by(waiting)
     assert (held["company"], held["consent"]) == ('"ACME" & more', "2026-11")
     guests = await place.running.desk.guests("tv", "abc")
     assert not isinstance(guests, IssueRefused)
     await place.running.desk.remove(guests[0].guest, erase=False)
     assert (await second.post(urlencode(held))).status == 303
     assert {one["name"]: one["fields"]["company"] for one in await place.guests()}["Ada"] == '"ACME" & more'
+
+
+def held_by(answer: Answer) -> dict[str, str]:
+    """What a page that waits for a seat sends again."""
+    held = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', answer.body.decode())
+    return {name: html.unescape(value) for name, value in held}
+
+
+async def test_nothing_that_is_asked_can_be_waited_away(place: Place) -> None:
+    """PIN, list, fields and consent on one link, before a seat is free and when it is."""
+    link = await place.running.make_link("abc", viewers=1, pin="2468", emails=["@example.org"], clicks=9)
+    first, second = await place.browser(link), await place.browser(link)
+    assert (await first.post({**GOOD, "pin": "2468", "name": "First"})).status == 303
+    for missing, status in (("consent", 422), ("seat", 422), ("pin", 403)):
+        kept = {name: value for name, value in {**GOOD, "pin": "2468"}.items() if name != missing}
+        assert (await second.post(kept)).status == status
+    waiting = await second.post({**GOOD, "pin": "2468"})
+    held = held_by(waiting)
+    assert waiting.status == 503
+    assert "pin" not in held
+    for missing, status in (("consent", 422), ("seat", 422), ("ticket", 403)):
+        again = await second.post(urlencode({name: value for name, value in held.items() if name != missing}))
+        assert again.status == status
+    other = urlencode({**held, "email": "other@example.org"})
+    assert (await second.post(other)).status == 403, "a ticket is for the address that was looked at"
+
+    await place.reload('"2026-11"', f'"{LATER}"')
+    anew = await second.post(urlencode(held))
+    page = anew.body.decode()
+    assert (anew.status, 'id="consent-error"' in page, 'name="pin"' in page) == (422, True, True)
+    assert 'value="ACME"' in page
+    waiting = await second.post({**GOOD, "pin": "2468", "consent": LATER})
+    assert waiting.status == 503
+    guests = await place.running.desk.guests("tv", "abc")
+    assert not isinstance(guests, IssueRefused)
+    await place.running.desk.remove(guests[0].guest, erase=False)
+    assert (await second.post(urlencode(held_by(waiting)))).status == 303
+    assert [one["consent"]["version"] for one in await place.guests()] == ["2026-11", LATER]
+    assert await place.clicks(second) == 2
 
 
 async def test_who_agrees_anew_while_all_seats_are_taken_waits(place: Place) -> None:

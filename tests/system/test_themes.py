@@ -34,6 +34,7 @@ def theme(folder: Path, template: str = ENTRY) -> None:
 
 async def test_each_server_has_its_own_look_and_managers_have_ours(tmp_path: Path) -> None:
     theme(tmp_path)
+    (tmp_path / "logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     port, managing = free_port(), free_port()
     (tmp_path / "policy.yaml").write_text(
         'server: A server\nitem: {id: "[a-z]{3}"}\n'
@@ -44,10 +45,11 @@ async def test_each_server_has_its_own_look_and_managers_have_ours(tmp_path: Pat
 public_url: http://127.0.0.1:{port}
 manage: {{listen: '127.0.0.1:{managing}', url: 'http://127.0.0.1:{managing}'}}
 data_dir: data
-theme: {{name: Everybody, css: own.css, footer: [{{text: Imprint <b>, url: "https://example.org/?a=1&b=2"}}]}}
+theme: {{name: Everybody, css: own.css, footer: [{{text: Imprint <b>, url: "https://example.org/?a=1&b=2"}}],
+        logo: logo.svg, logo_alt: A <tower>, notice: "Doors at six.\\n<i>No</i> recording."}}
 servers:
   - {{name: one, upstream: "http://127.0.0.1:1", policy: ./policy.yaml, public_host: "one.localhost:{port}",
-     theme: {{name: One, folder: mine, css: '', scheme: dark,
+     theme: {{name: One, folder: mine, css: '', scheme: dark, logo_alt: '', notice: '',
              colours: {{accent: '#fc8', background: '#000', text: '#fff'}}}}}}
   - {{name: two, upstream: "http://127.0.0.1:2", policy: ./policy.yaml, public_host: "two.localhost:{port}"}}
 """
@@ -70,6 +72,10 @@ servers:
             )
             assert link in one
             assert link in two
+            assert re.search(r'<img class="logo" src="/_gateway/theme/logo\?v=[0-9a-f]+" alt="A &lt;tower&gt;">', two)
+            assert re.search(r'<img class="logo" src="/_gateway/theme/logo\?v=[0-9a-f]+" alt="">', one)
+            assert "Doors at six.\n&lt;i&gt;No&lt;/i&gt; recording." in two
+            assert "Doors at six" not in one
             for name, text, sheet, says in (
                 ("one", one, "colours", b"--ground: #000000"),
                 ("two", two, "own", b"letter"),
@@ -83,7 +89,9 @@ servers:
             answer = await page(managing, "/_gateway/nothing")
             assert answer.status == 404
             assert b"By the village" not in answer.body
-            assert b"theme/" not in answer.body
+            (logo,) = re.findall(r'"(/_gateway/theme/[^"]+)"', answer.body.decode())
+            found = await page(managing, logo)
+            assert (found.status, found.headers["content-type"]) == (200, "image/svg+xml")
             assert b"Everybody" in answer.body
 
 
