@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.config import Origin
 
 # The sample that lies in a checkout is nobody's work as long as nobody has touched it (a test compares).
-SAMPLE_SHA256 = "141ec198ac08f8d55a99353aa4eac7b1f4d18fd8f3eba1f61e162eac1866346d"
+SAMPLE_SHA256 = "9a01cc03633f0b9f070c0ac1e75a9ca7d5676a59cebff4757db9cdfc038f8b72"
 
 _TEMPLATE = """\
 # Written by `gateway init`. `gateway check` names every mistake by line; all keys are in docs/config.md.
