@@ -70,6 +70,7 @@ class Reason(Enum):
     AMBIGUOUS_TARGET = ("ambiguous_target", 400, "ambiguous")
     AMBIGUOUS_REQUEST = ("ambiguous_request", 400, "ambiguous")
     BODY_REFUSED = ("body_refused", 400, "ambiguous")
+    BODY_TOO_LARGE = ("body_too_large", 413, "ambiguous")
     BAD_HANDSHAKE = ("bad_handshake", 400, "ambiguous")
     WRONG_HOST = ("wrong_host", 421, "ambiguous")
     NOT_FOUND = ("not_found", 404, "missing")

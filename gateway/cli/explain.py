@@ -204,9 +204,13 @@ def _show(found: Explanation, server: ServerConfig) -> None:
         lines: list[tuple[str, object]] = [
             ("allowed", f"{found.method} {found.canonical}"),
             ("rule", f"{found.rule.place}  {found.rule.text}"),
-            ("sent", f"{method} {server.upstream}{target}"),
         ]
-        lines += [("", f"{name}: {value}") for name, value in found.headers]
+        if found.sent is None:
+            lines.append(("answered", found.body))
+        else:
+            lines.append(("sent", f"{method} {server.upstream}{target}"))
+            lines += [("", f"{name}: {value}") for name, value in found.headers]
+            lines += [("body", found.body)] if found.body else []
         show_pairs(lines)
         return
     reason = found.reason
@@ -263,6 +267,8 @@ def _show_refusal(
 def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dict[str, object]:
     method, _, target = (found.sent or "").partition(" ")
     sent = {"method": method, "url": f"{server.upstream}{target}", "headers": dict(found.headers)}
+    if found.body:
+        sent["body"] = found.body
     return {
         "allowed": found.allowed,
         "server": server.name,
@@ -271,10 +277,10 @@ def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dic
         "method": found.method,
         "target": found.canonical,
         "rule": _rule_json(found.rule) if found.rule else None,
-        "sent": sent if found.allowed else None,
+        "sent": sent if found.sent is not None else None,
         "reason": str(found.reason) if found.reason else None,
         "status": found.reason.status if found.reason else None,
-        "detail": found.detail,
+        "detail": found.detail or (found.body if found.sent is None else ""),
         "nearest": [{**_rule_json(rule), "why": why} for rule, why in found.nearest],
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gateway.policy.automaton import Graph
+from gateway.policy.bodies import compile_answer, compile_body
 from gateway.policy.compile_steps import RESOLVE, StepCompiler, not_for_policies, prepared_names, segments
 from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
@@ -344,6 +345,8 @@ class _Compiler:
             query=query,
             group=rule.group,
             send=send,
+            body=compile_body(rule, find, self.fault),
+            answer=compile_answer(rule, find, self.fault),
         )
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:

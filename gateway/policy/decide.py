@@ -8,7 +8,7 @@ found by method and by the first pair their query must hold to the letter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton
@@ -31,6 +31,7 @@ class Decision:
     detail: str = ""
     sent: Target | None = None  # what goes to the server, where something is allowed
     headers: SentHeaders = ()  # what the rule sets or removes
+    others: tuple[Decision, ...] = ()  # by rules that would allow it with another body
 
     @property
     def allowed(self) -> bool:
@@ -52,15 +53,20 @@ class PlayerSources:
     as_: str  # hls or file
 
 
+def _rank(rule: Rule) -> int:
+    """Pages first, then what takes a body."""
+    return 0 if rule.page else 1 if rule.body is not None else 2
+
+
 class _Candidates:
-    """Rules that share a path and a method, pages first."""
+    """Rules that share a path and a method, in the order of `_rank`."""
 
     __slots__ = ("by_pair", "rest")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rest: list[Rule] = []
         self.by_pair: dict[Pair, list[Rule]] = {}
-        for rule in sorted(rules, key=lambda rule: not rule.page):
+        for rule in sorted(rules, key=_rank):
             literals = rule.query.literals
             if literals:
                 self.by_pair.setdefault(literals[0], []).append(rule)
@@ -71,7 +77,7 @@ class _Candidates:
         if not self.by_pair:
             return self.rest
         found = [rule for pair in pairs for rule in self.by_pair.get(pair, ())]
-        return sorted(found + self.rest, key=lambda rule: not rule.page) if found else self.rest
+        return sorted(found + self.rest, key=_rank) if found else self.rest
 
 
 class Scope:
@@ -110,8 +116,13 @@ class Scope:
         rules = candidates.of(target.pairs)
         for rule in rules:
             decision = self._fitting(rule, target)
-            if decision is not None:
+            if decision is None:
+                continue
+            if rule.body is None:
                 return decision
+            # Whether it fits shows when the body has come; rules without one stand behind those with one.
+            rest = [self._fitting(other, target) for other in rules[rules.index(rule) + 1 :]]
+            return replace(decision, others=tuple(one for one in rest if one is not None))
         if rules or candidates.by_pair:
             return Decision(None, Reason.QUERY_REFUSED)
         return Decision(None, Reason.METHOD_REFUSED)
@@ -138,7 +149,7 @@ class Scope:
             if spelling is None:
                 spelling = self._spellings[rule] = Spelling(rule.path, self._bound)
             spelled = spelling.of(asked)
-        if spelled is None:
+        if spelled is None or (rule.answer is not None and not rule.answer.ready(self.variables)):
             return None
         if send is None:
             return Decision(rule, None, "", spelled)

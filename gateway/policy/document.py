@@ -26,7 +26,11 @@
     upstream: {headers: {}, query: {}, basic: "user:password"}
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
-    rule: [page] METHOD[,METHOD] path[?query], or {request: that, send: {query: {name: template|null}, headers: {…}}}
+    rule: [page] METHOD[,METHOD] path[?query], or {request: that, and}
+        send: {query: {name: template|null}, headers: {name: template|null}}
+        json: shape, max: size          what of a JSON body passes (see `shapes`), and how large it may come
+        body: {type, max}               a raw body of one media type
+        answer: {status, json}          by the gateway; the server is not asked
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
@@ -49,7 +53,7 @@ _LATER = {
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
     "kind": ("exclusive", "beside"),
     "rule": (
-        "json", "max", "follow", "coalesce", "answer", "at", "body", "capture", "protocol", "messages",
+        "follow", "coalesce", "at", "capture", "protocol", "messages",
     ),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
@@ -73,6 +77,37 @@ class RuleDocument:
     target: str
     group: str | None = None
     send: SendDocument | None = None
+    body: BodyDocument | None = None
+    answer: AnswerDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKeys:
+    """What the long form of a rule adds."""
+
+    send: SendDocument | None = None
+    body: BodyDocument | None = None
+    answer: AnswerDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyDocument:
+    """`json`, `body` and `max` of a rule, as they are written."""
+
+    way: Way
+    has_json: bool
+    json: Any
+    has_type: bool
+    type: Said | None
+    max: Any
+    max_way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDocument:
+    way: Way
+    status: Any
+    json: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,14 +496,16 @@ class _Reader:
         found = []
         for entry, at in self.items(data, way):
             if isinstance(entry, dict):
-                body = self.mapping(entry, at, ("request", "send"), "rule")
+                body = self.mapping(entry, at, ("request", "send", "json", "max", "body", "answer"), "rule")
                 said = self.needed(body, "request", at)
-                send = self.send(body.get("send"), (*at, "send"))
+                keys = RuleKeys(
+                    self.send(body.get("send"), (*at, "send")), self.body(body, at), self.answer(body.get("answer"), at)
+                )
             else:
-                said, send = self.text(entry, at), None
+                said, keys = self.text(entry, at), RuleKeys()
             rule = self.rule(said, group)
             if rule is not None:
-                found.append(replace(rule, send=send))
+                found.append(replace(rule, send=keys.send, body=keys.body, answer=keys.answer))
         return tuple(found)
 
     def send(self, data: Any, way: Way) -> SendDocument | None:
@@ -483,6 +520,29 @@ class _Reader:
             }
 
         return SendDocument(way, entries("query"), entries("headers"))
+
+    def body(self, data: Mapping[str, Any], way: Way) -> BodyDocument | None:
+        if data.get("json") is None and data.get("body") is None and data.get("max") is None:
+            return None
+        raw = self.mapping(data.get("body"), (*way, "body"), ("type", "max"))
+        outer = data.get("max")
+        if outer is not None and data.get("body") is not None:
+            self.source.fault((*way, "max", KEY), "max: that of a body stands inside it: body: {type: …, max: …}")
+        return BodyDocument(
+            way,
+            has_json=data.get("json") is not None,
+            json=data.get("json"),
+            has_type=data.get("body") is not None,
+            type=self.optional(raw, "type", (*way, "body")),
+            max=raw.get("max") if outer is None else outer,
+            max_way=(*way, "body", "max") if outer is None else (*way, "max"),
+        )
+
+    def answer(self, data: Any, way: Way) -> AnswerDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, (*way, "answer"), ("status", "json"))
+        return AnswerDocument((*way, "answer"), body.get("status"), body.get("json"))
 
     def rule(self, said: Said, group: str | None) -> RuleDocument | None:
         words = said.text.split()

@@ -27,6 +27,7 @@ class Explanation:
     sent: str | None
     headers: tuple[tuple[str, str], ...]
     nearest: tuple[tuple[Rule, str], ...]  # rule and why it did not fit
+    body: str = ""  # what of a body is sent, or what the gateway answers itself
 
 
 def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]], method: str, raw: str) -> Explanation:
@@ -40,11 +41,16 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
     if decision.rule is None:
         nearest = _nearest(scope.kind.rules, method, target)
         return Explanation(False, method, target.sent, None, decision.reason, decision.detail, None, (), nearest)
+    rule = decision.rule
+    if rule.answer is not None:
+        said = rule.answer.body(variables)
+        own = f"{rule.answer.status}{f' {said.decode()}' if said else ''}, by the gateway"
+        return Explanation(True, method, target.sent, rule, None, "", None, (), (), own)
     return Explanation(
         True,
         method,
         target.sent,
-        decision.rule,
+        rule,
         None,
         "",
         f"{'GET' if websocket else method} {_masked(decision.sent or target, policy)}",
@@ -53,6 +59,7 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
             *((name, MASK) for name, _ in policy.credentials.sent_headers()),
         ),
         (),
+        rule.body.described(variables) if rule.body else "",
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from gateway.ceilings import Ceilings
 from gateway.policy.automaton import Automaton, Graph
+from gateway.policy.bodies import Answering, Body
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.document import ExamplesDocument
 from gateway.policy.jsonpath import AnswerPath
@@ -40,6 +41,8 @@ class Rule:
     query: QueryTemplate
     group: str | None = None
     send: Send | None = None
+    body: Body | None = None
+    answer: Answering | None = None
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -47,7 +50,7 @@ class Rule:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        sent = self.send.variables if self.send else ()
+        sent = (*(self.send.variables if self.send else ()), *(self.body.variables if self.body else ()))
         return (*self.path.variables, *self.query.variables, *sent)
 
     @property

@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.access.outcome import Denied
 from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
+from gateway.proxy.bodies import body_for, own_answer, takes_body
 from gateway.proxy.exchange import Exchange, failed
 from gateway.proxy.facing import Facing
 from gateway.proxy.headers import has_body, refused_for
@@ -125,8 +126,29 @@ class ProxyDoor:
         vouch(request)
         if not allowed.decision.page:
             allowed.live.watch()
-        keep = await drained(request, MAX_DRAINED) and "Upgrade" not in request.headers
-        exchange = Exchange(self._facing(allowed.server), self.metrics, visit, allowed, self.client(request), keep=keep)
+        body, keep = None, False
+        if takes_body(allowed.decision):
+            given = await body_for(request, allowed)
+            if isinstance(given, Reason | str):
+                visit_reason = given if isinstance(given, Reason) else Reason.BODY_REFUSED
+                refused = refuse(visit, visit_reason, detail=given if isinstance(given, str) else "")
+                if isinstance(given, Reason):
+                    refused.force_close()
+                return refused
+            allowed, body = given
+            keep = True
+        else:
+            keep = await drained(request, MAX_DRAINED)
+        keep = keep and "Upgrade" not in request.headers
+        rule = allowed.decision.rule
+        if rule is not None and rule.answer is not None:
+            answered = own_answer(rule.answer, allowed.live.scope.variables)
+            if not keep:
+                answered.force_close()
+            return answered
+        exchange = Exchange(
+            self._facing(allowed.server), self.metrics, visit, allowed, self.client(request), keep=keep, body=body
+        )
         with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
                 response = await exchange.run()

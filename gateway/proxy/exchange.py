@@ -35,12 +35,33 @@ _BODILESS = frozenset({204, 205, 304})
 
 
 class Exchange:
-    """`response` is the answer to the guest once it has begun. `keep`: his connection may serve on."""
+    """`response` is the answer to the guest once it has begun. `keep`: his connection may serve on. `body`: what
+    goes to the server of his."""
 
-    __slots__ = ("_allowed", "_client", "_facing", "_keep", "_metrics", "_request", "_sent", "_visit", "response")
+    __slots__ = (
+        "_allowed",
+        "_body",
+        "_client",
+        "_facing",
+        "_keep",
+        "_metrics",
+        "_put",
+        "_request",
+        "_sent",
+        "_visit",
+        "response",
+    )
 
     def __init__(
-        self, facing: Facing, metrics: Metrics, visit: Visit, allowed: Allowed, client: str, *, keep: bool
+        self,
+        facing: Facing,
+        metrics: Metrics,
+        visit: Visit,
+        allowed: Allowed,
+        client: str,
+        *,
+        keep: bool,
+        body: bytes | None,
     ) -> None:
         self._facing = facing
         self._metrics = metrics
@@ -49,7 +70,12 @@ class Exchange:
         self._allowed = allowed
         self._client = client
         self._keep = keep
+        self._body = body
         self._sent = allowed.decision.sent or visit.target
+        rule = allowed.decision.rule
+        self._put = allowed.decision.headers
+        if body is not None and rule is not None and rule.body is not None:
+            self._put = (*self._put, ("Content-Type", rule.body.type))
         self.response: web.StreamResponse | None = None
 
     async def run(self) -> web.StreamResponse:
@@ -74,11 +100,9 @@ class Exchange:
     async def _ask(self, whole: bool) -> web.StreamResponse | None:
         """None: the answer is part of a text, ask again for all of it."""
         visit, request = self._visit, self._request
-        target, headers = self._facing.request(
-            self._sent, request.headers, self._client, whole=whole, put=self._allowed.decision.headers
-        )
+        target, headers = self._facing.request(self._sent, request.headers, self._client, whole=whole, put=self._put)
         asked = time.perf_counter()
-        async with self._facing.upstream.request(request.method, target, headers) as answer:
+        async with self._facing.upstream.request(request.method, target, headers, self._body) as answer:
             self._metrics.upstream_answered(time.perf_counter() - asked)
             if not 200 <= answer.status <= 599:
                 raise UpstreamDown(f"an answer with status {answer.status}")

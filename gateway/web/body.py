@@ -21,6 +21,26 @@ def invite(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+async def taken(request: web.BaseRequest, limit: int) -> bytes | None:
+    """A whole body; None when it is longer than `limit`, slow or broken: the connection can't be used again."""
+    if not request.can_read_body:
+        return b""
+    length = request.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) > limit:
+        return None
+    invite(request)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while not request.content.at_eof():
+                body += await request.content.readany()
+                if len(body) > limit:
+                    return None
+    except (TimeoutError, ConnectionError, web.RequestPayloadError):
+        return None
+    return bytes(body)
+
+
 async def drained(request: web.BaseRequest, limit: int) -> bool:
     """Read a body away. False when it is longer than `limit`, slow or broken: the connection can't be
     used again, since its next bytes belong to this body."""
