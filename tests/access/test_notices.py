@@ -21,6 +21,7 @@ from gateway.access.noticing import Audience, Noticing
 from gateway.access.permits import everything
 from gateway.access.reentry import Admitted
 from gateway.access.servers import Servers
+from gateway.access.views import rfc3339
 from gateway.access.words import PostedForm
 from gateway.config import NoticeEvent, Prefixes, Webhook
 from gateway.errors import StoreTooNew
@@ -404,6 +405,15 @@ async def test_a_link_that_nobody_can_use_does_not_end_soon(post: Post) -> None:
     assert await post.told(ahead=True) == [], "what was turned off a day ago is no news either"
     await post.desk.edit(ME, link, {"enabled": True})
     assert await post.told(ahead=True) == ["link_expires_soon"], "it is on again, in time"
+
+
+async def test_a_link_that_has_not_begun_ends_soon_too_and_says_so(post: Post) -> None:
+    link, _ = await post.link(days=2)
+    starts = post.clock() + 2 * DAY - HOUR
+    await post.desk.edit(ME, link, {"starts_at": rfc3339(starts)})
+    post.clock.forward(DAY + HOUR)
+    assert await post.told(ahead=True) == ["link_expires_soon"]
+    assert post.receiver.got[-1].json["link"]["state"] == "scheduled"
 
 
 async def test_the_operators_switch_of_a_server(post: Post) -> None:
