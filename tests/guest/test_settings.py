@@ -31,6 +31,18 @@ async def test_how_often_a_pin_may_be_wrong_is_the_operators_word(tmp_path: Path
         assert await tries(running, link, 1, right="2468") == [403, 303]
 
 
+async def test_who_has_to_wait_for_others_wrong_tries_is_led_back_to_the_form(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path, POLICY, free_port(), extra="limits: {wrong_tries_per_link: 3}\n") as running:
+        link = await running.make_link("abc", pin="2468")
+        await tries(running, link, 4)
+        browser = Browser(running.port, link)
+        await browser.get()
+        page = await browser.post({"name": "Ada", "email": "ada@example.org", "pin": "2468"})
+        assert (page.status, int(page.headers["retry-after"]) > 0) == (429, True)
+        assert b'<a class="button" href="">Try again</a>' in page.body
+        assert b"2468" not in page.body
+
+
 def language_of(answer: Answer) -> tuple[str, int]:
     """The page's, and how many are on offer beside it."""
     return answer.headers["content-language"], answer.body.decode().count(' hreflang="')
