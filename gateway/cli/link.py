@@ -215,7 +215,12 @@ def list_(
 @click.option("--viewers", callback=_limit, metavar="N|none", help=f"{_VIEWERS}, or none: any number.")
 @click.option("--pin", metavar="PIN|none", help=f"{_PIN_HELP}; or none.")
 @click.option(
-    "--email", "emails", multiple=True, callback=_entries, metavar="ENTRY|none", help=f"{_EMAILS}; or none: any."
+    "--email",
+    "emails",
+    multiple=True,
+    callback=_entries,
+    metavar="ENTRY|none",
+    help=f"{_EMAILS}: the list from then on; or none: any.",
 )
 @config_option
 @json_option

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from gateway.access.issue import IssueRefused, rfc3339
 from gateway.access.passwords import hash_password
 from gateway.demo.server import SHARED, serving
 from tests.chromium import chromium
@@ -27,9 +28,11 @@ class Stage:
     media: str
     browser: Browser
 
-    async def owner(self) -> Page:
+    async def owner(self, timezone: str | None = None) -> Page:
         """Signed in, on the page where an address is pasted."""
-        context = await self.browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+        context = await self.browser.new_context(
+            permissions=["clipboard-read", "clipboard-write"], timezone_id=timezone
+        )
         page = await context.new_page()
         await page.goto(f"{self.manage}/_gateway/manage")
         await page.get_by_label("Name").fill("alice")
@@ -166,6 +169,30 @@ async def test_it_works_without_scripts(stage: Stage) -> None:
     await expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     await page.get_by_role("switch", name="By hand is on").click()
     await expect(page.get_by_text("The link is off.")).to_be_visible()
+
+
+async def test_a_start_is_meant_in_the_owners_time_zone_as_it_is_on_that_day(stage: Stage) -> None:
+    owner = await stage.owner("America/New_York")
+    window = f"{stage.manage}/_gateway/manage?server=tv&item={SHARED}"
+    for day, utc in (("2098-12-24", "2098-12-24T23:00:00Z"), ("2098-07-04", "2098-07-04T22:00:00Z")):
+        await owner.goto(f"{window}&view=new")
+        await owner.get_by_label("Link name").fill(f"Of {day}")
+        await owner.locator("details.options summary").click()
+        await owner.locator("#starts_at").fill(f"{day}T18:00")
+        await owner.get_by_role("button", name="Create").click()
+        await expect(owner.get_by_role("status").first).to_contain_text("The link is there")
+        views = await stage.running.desk.list("tv")
+        assert not isinstance(views, IssueRefused)
+        (link,) = [one.link for one in views if one.link.name == f"Of {day}"]
+        assert rfc3339(link.starts_at) == utc
+        await owner.goto(f"{window}&view=edit&link={link.id}")
+        assert await owner.locator("#starts_at").input_value() == f"{day}T18:00"
+        await owner.get_by_label("Link name").fill("Another name")
+        await owner.get_by_role("button", name="Save").click()
+        await expect(owner.get_by_text("Another name").first).to_be_visible()
+        seen = await stage.running.desk.get(link.id)
+        assert rfc3339(seen.link.starts_at) == utc  # type: ignore[union-attr]
+        await stage.running.desk.delete(link.id)
 
 
 async def test_numbers_move_without_a_reload(stage: Stage) -> None:
