@@ -208,7 +208,14 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
     proxy = ProxyDoor(
-        sessions, Authorizer(grants), client, metrics, way_back=way_back, open=lasting.open, embedding=embedding
+        sessions,
+        Authorizer(grants),
+        client,
+        metrics,
+        way_back=way_back,
+        open=lasting.open,
+        embedding=embedding,
+        bring=grants.bring,
     )
     entry = EntryDoor(
         doorkeeper,

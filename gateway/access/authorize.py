@@ -56,8 +56,17 @@ class Authorizer:
         refused: Denied | None = None
         denials: list[Decision] = []
         for live in reversed(lives):
-            by = live.server
-            decision = live.scope.decide(method, target, websocket=websocket)
+            by, scope = live.server, live.scope
+            decision = scope.decide(method, target, websocket=websocket)
+            if not decision.allowed and scope.kind.captured:
+                try:
+                    # The answer that names this may have come by way of another worker a moment ago.
+                    await self._grants.refresh(live)
+                except StoreDown as error:
+                    failed = error
+                if live.ended is None and live.scope is not scope:
+                    by = live.server
+                    decision = live.scope.decide(method, target, websocket=websocket)
             if not decision.allowed:
                 denials.append(decision)
                 continue

@@ -236,6 +236,18 @@ class GrantTable:
             await self._links.guests.renew(live.grant.id, variables)
             live.rebind(replace(live.grant, variables=variables))
 
+    async def bring(self, live: LiveGrant, values: Variables) -> None:
+        """What the media server gave to this grant, for every worker. Raises StoreDown."""
+        brought = await self._links.guests.bring(live.grant.id, values)
+        if brought is not None:
+            live.rebind(replace(live.grant, brought=brought))
+
+    async def refresh(self, live: LiveGrant) -> None:
+        """Take in what another worker has brought for this grant, before its word comes here. Raises StoreDown."""
+        record = (await self._links.guests.grants([live.grant.id])).get(live.grant.id)
+        if record is not None and record[0].brought != live.grant.brought:
+            live.rebind(replace(live.grant, brought=record[0].brought))
+
     async def end(self, which: LiveGrant | str, reason: str) -> None:
         """End a grant for good, on every worker. Raises StoreDown; here it has ended even then, and
         the store is told as soon as it can be."""

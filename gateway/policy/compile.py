@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
-from gateway.policy.compile_steps import RESOLVE, StepCompiler, not_for_policies, prepared_names, segments
+from gateway.policy.compile_steps import (
+    RESOLVE,
+    StepCompiler,
+    captured_names,
+    not_for_policies,
+    prepared_names,
+    segments,
+)
 from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
 from gateway.policy.jsonpath import AnswerPath
@@ -97,9 +104,12 @@ class _Compiler:
             if said.text not in groups:
                 self.fault(said.way, f"no kind has interactions named {said.text}{did_you_mean(said.text, groups)}")
         given = tuple(dict.fromkeys((*variables, *GIVEN)))
-        prepared = {name: prepared_names(kind) for name, kind in document.kinds.items()}
-        for name, names in prepared.items():
-            self.steps.look_at_names(document.kinds[name], names, (*given, *document.patterns))
+        prepared = {
+            name: (*prepared_names(kind), *captured_names((*kind.allow, *document.shared)))
+            for name, kind in document.kinds.items()
+        }
+        for kind in document.kinds.values():
+            self.steps.look_at_names(kind, document.shared, (*given, *document.patterns))
         # What is the same for every item may use only what every grant has.
         guests = [prepared[name] for name, kind in document.kinds.items() if kind.guest_access]
         everywhere = tuple(name for name in (guests[0] if guests else ()) if all(name in names for names in guests))
@@ -167,7 +177,7 @@ class _Compiler:
             kinds = [kind for kind, names in (prepared or {}).items() if name in names]
             if kinds:
                 raise TemplateError(
-                    f"{{{name}}} comes from the prepare of {', '.join(kinds)}, which does not apply here"
+                    f"{{{name}}} comes from prepare or capture of {', '.join(kinds)}, which does not apply here"
                 )
             hint = did_you_mean(name, (*known, *self.patterns))
             raise TemplateError(f"unknown name {{{name}}}{hint}")
@@ -235,6 +245,7 @@ class _Compiler:
             told=told,
             prepare=prepare,
             release=release,
+            captured=frozenset(one.name for rule in rules for one in rule.captures),
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
         )
 
@@ -347,6 +358,7 @@ class _Compiler:
             send=send,
             body=compile_body(rule, find, self.fault),
             answer=compile_answer(rule, find, self.fault),
+            captures=self.steps.captures(rule, find),
         )
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:
@@ -432,5 +444,6 @@ def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
         "prepare": tuple(
             dict.fromkeys(name for kind in policy.kinds.values() for step in kind.prepare for name in step.vars)
         ),
+        "capture": tuple(sorted({name for kind in policy.kinds.values() for name in kind.captured})),
         "given": GIVEN,
     }

@@ -1,15 +1,18 @@
-"""From checked documents to the requests that the gateway makes itself: of resolve, prepare and release."""
+"""From checked documents to the requests that the gateway makes itself (of resolve, prepare and release), and to
+what it learns from answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
-from gateway.policy.document import Condition, JsonDocument, KindDocument, Said, StepDocument
+from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
+from gateway.policy.document import Condition, JsonDocument, KindDocument, RuleDocument, Said, StepDocument
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
 from gateway.policy.model import Address, Check, Player, Rule, Step
 from gateway.policy.request import StepRequest, Words
-from gateway.policy.template import Hole, NameFinder, TemplateError, Variable, split_parts
+from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Variable, parse_path, split_parts
 from gateway.yaml_source import KEY, Source, Way
 
 RESOLVE = ("GET", "HEAD", "POST")
@@ -19,6 +22,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 _NOT_FOR_POLICIES = frozenset(
     ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
 )
+_NOT_CAPTURED = frozenset(("set-cookie", "www-authenticate", "authentication-info"))
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
@@ -35,6 +39,11 @@ def not_for_policies(name: str) -> str | None:
 def prepared_names(kind: KindDocument) -> tuple[str, ...]:
     """Variables that a kind's prepare brings."""
     return tuple(dict.fromkeys(name for step in kind.prepare for name in step.vars))
+
+
+def captured_names(rules: Iterable[RuleDocument]) -> tuple[str, ...]:
+    """Variables that the answers to these bring."""
+    return tuple(dict.fromkeys(name for rule in rules for name in rule.capture))
 
 
 def segments(
@@ -65,18 +74,63 @@ class StepCompiler:
         self.source = source
         self.address = address
 
-    def look_at_names(self, kind: KindDocument, names: Iterable[str], taken: Iterable[str]) -> None:
-        """Names that prepare may not use: somebody else's, and such as no template can name."""
+    def look_at_names(self, kind: KindDocument, shared: Iterable[RuleDocument], taken: Iterable[str]) -> None:
+        """Names that prepare and capture may not use: somebody else's, and such as no template can name."""
         taken = set(taken)
         for step in kind.prepare:
             for name, said in step.vars.items():
                 way = (*said.way[:-1], name, KEY)
-                if self.source.blamed(way):
-                    continue
-                if name in taken:
-                    self.source.fault(way, f"{name}: is a variable or pattern already")
-                elif not _NAME.issuperset(name):
-                    self.source.fault(way, f"{name}: a variable's name has small letters, digits and _")
+                self._look_at_name(name, way, taken)
+        prepared = taken.union(name for step in kind.prepare for name in step.vars)
+        for rule in (*kind.allow, *shared):
+            for name, said in rule.capture.items():
+                self._look_at_name(name, (*said.way[:-1], name, KEY), prepared)
+
+    def _look_at_name(self, name: str, way: Way, taken: set[str]) -> None:
+        if self.source.blamed(way):
+            return
+        if name in taken:
+            self.source.fault(way, f"{name}: is a variable or pattern already")
+        elif not name or not _NAME.issuperset(name):
+            self.source.fault(way, f"{name}: a variable's name has small letters, digits and _")
+
+    def captures(self, rule: RuleDocument, find: NameFinder) -> tuple[Capture, ...]:
+        """What a rule's answers bring; `find` knows what the rule itself can use."""
+        if rule.capture and rule.methods == ("WS",):
+            self.source.fault(rule.way, "capture: a websocket has no answer to read")
+        if rule.capture and rule.answer is not None:
+            self.source.fault(rule.way, "capture: the gateway answers this itself")
+        return tuple(self.capture(name, said, find) for name, said in rule.capture.items())
+
+    def capture(self, name: str, said: Said, find: NameFinder) -> Capture:
+        nothing = JsonCapture(name, AnswerPath("$", ()))
+        if said.text.startswith(("$", "/")):
+            path = self.answer_path(said)
+            if path.xml:
+                self.source.fault(said.way, "capture: written Header: template, or a path into JSON")
+            return JsonCapture(name, path)
+        header, colon, template = said.text.partition(":")
+        template = template.strip()
+        if not colon or not header or not _TOKEN.issuperset(header) or not template:
+            if said.text:
+                self.source.fault(said.way, "capture: written Header: template, or a path into JSON")
+            return nothing
+        if header.lower() in _NOT_CAPTURED:
+            self.source.fault(said.way, f"capture: {header} is not passed on, and holds nothing for a guest")
+            return nothing
+        is_path = template.startswith("/")
+        try:
+            parts = parse_path(template, find).parts if is_path else split_parts(template, find, stars=False)
+        except TemplateError as error:
+            self.source.fault(said.way, str(error))
+            return nothing
+        if [part for part in parts if isinstance(part, Hole | Some)]:
+            self.source.fault(said.way, "capture: only variables stand in a template here")
+        if sum(part == Variable(name) for part in parts) != 1:
+            self.source.fault(said.way, f"capture: {{{name}}} stands in its template exactly once")
+        elif any(isinstance(part, Variable) and isinstance(after, Variable) for part, after in pairwise(parts)):
+            self.source.fault(said.way, "capture: something must stand between two variables")
+        return HeaderCapture(name, header, parts, is_path)
 
     def kind(
         self, kind: KindDocument, given: tuple[str, ...], finder: Callable[[Iterable[str]], NameFinder]

@@ -31,6 +31,7 @@
         json: shape, max: size          what of a JSON body passes (see `shapes`), and how large it may come
         body: {type, max}               a raw body of one media type
         answer: {status, json}          by the gateway; the server is not asked
+        capture: {name: "Header: template" or JSON path}     what the answer gives to this grant alone
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
@@ -53,7 +54,7 @@ _LATER = {
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
     "kind": ("exclusive", "beside"),
     "rule": (
-        "follow", "coalesce", "at", "capture", "protocol", "messages",
+        "follow", "coalesce", "at", "protocol", "messages",
     ),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
@@ -79,6 +80,7 @@ class RuleDocument:
     send: SendDocument | None = None
     body: BodyDocument | None = None
     answer: AnswerDocument | None = None
+    capture: Mapping[str, Said] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class RuleKeys:
     send: SendDocument | None = None
     body: BodyDocument | None = None
     answer: AnswerDocument | None = None
+    capture: Mapping[str, Said] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,16 +499,19 @@ class _Reader:
         found = []
         for entry, at in self.items(data, way):
             if isinstance(entry, dict):
-                body = self.mapping(entry, at, ("request", "send", "json", "max", "body", "answer"), "rule")
+                body = self.mapping(entry, at, ("request", "send", "json", "max", "body", "answer", "capture"), "rule")
                 said = self.needed(body, "request", at)
                 keys = RuleKeys(
-                    self.send(body.get("send"), (*at, "send")), self.body(body, at), self.answer(body.get("answer"), at)
+                    self.send(body.get("send"), (*at, "send")),
+                    self.body(body, at),
+                    self.answer(body.get("answer"), at),
+                    self.texts(body.get("capture"), (*at, "capture")),
                 )
             else:
                 said, keys = self.text(entry, at), RuleKeys()
             rule = self.rule(said, group)
             if rule is not None:
-                found.append(replace(rule, send=keys.send, body=keys.body, answer=keys.answer))
+                found.append(replace(rule, send=keys.send, body=keys.body, answer=keys.answer, capture=keys.capture))
         return tuple(found)
 
     def send(self, data: Any, way: Way) -> SendDocument | None:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from gateway.ceilings import Ceilings
 from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.bodies import Answering, Body
+from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.document import ExamplesDocument
 from gateway.policy.jsonpath import AnswerPath
@@ -43,6 +44,7 @@ class Rule:
     send: Send | None = None
     body: Body | None = None
     answer: Answering | None = None
+    captures: tuple[Capture, ...] = ()
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -113,6 +115,8 @@ class Kind:
     release: tuple[StepRequest, ...] = ()
     # Names of prepare that are a part of some path, and so must not bring a slash of their own.
     segments: frozenset[str] = frozenset()
+    # Variables that answers of the media server may give to a grant while it lives.
+    captured: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

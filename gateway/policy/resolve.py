@@ -6,11 +6,13 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from gateway.policy.jsonpath import AnswerPath
-from gateway.policy.model import Check, Kind, Policy, Step
+
+if TYPE_CHECKING:
+    from gateway.policy.model import Check, Kind, Policy, Step
 
 MAX_VALUES = 2_000
 MAX_TEXT = 4_096

@@ -8,7 +8,7 @@ how websockets are joined in `websocket`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,9 @@ from gateway.web.same_origin import foreign
 
 if TYPE_CHECKING:
     from gateway.access.authorize import Allowed, Authorizer
+    from gateway.access.live import LiveGrant
     from gateway.access.servers import MediaServer
+    from gateway.policy.decide import Variables
     from gateway.web.session import SessionCookie
     from gateway.web.visit import Visit
 
@@ -42,6 +44,13 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WayBack = Callable[["MediaServer", tuple[str, ...]], str | None]
 
 
+Bring = Callable[["LiveGrant", "Variables"], Awaitable[None]]
+
+
+async def _brings_nothing(live: LiveGrant, values: Variables) -> None:
+    return None
+
+
 def _no_way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
     return None
 
@@ -49,7 +58,8 @@ def _no_way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
 @dataclass(frozen=True, slots=True)
 class ProxyDoor:
     """`client` tells a request's address. `way_back`: where a refused guest's media is, if he has one.
-    `open` is shared with doors that were before this one. `embedding`: who may frame the server's pages."""
+    `open` is shared with doors that were before this one. `embedding`: who may frame the server's pages. `bring`
+    takes what an answer gives to one grant."""
 
     session: SessionCookie
     authorizer: Authorizer
@@ -59,6 +69,7 @@ class ProxyDoor:
     _facings: dict[str, Facing] = field(default_factory=dict, repr=False)
     open: Open = field(default_factory=Open, repr=False)
     embedding: Embedding = field(default_factory=Embedding)
+    bring: Bring = _brings_nothing
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -146,9 +157,8 @@ class ProxyDoor:
             if not keep:
                 answered.force_close()
             return answered
-        exchange = Exchange(
-            self._facing(allowed.server), self.metrics, visit, allowed, self.client(request), keep=keep, body=body
-        )
+        facing, client = self._facing(allowed.server), self.client(request)
+        exchange = Exchange(facing, self.metrics, visit, allowed, client, self.bring, keep=keep, body=body)
         with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
                 response = await exchange.run()

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 
 from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
 from gateway.metrics import Metrics
+from gateway.policy.capture import HeaderCapture, JsonCapture, captured_json
 from gateway.proxy.facing import Facing
 from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
@@ -27,10 +28,12 @@ from gateway.web.refuse import refuse, refuse_failure
 
 if TYPE_CHECKING:
     from gateway.access.authorize import Allowed
+    from gateway.proxy.door import Bring
     from gateway.web.visit import Visit
 
 MAX_TEXT = 16 * 1024 * 1024  # bytes of a text that is searched before it is sent
 _LARGE = 256 * 1024  # bytes from which a search moves to a thread
+_ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")  # what may be done with something that an answer names
 _BODILESS = frozenset({204, 205, 304})
 
 
@@ -41,6 +44,8 @@ class Exchange:
     __slots__ = (
         "_allowed",
         "_body",
+        "_bring",
+        "_captures",
         "_client",
         "_facing",
         "_keep",
@@ -59,10 +64,13 @@ class Exchange:
         visit: Visit,
         allowed: Allowed,
         client: str,
+        bring: Bring,
         *,
         keep: bool,
         body: bytes | None,
     ) -> None:
+        self._bring = bring
+        self._captures = allowed.decision.rule.captures if allowed.decision.rule is not None else ()
         self._facing = facing
         self._metrics = metrics
         self._visit = visit
@@ -81,16 +89,23 @@ class Exchange:
     async def run(self) -> web.StreamResponse:
         # A part of a text can't be searched, nor a packed one; where a text is to be expected (or the
         # request can't be made twice) the whole plain text is asked for at once.
-        whole = bool(self._facing.finder) and (
-            self._request.method not in ("GET", "HEAD")
-            or self._allowed.decision.page
-            or looks_like_text(self._visit.target.text)
+        whole = self._reads_json or (
+            bool(self._facing.finder)
+            and (
+                self._request.method not in ("GET", "HEAD")
+                or self._allowed.decision.page
+                or looks_like_text(self._visit.target.text)
+            )
         )
         try:
             response = await self._ask(whole)
             return response if response is not None else await self._ask_again()
         except UpstreamFailed as error:
             return failed(self._visit, error, self._metrics)
+
+    @property
+    def _reads_json(self) -> bool:
+        return any(isinstance(one, JsonCapture) for one in self._captures)
 
     async def _ask_again(self) -> web.StreamResponse:
         response = await self._ask(True)
@@ -107,13 +122,15 @@ class Exchange:
             if not 200 <= answer.status <= 599:
                 raise UpstreamDown(f"an answer with status {answer.status}")
             locations = answer.headers.getall("Location", ())
+            if self._captures and 200 <= answer.status < 300:
+                await self._capture_from_headers(answer)
             if 300 <= answer.status < 400 and locations:
                 return self._redirect(answer, locations)
             searched = (
-                bool(self._facing.finder)
+                (bool(self._facing.finder) or self._reads_json)
                 and request.method != "HEAD"
                 and answer.status not in _BODILESS
-                and is_text(answer.headers.get("Content-Type", ""), visit.target.text)
+                and (self._reads_json or is_text(answer.headers.get("Content-Type", ""), visit.target.text))
             )
             if searched and (answer.status == 206 or packed(answer.headers)):
                 if not whole:
@@ -126,17 +143,39 @@ class Exchange:
         headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
         for location in answer.headers.getall("Location", ()):
             # Not a redirect (201 and the like): a hint, passed on only where it may be followed.
-            ours = self._ours(location)
+            ours = self._ours(location, *_ALL)
             if ours is not None:
                 headers["Location"] = ours
         flow = None
         if searched:
-            if not is_endless(answer.headers.get("Content-Type", "")):
+            if self._reads_json or not is_endless(answer.headers.get("Content-Type", "")):
                 return await self._searched(answer, headers)
             flow = FlowingText(self._facing.finder)
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
         self._visit.detail = await relay(self._request, answer, response, self._metrics, self._watched, flow)
         return response
+
+    async def _capture_from_headers(self, answer: Answer) -> None:
+        facing, values = self._facing, self._allowed.live.scope.variables
+        found = {}
+        for one in self._captures:
+            if not isinstance(one, HeaderCapture):
+                continue
+            texts = answer.headers.getall(one.header, ())
+            if len(texts) != 1:
+                continue
+            led = led_to(texts[0], self._sent, facing.names, facing.injected) if one.is_path else None
+            value = one.value(led[0] if led else None, values) if one.is_path else one.value(texts[0], values)
+            if value is not None:
+                found[one.name] = value
+        await self._brought(found)
+
+    async def _brought(self, found: dict[str, str]) -> None:
+        """Before the guest sees the answer every worker can know what it gives."""
+        known = self._allowed.live.scope.variables
+        fresh = {name: (value,) for name, value in found.items() if value not in known.get(name, ())[:1]}
+        if fresh:
+            await self._bring(self._allowed.live, fresh)
 
     def _watched(self) -> None:
         """A page is looked at, not watched."""
@@ -149,6 +188,8 @@ class Exchange:
         found = finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body)
         if found:
             return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
+        if self._reads_json and 200 <= answer.status < 300:
+            await self._brought(captured_json(self._captures, body))
         for name in ("Content-Length", "Content-Range", "Accept-Ranges"):
             headers.popall(name, None)
         self._metrics.sent(len(body))
@@ -170,14 +211,15 @@ class Exchange:
         headers["Location"] = ours
         return web.Response(status=answer.status, headers=headers)
 
-    def _ours(self, location: str, method: str = "GET") -> str | None:
-        """The location on our host, if this guest may go there."""
+    def _ours(self, location: str, *methods: str) -> str | None:
+        """The location on our host, if this guest may go there by one of these methods."""
         facing = self._facing
         led = led_to(location, self._sent, facing.names, facing.injected)
         if led is None:
             return None
         target, fragment = led
-        if not self._allowed.live.scope.decide(method, target).allowed:
+        scope = self._allowed.live.scope
+        if not any(scope.decide(method, target).allowed for method in methods):
             return None
         ours = target.sent + fragment
         return None if facing.leaks(ours) else ours

@@ -21,6 +21,7 @@ from gateway.store.records import (
     read_guest,
     read_item,
     read_link,
+    read_variables,
     unflat,
     variables_text,
 )
@@ -29,6 +30,7 @@ FORM_LIFE = 900_000  # ms a used form id is remembered; longer than one is good 
 PRESENT = 90_000  # ms without activity after which a grant no longer counts as a viewer, and its seat is free
 _GRANT_LIFE = 86_400_000  # ms the record of a grant stays after its latest end
 _PART = 100
+BROUGHT = 16  # values of one variable that a grant has from the media server
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,15 @@ class GuestStore:
 
     async def renew(self, grant: str, variables: Variables) -> None:
         _check(await self._store.script("renew", [names.grant(grant)], [SCHEMA, grant, variables_text(variables)]))
+
+    async def bring(self, grant: str, values: Variables) -> Variables | None:
+        """Variables that the media server gave for this grant: before those it has, of each name the latest
+        `BROUGHT`. All it has by now; None when it has ended."""
+        found = await self._store.script(
+            "bring", [names.grant(grant)], [SCHEMA, grant, variables_text(values), BROUGHT]
+        )
+        _check(found)
+        return read_variables(found[1]) if found[0] == "ok" else None
 
     async def of_item(self, slot: str) -> list[Visitor]:
         """All guests of an item by first admission; names of records that have expired are swept out."""

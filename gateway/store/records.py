@@ -163,18 +163,18 @@ def read_grant(found: Hash) -> Grant | None:
             server=found["server"],
             item=found["item"],
             kind=found["kind"],
-            variables=_variables(found["variables"]),
+            variables=read_variables(found["variables"]),
             created_at=int(found["created_at"]),
             ends_at=int(found["ends_at"]),
             last_seen=int(found["last_seen"]),
             ended_at=_number(found.get("ended_at")),
             end_reason=found.get("end_reason"),
-            brought=_variables(found.get("brought", "{}")),
+            brought=read_variables(found.get("brought", "{}")),
         ),
     )
 
 
-def _variables(text: str) -> dict[str, tuple[str, ...]]:
+def read_variables(text: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in json.loads(text).items()}
 
 

@@ -64,14 +64,14 @@ def faults(text: str) -> list[str]:
             policy(
                 "[{request: GET /b, vars: {b: $.b}}]", more='  live: {open: "/l/{b}", allow: ["page GET /l/{b}"]}\n'
             ),
-            "p.yaml:9:16: {b} comes from the prepare of video, which does not apply here",
+            "p.yaml:9:16: {b} comes from prepare or capture of video, which does not apply here",
         ),
         (
             policy(
                 "[{request: GET /b, vars: {b: $.b}}]",
                 more='  live: {open: "/l/{id}", allow: ["page GET /l/{id}"]}\nshared: ["GET /s/{b}"]\n',
             ),
-            "p.yaml:10:10: {b} comes from the prepare of video",
+            "p.yaml:10:10: {b} comes from prepare or capture of video",
         ),
         (
             policy("[{request: GET /b, vars: {play: $.b}}]", more="examples: {with: {vars: {plya: p}}}\n"),

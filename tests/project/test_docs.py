@@ -135,7 +135,10 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
             "like guest_access page_urls open player player.src player.poster player.file player.as prepare release"
             " allow interactions",
         ),
-        ("A rule in its long form", "request send json max body body.type body.max answer answer.status answer.json"),
+        (
+            "A rule in its long form",
+            "request send json max body body.type body.max answer answer.status answer.json capture",
+        ),
         ("Examples", "with allow deny"),
     ],
 )

@@ -193,6 +193,7 @@ REFUSED: dict[str, tuple[list[str], Ask]] = {
     "end": ([GRANT_KEY], lambda links: links.guests.end(GRANT, FIRST, "left", now=NOW)),
     "leave": ([GUEST_KEY, GRANT_KEY], lambda links: links.guests.leave(ADA, [GRANT], "left", now=NOW)),
     "renew": ([GRANT_KEY], lambda links: links.guests.renew(GRANT, {})),
+    "bring": ([GRANT_KEY], lambda links: links.guests.bring(GRANT, {"session": ("s1",)})),
     "agree": ([GUEST_KEY], lambda links: links.guests.agree(GUEST, "2026-11", now=NOW)),
     "erase": ([GUEST_KEY], lambda links: links.guests.erase(GUEST)),
     "prepare": ([names.META], lambda links: links.prepare()),
