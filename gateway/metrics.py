@@ -39,6 +39,9 @@ class Metrics:
         self._streams = _gauge("gateway_open_streams", "Answers being sent on at this moment", registry)
         self._websockets = _gauge("gateway_open_websockets", "Websockets open at this moment", registry)
         self._cut = Counter("gateway_cut", "Streams and websockets ended because their grant ended", registry=registry)
+        self._dropped = Counter(
+            "gateway_dropped_messages", "Websocket messages of guests that no rule let through", registry=registry
+        )
         self._broken = Counter("gateway_broken_answers", "Answers the media server broke off", registry=registry)
         self._wait = Histogram(
             "gateway_upstream_seconds",
@@ -101,6 +104,9 @@ class Metrics:
 
     def cut(self) -> None:
         self._cut.inc()
+
+    def message_dropped(self) -> None:
+        self._dropped.inc()
 
     def broken(self) -> None:
         self._broken.inc()

@@ -139,7 +139,7 @@ def compile_answer(rule: RuleDocument, find: NameFinder, note: Note) -> Answerin
         note(way, "answer: a page is the server's")
     if "WS" in rule.methods:
         note(way, "answer: a websocket is the server's")
-    for key, there in (("send", rule.send), ("body", rule.body)):
+    for key, there in (("send", rule.send), ("body", rule.body), ("messages", rule.socket)):
         if there is not None:
             note(way, f"answer: nothing is sent to the server, so {_named(rule, key)} has no use")
     shape = None

@@ -18,6 +18,7 @@ from gateway.policy.compile_steps import (
 from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
 from gateway.policy.jsonpath import AnswerPath
+from gateway.policy.messages import compile_messages
 from gateway.policy.model import Address, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
@@ -359,6 +360,8 @@ class _Compiler:
             body=compile_body(rule, find, self.fault),
             answer=compile_answer(rule, find, self.fault),
             captures=self.steps.captures(rule, find),
+            protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
+            messages=compile_messages(rule, find, self.fault),
         )
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:

@@ -32,6 +32,9 @@
         body: {type, max}               a raw body of one media type
         answer: {status, json}          by the gateway; the server is not asked
         capture: {name: "Header: template" or JSON path}     what the answer gives to this grant alone
+        protocol: name                  the websocket subprotocol that is asked for
+        messages: [shape with max]      frames the guest may send, written anew (see `messages`)
+        binary: true|false              beside messages: binary frames pass
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
@@ -54,7 +57,7 @@ _LATER = {
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
     "kind": ("exclusive", "beside"),
     "rule": (
-        "follow", "coalesce", "at", "protocol", "messages",
+        "follow", "coalesce", "at",
     ),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
@@ -81,6 +84,7 @@ class RuleDocument:
     body: BodyDocument | None = None
     answer: AnswerDocument | None = None
     capture: Mapping[str, Said] = field(default_factory=dict)
+    socket: SocketDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,18 @@ class RuleKeys:
     body: BodyDocument | None = None
     answer: AnswerDocument | None = None
     capture: Mapping[str, Said] = field(default_factory=dict)
+    socket: SocketDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDocument:
+    """What a rule says of a websocket. `messages` None: every frame passes. `first`: a key that is there."""
+
+    way: Way
+    first: str
+    protocol: Said | None
+    messages: tuple[tuple[Any, Way], ...] | None
+    binary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,19 +515,34 @@ class _Reader:
         found = []
         for entry, at in self.items(data, way):
             if isinstance(entry, dict):
-                body = self.mapping(entry, at, ("request", "send", "json", "max", "body", "answer", "capture"), "rule")
+                body = self.mapping(
+                    entry,
+                    at,
+                    ("request", "send", "json", "max", "body", "answer", "capture", "protocol", "messages", "binary"),
+                    "rule",
+                )
                 said = self.needed(body, "request", at)
                 keys = RuleKeys(
                     self.send(body.get("send"), (*at, "send")),
                     self.body(body, at),
                     self.answer(body.get("answer"), at),
                     self.texts(body.get("capture"), (*at, "capture")),
+                    self.socket(body, at),
                 )
             else:
                 said, keys = self.text(entry, at), RuleKeys()
             rule = self.rule(said, group)
             if rule is not None:
-                found.append(replace(rule, send=keys.send, body=keys.body, answer=keys.answer, capture=keys.capture))
+                found.append(
+                    replace(
+                        rule,
+                        send=keys.send,
+                        body=keys.body,
+                        answer=keys.answer,
+                        capture=keys.capture,
+                        socket=keys.socket,
+                    )
+                )
         return tuple(found)
 
     def send(self, data: Any, way: Way) -> SendDocument | None:
@@ -542,6 +573,17 @@ class _Reader:
             type=self.optional(raw, "type", (*way, "body")),
             max=raw.get("max") if outer is None else outer,
             max_way=(*way, "body", "max") if outer is None else (*way, "max"),
+        )
+
+    def socket(self, data: Mapping[str, Any], way: Way) -> SocketDocument | None:
+        written = [key for key in ("protocol", "messages", "binary") if data.get(key) not in (None, False)]
+        if not written:
+            return None
+        messages = None
+        if data.get("messages") is not None:
+            messages = tuple(self.items(data["messages"], (*way, "messages")))
+        return SocketDocument(
+            way, written[0], self.optional(data, "protocol", way), messages, self.flag(data, "binary", way, False)
         )
 
     def answer(self, data: Any, way: Way) -> AnswerDocument | None:

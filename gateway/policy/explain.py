@@ -59,8 +59,13 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
             *((name, MASK) for name, _ in policy.credentials.sent_headers()),
         ),
         (),
-        rule.body.described(variables) if rule.body else "",
+        _carried(rule, variables),
     )
+
+
+def _carried(rule: Rule, variables: Mapping[str, tuple[str, ...]]) -> str:
+    carried = rule.body or rule.messages
+    return carried.described(variables) if carried is not None else ""
 
 
 def _masked(target: Target, policy: Policy) -> str:

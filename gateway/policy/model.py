@@ -17,6 +17,7 @@ from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.document import ExamplesDocument
 from gateway.policy.jsonpath import AnswerPath
+from gateway.policy.messages import Messages
 from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
 from gateway.policy.request import StepRequest
@@ -45,6 +46,8 @@ class Rule:
     body: Body | None = None
     answer: Answering | None = None
     captures: tuple[Capture, ...] = ()
+    protocol: str | None = None  # of a websocket
+    messages: Messages | None = None
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -53,6 +56,7 @@ class Rule:
     @property
     def variables(self) -> tuple[str, ...]:
         sent = (*(self.send.variables if self.send else ()), *(self.body.variables if self.body else ()))
+        sent += self.messages.variables if self.messages else ()
         return (*self.path.variables, *self.query.variables, *sent)
 
     @property

@@ -69,7 +69,7 @@ class OneOf:
     choices: tuple[Any, ...]
 
     def fits(self, value: Any) -> bool:
-        return any(_same(value, choice) for choice in self.choices)
+        return any(same_value(value, choice) for choice in self.choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _may_miss(shape: Fields) -> bool:
     )
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
     """Python takes True for 1."""
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 

@@ -22,7 +22,7 @@ from gateway.proxy.exchange import Exchange, failed
 from gateway.proxy.facing import Facing
 from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Cut, Open, held, sever
-from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, asks_upgrade, fault_of
+from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, Frames, asks_upgrade, fault_of
 from gateway.reasons import Reason
 from gateway.web.body import drained
 from gateway.web.edge import vouch
@@ -184,10 +184,13 @@ class ProxyDoor:
         target, headers = facing.request(
             allowed.decision.sent or visit.target, request.headers, self.client(request), put=allowed.decision.headers
         )
+        rule = allowed.decision.rule
+        protocol = rule.protocol if rule is not None else None
+        frames = Frames(rule.messages, live) if rule is not None and rule.messages is not None else None
         with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
-                async with facing.upstream.websocket(target, headers) as upstream:
-                    conversation = Conversation(upstream, facing.finder, self.metrics)
+                async with facing.upstream.websocket(target, headers, protocol) as upstream:
+                    conversation = Conversation(upstream, facing.finder, self.metrics, frames)
                     try:
                         visit.detail = await conversation.run(request)
                     except asyncio.CancelledError:

@@ -5,8 +5,9 @@ guest's goes to the server before. Both ends then speak through us as if we were
 binary messages, pings, close codes, and a loss without a close stays one.
 
 Why so careful: what follows an upgrade that the server refused would be read by it as the next
-request, under our credentials. No compression and no subprotocol is negotiated, since what nobody
-asked for can't be spoken.
+request, under our credentials. No compression is negotiated, and no subprotocol but the one that the
+rule names, since what nobody asked for can't be spoken. Where the rule lists messages, what the guest
+says is written anew from them, and all else is dropped and counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import base64
 import binascii
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import WSMsgType, web
@@ -30,6 +32,9 @@ from gateway.web.pages import SERVER
 if TYPE_CHECKING:
     from aiohttp import WSMessage
     from multidict import CIMultiDictProxy
+
+    from gateway.access.live import LiveGrant
+    from gateway.policy.messages import Messages
 
 # A guest who offers subprotocols is told about in a warning, in his own words; we never take one.
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
@@ -67,6 +72,21 @@ def fault_of(request: web.BaseRequest) -> str | None:
     return None if web.WebSocketResponse(compress=False).can_prepare(request).ok else "not a handshake"
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What the guest may say, by the rule and by his grant as it is at that moment."""
+
+    messages: Messages
+    live: LiveGrant
+
+    @property
+    def binary(self) -> bool:
+        return self.messages.binary
+
+    def text(self, said: str) -> str | None:
+        return self.messages.written(said, self.live.scope.variables)
+
+
 class End(NamedTuple):
     """How one direction ended: `by` the guest or the server, with a close code, or lost (None)."""
 
@@ -78,10 +98,19 @@ class End(NamedTuple):
 class Conversation:
     """One websocket, from the server's 101 to its end."""
 
-    def __init__(self, upstream: UpstreamSocket, finder: CredentialFinder, metrics: Metrics) -> None:
+    def __init__(
+        self, upstream: UpstreamSocket, finder: CredentialFinder, metrics: Metrics, frames: Frames | None = None
+    ) -> None:
         self.guest = web.WebSocketResponse(
-            autoping=False, autoclose=False, compress=False, max_msg_size=MAX_MESSAGE, timeout=_CLOSE_WAIT
+            autoping=False,
+            autoclose=False,
+            compress=False,
+            max_msg_size=MAX_MESSAGE,
+            timeout=_CLOSE_WAIT,
+            # Only what the server agreed to; the guest hears it if he offered it.
+            protocols=tuple(upstream.protocols if upstream.protocol else ()),
         )
+        self._frames = frames
         self.guest.headers["Server"] = SERVER
         self._upstream = upstream
         self._finder = finder
@@ -132,9 +161,16 @@ class Conversation:
                 message = await self.guest.receive()
                 kind = message.type
                 if kind is WSMsgType.TEXT:
-                    await upstream.send_str(message.data)
+                    text = message.data if self._frames is None else self._frames.text(message.data)
+                    if text is None:
+                        self._metrics.message_dropped()
+                    else:
+                        await upstream.send_str(text)
                 elif kind is WSMsgType.BINARY:
-                    await upstream.send_bytes(message.data)
+                    if self._frames is None or self._frames.binary:
+                        await upstream.send_bytes(message.data)
+                    else:
+                        self._metrics.message_dropped()
                 elif kind is WSMsgType.PING:
                     await upstream.ping(message.data)
                 elif kind is WSMsgType.PONG:

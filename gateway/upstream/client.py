@@ -82,8 +82,12 @@ class Upstream(Protocol):
     ) -> AbstractAsyncContextManager[Answer]:
         """Entering raises UpstreamDown or UpstreamSlow. `target` is canonical: path and query."""
 
-    def websocket(self, target: str, headers: Headers) -> AbstractAsyncContextManager[UpstreamSocket]:
-        """Entering raises UpstreamRefusedUpgrade, UpstreamDown or UpstreamSlow."""
+    def websocket(
+        self, target: str, headers: Headers, protocol: str | None = None
+    ) -> AbstractAsyncContextManager[UpstreamSocket]:
+        """`protocol`: the subprotocol that is asked for.
+
+        Entering raises UpstreamRefusedUpgrade, UpstreamDown or UpstreamSlow."""
 
     async def close(self) -> None: ...
 
@@ -136,8 +140,10 @@ class HttpUpstream:
     ) -> AbstractAsyncContextManager[HttpAnswer]:
         return _Exchange(self, self._answer_seconds, method, self._url(target), headers, body)
 
-    def websocket(self, target: str, headers: Headers) -> AbstractAsyncContextManager[UpstreamSocket]:
-        return _Dial(self, self._answer_seconds, self._url(target), headers)
+    def websocket(
+        self, target: str, headers: Headers, protocol: str | None = None
+    ) -> AbstractAsyncContextManager[UpstreamSocket]:
+        return _Dial(self, self._answer_seconds, self._url(target), headers, protocol)
 
     async def close(self) -> None:
         await self._session.close()
@@ -232,6 +238,11 @@ class HttpAnswer:
 class UpstreamSocket(aiohttp.ClientWebSocketResponse[Literal[True]]):
     """The server's end of a websocket."""
 
+    @property
+    def protocols(self) -> list[str]:
+        """What the server said of subprotocols."""
+        return self._response.headers.getall("Sec-WebSocket-Protocol", [])
+
     def abort(self) -> None:
         """Drop the connection without a close frame."""
         self._response.close()
@@ -315,9 +326,12 @@ class _Exchange:
 class _Dial:
     """One websocket."""
 
-    __slots__ = ("_headers", "_seconds", "_socket", "_upstream", "_url")
+    __slots__ = ("_headers", "_protocol", "_seconds", "_socket", "_upstream", "_url")
 
-    def __init__(self, upstream: HttpUpstream, seconds: float, url: URL, headers: Headers) -> None:
+    def __init__(
+        self, upstream: HttpUpstream, seconds: float, url: URL, headers: Headers, protocol: str | None
+    ) -> None:
+        self._protocol = protocol
         self._upstream = upstream
         self._seconds = seconds
         self._url = url
@@ -341,6 +355,7 @@ class _Dial:
                     autoping=False,  # pings are the two ends' business, they pass through
                     autoclose=False,
                     compress=0,
+                    protocols=(self._protocol,) if self._protocol else (),
                     max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_receive=None, ws_close=_CLOSE_WAIT),
                 )
@@ -349,6 +364,9 @@ class _Dial:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _translated(error) from error
         assert isinstance(socket, UpstreamSocket)
+        if self._protocol and socket.protocols not in ([], [self._protocol]):
+            socket.abort()
+            raise UpstreamDown("the server chose another subprotocol than it was asked for")
         self._socket = socket
         return socket
 

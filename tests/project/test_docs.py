@@ -137,7 +137,8 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         ),
         (
             "A rule in its long form",
-            "request send json max body body.type body.max answer answer.status answer.json capture",
+            "request send json max body body.type body.max answer answer.status answer.json capture"
+            " protocol messages binary",
         ),
         ("Examples", "with allow deny"),
     ],
