@@ -55,7 +55,12 @@ class Authorizer:
 
         refused: Denied | None = None
         denials: list[Decision] = []
+        exclusive = False
         for live in reversed(lives):
+            if live.scope.kind.exclusive:
+                if exclusive:
+                    continue  # its end has not come here yet; the latest is the one that counts
+                exclusive = True
             by, scope = live.server, live.scope
             decision = scope.decide(method, target, websocket=websocket)
             if not decision.allowed and scope.kind.captured:

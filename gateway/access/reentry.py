@@ -6,6 +6,7 @@ Rule: coming back uses no click and asks for nothing but the consent that is due
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -149,6 +150,17 @@ class Reentry:
         lives = self._grants.known((visitor.grant,)) or await self._grants.load((visitor.grant,))
         return next(iter(lives), None)
 
+    async def _alone(self, live: LiveGrant, grant_ids: tuple[str, ...]) -> None:
+        """No other grant of this server whose requests do not name their item stays beside this one. The browser is
+        recognised at that link all the same, and changes back by opening it."""
+        others = tuple(one for one in grant_ids if one != live.grant.id)
+        server = live.server.config.name
+        lives = self._grants.known(others, server=server)
+        for other in await self._grants.load(others, server=server) if lives is None else lives:
+            if other.scope.kind.exclusive:
+                with contextlib.suppress(StoreDown):  # here it has ended; the store hears of it as soon as it can
+                    await self._grants.end(other, "another took its place")
+
     def new_grant(self, link: Link, guest: str, media: Resolved, now: int) -> Grant:
         return Grant(
             id=new_grant_id(guest),
@@ -165,6 +177,8 @@ class Reentry:
 
     async def admitted(self, live: LiveGrant, grant_ids: tuple[str, ...]) -> Admitted:
         grant_ids = grant_ids[-GRANTS_PER_BROWSER:]
+        if live.scope.kind.exclusive:
+            await self._alone(live, grant_ids)
         shared = live.guest.shared_device
         others = [one for one in grant_ids if one != live.grant.id]
         if others and not shared:

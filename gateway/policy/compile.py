@@ -246,6 +246,7 @@ class _Compiler:
             told=told,
             prepare=prepare,
             release=release,
+            exclusive=kind.exclusive,
             captured=frozenset(one.name for rule in rules for one in rule.captures),
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
         )

@@ -16,6 +16,7 @@
         open: template  |  player: {src, poster, file, as}         one of them
         prepare: [{request, json, headers, gone, not_started, ended, vars}]     once per admission
         release: [METHOD /path, or {request, json, headers}]                    when the grant ends
+        exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
@@ -55,7 +56,7 @@ _LATER = {
     "policy": ("origins", "cookies", "drop", "replace"),
     "step": ("body", "at", "send", "checksum"),
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
-    "kind": ("exclusive", "beside"),
+    "kind": ("beside",),
     "rule": (
         "follow", "coalesce", "at",
     ),
@@ -190,6 +191,7 @@ class KindDocument:
     allow: tuple[RuleDocument, ...] = ()
     prepare: tuple[StepDocument, ...] = ()
     release: tuple[StepDocument, ...] = ()
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,7 +453,8 @@ class _Reader:
         for name, body in written.items():
             way = ("kinds", name)
             keys = (
-                "like", "guest_access", "page_urls", "open", "player", "prepare", "release", "allow", "interactions",
+                "like", "guest_access", "page_urls", "open", "player", "prepare", "release", "exclusive", "allow",
+                "interactions",
             )  # fmt: skip
             body = self.mapping(body, way, keys, "kind")
             like = self.optional(body, "like", way)
@@ -491,13 +494,14 @@ class _Reader:
             )
         if "release" in body:
             release = self.releases(body["release"], (*way, "release"))
+        exclusive = self.flag(body, "exclusive", way, base.exclusive)
         access = self.flag(body, "guest_access", way, base.guest_access)
         if access:
             if opened is None and player is None:
                 self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
             if not body.get("allow") and not any(rule.group is None for rule in rules):
                 self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
-        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release)
+        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release, exclusive)
 
     def player(self, data: Any, way: Way) -> PlayerDocument | None:
         if data is None:
