@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import BAD_FILE, REFUSED, bad_usage, fail, json_option, note, safe, shown_path
+from gateway.cli.command import BAD_FILE, REFUSED, Refused, bad_usage, fail, json_option, note, safe, shown_path
 from gateway.cli.command import unused_config_option as no_config
 from gateway.cli.output import show_json
 from gateway.cli.subject import GUEST, given_variables, names_to_ask
@@ -86,6 +86,61 @@ def test(
         _show(found, item, chosen)
     if not found.good:
         click.get_current_context().exit(REFUSED)
+
+
+@policy.command("from-har", short_help="Propose a policy from a recording of one item being played.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--item", required=True, metavar="ID", help="The item that was played, as it stands in addresses.")
+@click.option("--other", "others", multiple=True, metavar="ID", help="Another item of the recording; repeatable.")
+@click.option("--kind", default="video", show_default=True, type=click.Choice(["video", "live", "audio"]))
+@click.option("--host", default=None, metavar="HOST[:PORT]", help="The media server (default: who is asked for it).")
+@click.option("--own-page", is_flag=True, help="Guests land on the server's page, not on the gateway's player page.")
+@no_config
+def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: str | None, own_page: bool) -> None:
+    """Propose a policy for a media server from a browser's recording of one item being played.
+
+    Open the network panel, play the item, open a second one too, and save all as HAR. The policy goes to standard
+    output, with comments on what was left out and why. It has been run against the recording: this item's
+    requests pass, and no other item's. What a person has to look at is said on standard error too (exit 1).
+
+    \b
+    Examples:
+      gateway policy from-har recording.har --item aurora > cinema.yaml
+      gateway policy from-har recording.har --item aurora --other nocturne --own-page > cinema.yaml
+    """
+    from gateway.config_entries import shipped_policies
+    from gateway.errors import BadFile
+    from gateway.policy.har import server_host
+    from gateway.policy.load import load_policy_text
+    from gateway.policy.propose import CannotPropose, propose
+    from gateway.policy.verify import verify
+
+    if item in others:
+        bad_usage("--other names another item than --item")
+    recording = read_recording(file, bodies=True)
+    host = host.lower() if host else server_host(recording, item)
+    if host not in recording.hosts():
+        bad_usage(f"nothing in {file} was asked of {host}; hosts in it: {', '.join(list(recording.hosts())[:10])}")
+    schema = str(shipped_policies() / "policy.schema.json")
+    try:
+        made = propose(recording, host, item, others=others, kind=kind, schema=schema, own_page=own_page)
+    except CannotPropose as error:
+        raise Refused(str(error)) from error
+    click.echo(made.text, nl=False)
+    wrong = list(dict.fromkeys(made.by_hand))
+    try:
+        wrong += verify(load_policy_text(made.text, name="proposal", environ={}), made, kind, item)
+    except BadFile as error:
+        wrong += [str(fault) for fault in error.faults]
+    for text in wrong:
+        note(f"look at this: {text}")
+    if wrong:
+        note("not verified: look at these by hand before this policy is used")
+        click.get_current_context().exit(REFUSED)
+    note(
+        f"verified: allowed of {item}: {len(made.own)}; denied of other items: {len(made.theirs)}, "
+        f"and everything of {item} with another id in its place"
+    )
 
 
 def read_recording(path: Path, *, bodies: bool = False) -> Recording:

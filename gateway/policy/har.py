@@ -10,6 +10,7 @@ Python objects. So entries are parsed one at a time, and each may have `MAX_ENTR
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,6 +62,7 @@ class Recorded:
     document: bool  # the browser opened it as a page
     worker: bool  # a service worker's script
     body: str | None = field(default=None, repr=False)
+    added: bool = False  # not recorded: a playlist names it
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -198,9 +200,15 @@ def _headers(written: Any) -> dict[str, str]:
 
 def _body(content: dict[str, Any], mime: str) -> str | None:
     text = content.get("text")
-    if not isinstance(text, str) or content.get("encoding") or len(text) > MAX_BODY:
+    if not isinstance(text, str) or len(text) > MAX_BODY or not any(word in mime for word in _TEXTS):
         return None
-    return text if any(word in mime for word in _TEXTS) else None
+    if content.get("encoding") != "base64":
+        return text
+    # Playlists are no text to Chromium, since their type does not begin with text/.
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
 
 
 def _entries(text: _Text) -> Iterator[Any]:

@@ -38,10 +38,10 @@ def program(*arguments: str, **rest: object) -> subprocess.CompletedProcess[str]
 
 def test_these_are_the_commands() -> None:
     assert ALL == [
-        "demo", "serve", "init", "check", "explain", "policy test", "access", "link create", "link list",
-        "link edit", "link enable", "link disable", "link delete", "guests list", "guests export", "guests remove",
-        "guests erase", "audit", "webhook test", "webhook list", "secret", "password", "token create", "doctor",
-        "backup", "restore",
+        "demo", "serve", "init", "check", "explain", "policy test", "policy from-har", "access", "link create",
+        "link list", "link edit", "link enable", "link disable", "link delete", "guests list", "guests export",
+        "guests remove", "guests erase", "audit", "webhook test", "webhook list", "secret", "password",
+        "token create", "doctor", "backup", "restore",
     ]  # fmt: skip
 
 

@@ -75,6 +75,13 @@ def test_text_answers_are_kept_only_where_asked_for() -> None:
     assert read_har([text], bodies=True).requests[0].body == "{}"
 
 
+@pytest.mark.parametrize(("text", "body"), [("e30=", "{}"), ("!!", None), ("/w==", None)])
+def test_an_answer_that_is_encoded(text: str, body: str | None) -> None:
+    content = {"mimeType": "application/vnd.apple.mpegurl", "text": text, "encoding": "base64"}
+    whole = recording(entry("http://tv/a", response={"status": 200, "content": content}))
+    assert read_har([whole], bodies=True).requests[0].body == body
+
+
 @pytest.mark.parametrize(
     "text",
     [

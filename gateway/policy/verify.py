@@ -1,0 +1,44 @@
+"""A proposed policy tried with the recording it was made from, before anybody relies on it."""
+
+from __future__ import annotations
+
+from gateway.policy.compile import GIVEN
+from gateway.policy.explain import explain
+from gateway.policy.har import Recorded, shown
+from gateway.policy.model import Policy
+from gateway.policy.propose import Proposal
+
+
+def verify(policy: Policy, proposal: Proposal, kind: str, item: str) -> list[str]:
+    """What is wrong, each with the line to look at; empty when this item passes and no other does."""
+    own = policy.item.variables(item)
+    if own is None:
+        return [f"item.id does not take {item}"]
+    variables = {**dict.fromkeys(GIVEN, ("-",)), **own}
+    wrong = [f"{fault.file}:{fault.line}: {fault.what}" for fault in policy.warnings]
+    for request in proposal.own:
+        found = explain(policy, kind, variables, request.method, request.target)
+        if not found.allowed:
+            where = f"; nearest is line {found.nearest[0][0].line}" if found.nearest else ""
+            wrong.append(f"{request.method} {shown(request.target)} of the item is denied ({found.reason}){where}")
+    for request in (*proposal.theirs, *_exchanged(proposal, item)):
+        found = explain(policy, kind, variables, request.method, request.target)
+        if found.rule is not None:
+            wrong.append(f"line {found.rule.line} lets {request.method} {shown(request.target)} pass, another item's")
+    return list(dict.fromkeys(wrong))
+
+
+def _exchanged(proposal: Proposal, item: str) -> list[Recorded]:
+    """The item's own requests with another id in its place: each place alone, and all of them."""
+    found: dict[tuple[str, str], Recorded] = {}
+    for request in proposal.own:
+        for other in proposal.others[:5]:
+            pieces = request.target.split(item)
+            targets = [item.join(pieces[:at]) + other + item.join(pieces[at:]) for at in range(1, len(pieces))]
+            for target in {*targets, other.join(pieces)} - {request.target}:
+                # A prefix or a name that only happens to hold the id's letters names nothing.
+                if target.count("/") == request.target.count("/") + other.count("/") - item.count("/") or "/" in item:
+                    found[(request.method, target)] = Recorded(
+                        request.method, request.host, target, 200, "", document=False, worker=False
+                    )
+    return list(found.values())
