@@ -32,6 +32,7 @@ from gateway.files import reading
 from gateway.loading import Loaded, loaded
 from gateway.metrics import Metrics
 from gateway.ops import Ops
+from gateway.proxy.following import as_origin
 from gateway.store.audit import AuditTrail
 from gateway.store.client import TERMINAL
 from gateway.store.links import LinkStore
@@ -109,8 +110,8 @@ class Gateway:
             self._fit(edge)
         with reading(found.files):
             self.reload()
-        used = {server.upstream for server in servers.all}
-        gone = {server.upstream for server in before.servers.all} - used
+        used = {way for server in servers.all for way in server.ways}
+        gone = {way for server in before.servers.all for way in server.ways} - used
         self._retired = {one for one in self._retired | gone if isinstance(one, HttpUpstream) and not one.closed}
         for upstream in tuple(self._retired):
             await upstream.retire()
@@ -148,7 +149,7 @@ class Gateway:
 
     async def close(self) -> None:
         """The connections towards media servers and providers."""
-        for upstream in {*self._retired, *(server.upstream for server in self.servers.all)}:
+        for upstream in {*self._retired, *(way for server in self.servers.all for way in server.ways)}:
             await upstream.close()
         for provider in (*self._providers, self.doors.signing.provider):
             if provider is not None:
@@ -205,7 +206,11 @@ def _servers(found: Loaded, before: Servers | None) -> Servers:
             continue
         same = old is not None and (old.config.upstream, old.config.timeouts) == (config.upstream, config.timeouts)
         upstream = old.upstream if old is not None and same else HttpUpstream(config.upstream, config.timeouts)
-        servers.append(MediaServer(config, policy, upstream))
+        held = old.elsewhere if old is not None and old.config.timeouts == config.timeouts else {}
+        elsewhere = {
+            origin: held.get(origin) or HttpUpstream(as_origin(origin), config.timeouts) for origin in policy.origins
+        }
+        servers.append(MediaServer(config, policy, upstream, elsewhere))
     return Servers(servers)
 
 
@@ -217,7 +222,8 @@ async def open_servers(config: Config) -> AsyncIterator[Servers]:
         yield servers
     finally:
         for server in servers.all:
-            await server.upstream.close()
+            for way in server.ways:
+                await way.close()
 
 
 @asynccontextmanager

@@ -49,6 +49,7 @@ from gateway.metrics import Metrics
 from gateway.ops import Ops
 from gateway.player.watch import WatchDoor
 from gateway.proxy.door import ProxyDoor
+from gateway.proxy.following import Sealer
 from gateway.proxy.relay import Open
 from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
@@ -216,6 +217,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         open=lasting.open,
         embedding=embedding,
         bring=grants.bring,
+        sealer=Sealer(store.keys, config.prefixes.own),
     )
     entry = EntryDoor(
         doorkeeper,
@@ -249,6 +251,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         entry=entry.handle,
         proxy=proxy.handle,
         own=(
+            OwnPath("/s", proxy.signed, below=True),
             OwnPath("/watch", watch.handle, below=True),
             OwnPath("/leave", leave.handle),
             OwnPath("/language", LanguageDoor().handle),

@@ -82,6 +82,7 @@ class Reason(Enum):
     UPSTREAM_SLOW = ("upstream_slow", 504, "server_slow")
     REDIRECT_REFUSED = ("redirect_refused", 502, "server_down")
     CREDENTIAL_IN_ANSWER = ("credential_in_answer", 502, "server_down")
+    FOLLOW_REFUSED = ("follow_refused", 502, "server_down")
     ANSWER_TOO_LARGE = ("answer_too_large", 502, "server_down")
     INTERNAL = ("internal", 500, "unchecked")
 

@@ -98,6 +98,15 @@ class Authorizer:
         others = all(self._grants.holds(one) for one in grant_ids)
         return Denied(Reason.NO_SESSION if others else Reason.GRANT_ENDED)
 
+    async def alive(self, server: MediaServer, grant_id: str) -> LiveGrant | Denied:
+        """One grant of this browser, where it is what is asked with that says what may be asked. Raises StoreDown."""
+        lives = self._grants.known((grant_id,))
+        if lives is None:
+            lives = await self._grants.load((grant_id,))
+        if not lives:
+            return Denied(Reason.GRANT_ENDED)
+        return lives[0] if lives[0].server.config.name == server.config.name else Denied(Reason.NO_SESSION)
+
 
 def _denied(denials: list[Decision]) -> Denied:
     """What the newest grant said; a request that can be read two ways is that for all of them."""

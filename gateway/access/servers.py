@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.ceilings import Ceilings
@@ -20,8 +20,15 @@ class MediaServer:
     config: ServerConfig
     policy: Policy
     upstream: Upstream
+    # The policy's other origins, by their spelling.
+    elsewhere: Mapping[str, Upstream] = field(default_factory=dict, repr=False, compare=False)
     # Questions about items that are on their way, by item; see `media`.
     asking: dict[str, asyncio.Task[Resolved]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def ways(self) -> tuple[Upstream, ...]:
+        """Every connection that this server needs."""
+        return (self.upstream, *self.elsewhere.values())
 
     @property
     def ceilings(self) -> Ceilings:

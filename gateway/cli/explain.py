@@ -211,6 +211,9 @@ def _show(found: Explanation, server: ServerConfig) -> None:
             lines.append(("sent", f"{method} {server.upstream}{target}"))
             lines += [("", f"{name}: {value}") for name, value in found.headers]
             lines += [("body", found.body)] if found.body else []
+        if found.rule.follow is not None:
+            to = ", ".join(found.rule.follow.texts) or "the answer's own folder and below"
+            lines.append(("follows", f"as {found.rule.follow.as_}, to {to}"))
         show_pairs(lines)
         return
     reason = found.reason
@@ -286,4 +289,12 @@ def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dic
 
 
 def _rule_json(rule: Rule) -> dict[str, object]:
-    return {"text": rule.text, "file": rule.file, "line": rule.line, "column": rule.column, "page": rule.page}
+    follow = rule.follow
+    return {
+        "text": rule.text,
+        "file": rule.file,
+        "line": rule.line,
+        "column": rule.column,
+        "page": rule.page,
+        "follow": {"as": follow.as_, "to": list(follow.texts)} if follow is not None else None,
+    }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -40,6 +40,7 @@ class Keys:
     _forms: tuple[bytes, ...] = field(repr=False)
     _backups: tuple[bytes, ...] = field(repr=False)
     _devices: tuple[bytes, ...] = field(repr=False)
+    _followed: tuple[AESSIV, ...] = field(repr=False)
 
     @classmethod
     def derive(cls, secrets: Sequence[bytes]) -> Keys:
@@ -55,6 +56,7 @@ class Keys:
             _forms=tuple(_derived(secret, b"form") for secret in secrets),
             _backups=tuple(_derived(secret, b"backup") for secret in secrets),
             _devices=tuple(_derived(secret, b"device") for secret in secrets),
+            _followed=tuple(AESSIV(_derived(secret, b"followed", 64)) for secret in secrets),
         )
 
     @property
@@ -98,6 +100,26 @@ class Keys:
     def check_device(self, message: bytes, signature: bytes) -> bool:
         return any(hmac.compare_digest(hmac.digest(key, message, "sha256")[:16], signature) for key in self._devices)
 
+    def seal_followed(self, grant: bytes, place: bytes) -> bytes:
+        """A place that one grant may ask for, encrypted and signed: the same text each time (RFC 5297), as a player
+        knows what it has loaded by its URL. Base64 text without padding."""
+        return base64.urlsafe_b64encode(self._followed[0].encrypt(place, [grant])).rstrip(b"=")
+
+    def unseal_followed(self, grant: bytes, sealed: str) -> bytes:
+        """Raises Unsealable, also for a spelling that is not the one that was written."""
+        try:
+            raw = base64.b64decode(sealed + "=" * (-len(sealed) % 4), altchars=b"-_", validate=True)
+        except ValueError as error:
+            raise Unsealable("not a sealed place") from error
+        if len(raw) <= 16 or base64.urlsafe_b64encode(raw).rstrip(b"=") != sealed.encode():
+            raise Unsealable("not a sealed place")
+        for key in self._followed:
+            try:
+                return key.decrypt(raw, [grant])
+            except InvalidTag:
+                continue
+        raise Unsealable("not sealed for this grant")
+
     def sign_backup(self, digest: bytes) -> bytes:
         """Shows that a backup came from whoever holds the secret: a link that is restored opens an item."""
         return hmac.digest(self._backups[0], digest, "sha256")
@@ -110,5 +132,5 @@ def _fernets(secrets: Sequence[bytes], purpose: bytes) -> MultiFernet:
     return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(secret, purpose))) for secret in secrets])
 
 
-def _derived(secret: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"guest-gateway/1/" + purpose).derive(secret)
+def _derived(secret: bytes, purpose: bytes, length: int = 32) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=b"guest-gateway/1/" + purpose).derive(secret)

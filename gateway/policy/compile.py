@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
+from gateway.policy.compile_follow import compile_follow, origin_of
 from gateway.policy.compile_steps import (
     RESOLVE,
     StepCompiler,
@@ -64,6 +65,7 @@ class _Compiler:
         self.warnings: list[Fault] = []
         self.steps = StepCompiler(source, self.address)
         self.sends: dict[Way, Send] = {}
+        self.origins: tuple[str, ...] = ()
 
     def fault(self, way: Way, what: str) -> None:
         self.source.fault(way, what)
@@ -115,6 +117,7 @@ class _Compiler:
         guests = [prepared[name] for name, kind in document.kinds.items() if kind.guest_access]
         everywhere = tuple(name for name in (guests[0] if guests else ()) if all(name in names for names in guests))
         of_all = self.finder((*given, *everywhere), prepared)
+        self.origins = tuple(dict.fromkeys(filter(None, (origin_of(self, said) for said in document.origins))))
         shared = [rule for rule in (self.rule(rule, of_all) for rule in document.shared) if rule]
         credentials = self.credentials()
         pinned = {fold_name(name) for rule in shared for name in rule.pinned}
@@ -153,6 +156,7 @@ class _Compiler:
             pinned=frozenset(pinned),
             credentials=credentials,
             passed=self.passed(),
+            origins=self.origins,
             examples=document.examples,
             warnings=tuple(dict.fromkeys(self.warnings)),
             places={said.way: self.source.place(said.way) for said in self.example_lines()}
@@ -363,6 +367,7 @@ class _Compiler:
             captures=self.steps.captures(rule, find),
             protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
             messages=compile_messages(rule, find, self.fault),
+            follow=compile_follow(self, rule, find, self.origins) if rule.follow is not None else None,
         )
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:

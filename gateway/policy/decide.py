@@ -17,6 +17,7 @@ from gateway.policy.target import Pair, Target, smuggled_name
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
+    from gateway.policy.follow import Reach
     from gateway.policy.model import Kind, Rule
 
 Variables = Mapping[str, tuple[str, ...]]
@@ -102,6 +103,7 @@ class Scope:
         self._bound = bound
         self._spellings: dict[Rule, Spelling] = {}
         self._candidates: dict[tuple[tuple[int, ...], str], _Candidates] = {}
+        self._reaches: dict[bytes, Reach] = {}
 
     def decide(self, method: str, target: Target, *, websocket: bool = False) -> Decision:
         """`websocket`: the request is a whole handshake and asks for a WS rule; a plain one never gets one."""
@@ -162,6 +164,32 @@ class Scope:
             if len(rule.path.parts) == 1:
                 return target.pairs in queries.get(target.text, ())
         return rule.query.admits(target.pairs, self.variables, self._pinned)
+
+    def following(self, mark: bytes) -> Rule | None:
+        """The rule that has this mark in signed URLs."""
+        return next((rule for rule in self.kind.rules if rule.follow is not None and rule.follow.mark == mark), None)
+
+    def plain(self, rule: Rule) -> Rule:
+        """Of a rule what tells which it is, and nothing of what it says of a request."""
+        return type(rule)(
+            text=rule.text, file=rule.file, line=rule.line, column=rule.column, page=False,
+            methods=frozenset({"GET"}), path=rule.path, query=rule.query, group=rule.group,
+        )  # fmt: skip
+
+    def reach(self, rule: Rule) -> Reach:
+        """What a rule's answers may make reachable; the rule must have `follow`."""
+        from gateway.policy.follow import Reach
+
+        assert rule.follow is not None
+        reach = self._reaches.get(rule.follow.mark)
+        if reach is None:
+            reach = Reach(rule.follow, self.variables, self.kind.rules, self._pinned)
+            self._reaches[rule.follow.mark] = reach
+        return reach
+
+    def leaves_plain(self, path: str) -> bool:
+        """Whether no rule at all has this path, whatever the method and query; for many paths in a row."""
+        return not self._automaton.match(path)
 
     def landing(self) -> str | None:
         """Where an admitted guest lands on the server's own pages; None where the kind has a player."""

@@ -20,6 +20,7 @@
         allow: [rule]
         interactions: {group: [rule]}
     shared: [rule]
+    origins: [https origin]             other hosts that `to` may name
     paths: {ignore_case: true|false}    literals match in any case and are sent as written; variables stay exact
     pass: [header]                      further request headers of the guest's to send on
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
@@ -36,6 +37,7 @@
         protocol: name                  the websocket subprotocol that is asked for
         messages: [shape with max]      frames the guest may send, written anew (see `messages`)
         binary: true|false              beside messages: binary frames pass
+        follow: {as: hls, to: [path or address]}     what the answer names there becomes reachable (see `follow`)
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.
@@ -53,12 +55,12 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _LATER = {
-    "policy": ("origins", "cookies", "drop", "replace"),
+    "policy": ("cookies", "drop", "replace"),
     "step": ("body", "at", "send", "checksum"),
     "prepare": ("each", "renew", "body", "at", "send", "checksum"),
     "kind": ("beside",),
     "rule": (
-        "follow", "coalesce", "at",
+        "coalesce", "at",
     ),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
@@ -74,6 +76,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowDocument:
+    """Without `to`: the answer's own folder and below."""
+
+    way: Way
+    as_: Said
+    to: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleDocument:
     text: str  # as written, for explanations
     way: Way
@@ -86,6 +97,7 @@ class RuleDocument:
     answer: AnswerDocument | None = None
     capture: Mapping[str, Said] = field(default_factory=dict)
     socket: SocketDocument | None = None
+    follow: FollowDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,7 @@ class RuleKeys:
     answer: AnswerDocument | None = None
     capture: Mapping[str, Said] = field(default_factory=dict)
     socket: SocketDocument | None = None
+    follow: FollowDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +237,7 @@ class PolicyDocument:
     query: Mapping[str, Said] = field(repr=False)
     basic: Said | None = field(repr=False)
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)
+    origins: tuple[Said, ...] = ()
     passed: tuple[Said, ...] = ()
     any_case: bool = False
 
@@ -310,7 +324,7 @@ class _Reader:
     def policy(self) -> PolicyDocument:
         known = (
             "server", "verified", "protects_itself", "item", "patterns", "kinds", "shared",
-            "paths", "pass", "guest_access", "upstream", "examples",
+            "paths", "pass", "guest_access", "upstream", "examples", "origins",
         )  # fmt: skip
         if self.source.data is not None and not isinstance(self.source.data, dict):
             self.source.fault((), "a policy is a mapping that begins with server:")
@@ -377,6 +391,7 @@ class _Reader:
             query=self.texts(upstream.get("query"), ("upstream", "query")),
             basic=self.optional(upstream, "basic", ("upstream",)),
             examples=self.examples(data.get("examples")),
+            origins=tuple(self.text(one, way) for one, way in self.items(data.get("origins"), ("origins",))),
             passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),
             any_case=self.flag(
                 self.mapping(data.get("paths"), ("paths",), ("ignore_case",)), "ignore_case", ("paths",), False
@@ -522,7 +537,19 @@ class _Reader:
                 body = self.mapping(
                     entry,
                     at,
-                    ("request", "send", "json", "max", "body", "answer", "capture", "protocol", "messages", "binary"),
+                    (
+                        "request",
+                        "send",
+                        "json",
+                        "max",
+                        "body",
+                        "answer",
+                        "capture",
+                        "protocol",
+                        "messages",
+                        "binary",
+                        "follow",
+                    ),
                     "rule",
                 )
                 said = self.needed(body, "request", at)
@@ -532,6 +559,7 @@ class _Reader:
                     self.answer(body.get("answer"), at),
                     self.texts(body.get("capture"), (*at, "capture")),
                     self.socket(body, at),
+                    self.follow(body.get("follow"), (*at, "follow")),
                 )
             else:
                 said, keys = self.text(entry, at), RuleKeys()
@@ -545,6 +573,7 @@ class _Reader:
                         answer=keys.answer,
                         capture=keys.capture,
                         socket=keys.socket,
+                        follow=keys.follow,
                     )
                 )
         return tuple(found)
@@ -595,6 +624,17 @@ class _Reader:
             return None
         body = self.mapping(data, (*way, "answer"), ("status", "json"))
         return AnswerDocument((*way, "answer"), body.get("status"), body.get("json"))
+
+    def follow(self, data: Any, way: Way) -> FollowDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("as", "to"))
+        as_ = self.needed(body, "as", way)
+        if isinstance(body.get("to"), list) and not body["to"]:
+            self.source.fault((*way, "to"), "to: names nothing; leave it out for the answer's own folder and below")
+        return FollowDocument(
+            way, as_, tuple(self.text(one, at) for one, at in self.items(body.get("to"), (*way, "to")))
+        )
 
     def rule(self, said: Said, group: str | None) -> RuleDocument | None:
         words = said.text.split()

@@ -16,6 +16,7 @@ from gateway.policy.bodies import Answering, Body
 from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.document import ExamplesDocument
+from gateway.policy.follow import Follow
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import Messages
 from gateway.policy.page_address import PageAddress
@@ -48,6 +49,7 @@ class Rule:
     captures: tuple[Capture, ...] = ()
     protocol: str | None = None  # of a websocket
     messages: Messages | None = None
+    follow: Follow | None = None
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -223,6 +225,7 @@ class Policy:
     interactions: frozenset[str]
     pinned: frozenset[str]
     credentials: Credentials
+    origins: tuple[str, ...]  # other hosts that followed addresses may name
     examples: ExamplesDocument
     passed: tuple[str, ...] = ()  # further request headers, as the policy spells them
     warnings: tuple[Fault, ...] = ()

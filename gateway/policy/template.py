@@ -120,9 +120,8 @@ class PathTemplate:
         prefix = PATH_VALUE if self.whole and not index else ""
         return values.get(prefix + part.name, ()) if isinstance(part, Variable) else ()
 
-    def into(self, graph: Graph) -> int:
-        """Add to a graph of paths; the node where the path ends."""
-        at = 0
+    def into(self, graph: Graph, at: int = 0) -> int:
+        """Add to a graph of paths, behind a node; the node where the path ends."""
         for part in self.parts:
             at = add_part(graph, at, part, prefix=PATH_VALUE if self.whole and part is self.parts[0] else "")
         return at
@@ -264,6 +263,10 @@ class QueryTemplate:
     def pinned(self) -> tuple[str, ...]:
         """Names whose value this template holds to something."""
         return tuple(name for name, value in self.wanted.items() if not isinstance(value, AnyValue))
+
+    def takes(self, name: str, value: str | None, values: Values) -> bool:
+        """Whether one of the names written here may have this value."""
+        return _fits(self.wanted[name], value, values)
 
     @property
     def literals(self) -> tuple[Pair, ...]:

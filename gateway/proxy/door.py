@@ -17,11 +17,14 @@ from aiohttp import web
 from gateway.access.outcome import Denied
 from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
+from gateway.policy.follow import Place
 from gateway.proxy.bodies import body_for, own_answer, takes_body
 from gateway.proxy.exchange import Exchange, failed
 from gateway.proxy.facing import Facing
+from gateway.proxy.following import Following, Sealer
 from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Cut, Open, held, sever
+from gateway.proxy.signed import open_signed
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, Frames, asks_upgrade, fault_of
 from gateway.reasons import Reason
 from gateway.web.body import drained
@@ -70,6 +73,7 @@ class ProxyDoor:
     open: Open = field(default_factory=Open, repr=False)
     embedding: Embedding = field(default_factory=Embedding)
     bring: Bring = _brings_nothing
+    sealer: Sealer | None = None  # without it nothing is followed
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -78,6 +82,30 @@ class ProxyDoor:
             # What follows an unclear request, or an upgrade that was not made, is no request.
             response.force_close()
         return response
+
+    async def signed(self, visit: Visit) -> web.StreamResponse:
+        """Below `{own}/s/`: what a followed answer has named to this guest."""
+        request = visit.request
+        if self.sealer is None or asks_upgrade(request.headers):
+            return refuse(visit, Reason.NO_RULE)
+        refused = self._refused_before_rules(visit)
+        if refused is not None:
+            return refused
+        grant_ids = self.session.grant_ids(request)
+        opened = await open_signed(self.sealer, self.authorizer, visit.server, request.method, visit.target, grant_ids)
+        if isinstance(opened, Denied):
+            return self._denied(visit, opened, grant_ids)
+        following = Following(
+            self.sealer,
+            self._facing(opened.allowed.server),
+            opened.allowed.live,
+            opened.rule,
+            opened.place,
+            sort=opened.sort,
+            depth=opened.depth,
+            levels=opened.levels,
+        )
+        return await self._serve(visit, opened.allowed, following)
 
     async def close(self) -> None:
         """The gateway stops: tell all websockets that we go away. Streams may run to their end."""
@@ -130,7 +158,7 @@ class ProxyDoor:
         back = self.way_back(visit.server, grant_ids) if grant_ids else None
         return refuse_denied(visit, denied, back=back)
 
-    async def _serve(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
+    async def _serve(self, visit: Visit, allowed: Allowed, following: Following | None = None) -> web.StreamResponse:
         """An allowed request: to the server and back, as long as the grant lives."""
         request = visit.request
         visit.grant = allowed.live.grant.id
@@ -157,8 +185,18 @@ class ProxyDoor:
             if not keep:
                 answered.force_close()
             return answered
-        facing, client = self._facing(allowed.server), self.client(request)
-        exchange = Exchange(facing, self.metrics, visit, allowed, client, self.bring, keep=keep, body=body)
+        facing = self._facing(allowed.server)
+        exchange = Exchange(
+            facing,
+            self.metrics,
+            visit,
+            allowed,
+            self.client(request),
+            self.bring,
+            keep=keep,
+            body=body,
+            following=following or self._followed(visit, allowed, facing),
+        )
         with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
                 response = await exchange.run()
@@ -175,6 +213,14 @@ class ProxyDoor:
         if not keep and not response.prepared:
             response.force_close()
         return response
+
+    def _followed(self, visit: Visit, allowed: Allowed, facing: Facing) -> Following | None:
+        """How the answer to a rule's own request is followed, if it is."""
+        rule = allowed.decision.rule
+        if self.sealer is None or rule is None or rule.follow is None:
+            return None
+        place = Place("", allowed.decision.sent or visit.target)
+        return Following(self.sealer, facing, allowed.live, rule, place, sort=rule.follow.as_, depth=0)
 
     async def _converse(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
         """A websocket: the server's 101 first, then the guest's."""

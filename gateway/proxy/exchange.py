@@ -1,8 +1,8 @@
 """One allowed request: sent to the server, its answer brought into the form a guest may have.
 
-Four kinds of answers: a redirect is judged before it is passed on; a text of a server that we hold
-credentials for is searched before a byte of it leaves; an endless text is searched as it flows; all else
-streams through untouched.
+Five kinds of answers: one that is followed is written anew (see `following`); a redirect is judged before it is
+passed on; a text of a server that we hold credentials for is searched before a byte of it leaves; an endless
+text is searched as it flows; all else streams through untouched.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from multidict import CIMultiDict
 from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
 from gateway.metrics import Metrics
 from gateway.policy.capture import HeaderCapture, JsonCapture, captured_json
+from gateway.policy.follow import Place
 from gateway.proxy.facing import Facing
+from gateway.proxy.follow_answer import Sort, expected, read_as, rewrite_answer
 from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
 from gateway.reasons import Reason
+from gateway.rewrite.hls import NotFollowed
 from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
 from gateway.upstream.client import Answer, AnswerTooLarge
 from gateway.web.refuse import refuse, refuse_failure
@@ -29,12 +32,17 @@ from gateway.web.refuse import refuse, refuse_failure
 if TYPE_CHECKING:
     from gateway.access.authorize import Allowed
     from gateway.proxy.door import Bring
+    from gateway.proxy.following import Following
     from gateway.web.visit import Visit
 
 MAX_TEXT = 16 * 1024 * 1024  # bytes of a text that is searched before it is sent
 _LARGE = 256 * 1024  # bytes from which a search moves to a thread
 _ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")  # what may be done with something that an answer names
 _BODILESS = frozenset({204, 205, 304})
+_OF_THE_TEXT = frozenset(
+    {"content-length", "content-range", "content-encoding", "accept-ranges", "etag", "last-modified"}
+    | {"content-md5", "digest", "content-digest", "repr-digest", "content-location", "link"}
+)
 
 
 class Exchange:
@@ -48,11 +56,12 @@ class Exchange:
         "_captures",
         "_client",
         "_facing",
+        "_following",
         "_keep",
         "_metrics",
+        "_place",
         "_put",
         "_request",
-        "_sent",
         "_visit",
         "response",
     )
@@ -68,6 +77,7 @@ class Exchange:
         *,
         keep: bool,
         body: bytes | None,
+        following: Following | None = None,
     ) -> None:
         self._bring = bring
         self._captures = allowed.decision.rule.captures if allowed.decision.rule is not None else ()
@@ -79,7 +89,8 @@ class Exchange:
         self._client = client
         self._keep = keep
         self._body = body
-        self._sent = allowed.decision.sent or visit.target
+        self._following = following
+        self._place = following.place if following is not None else Place("", allowed.decision.sent or visit.target)
         rule = allowed.decision.rule
         self._put = allowed.decision.headers
         if body is not None and rule is not None and rule.body is not None:
@@ -89,12 +100,16 @@ class Exchange:
     async def run(self) -> web.StreamResponse:
         # A part of a text can't be searched, nor a packed one; where a text is to be expected (or the
         # request can't be made twice) the whole plain text is asked for at once.
-        whole = self._reads_json or (
-            bool(self._facing.finder)
-            and (
-                self._request.method not in ("GET", "HEAD")
-                or self._allowed.decision.page
-                or looks_like_text(self._visit.target.text)
+        whole = (
+            self._reads_json
+            or self._expects_list
+            or (
+                bool(self._facing.finder)
+                and (
+                    self._request.method not in ("GET", "HEAD")
+                    or self._allowed.decision.page
+                    or looks_like_text(self._place.target.text)
+                )
             )
         )
         try:
@@ -107,6 +122,10 @@ class Exchange:
     def _reads_json(self) -> bool:
         return any(isinstance(one, JsonCapture) for one in self._captures)
 
+    @property
+    def _expects_list(self) -> bool:
+        return self._following is not None and expected(self._following, self._place.target.text)
+
     async def _ask_again(self) -> web.StreamResponse:
         response = await self._ask(True)
         assert response is not None
@@ -115,9 +134,14 @@ class Exchange:
     async def _ask(self, whole: bool) -> web.StreamResponse | None:
         """None: the answer is part of a text, ask again for all of it."""
         visit, request = self._visit, self._request
-        target, headers = self._facing.request(self._sent, request.headers, self._client, whole=whole, put=self._put)
+        facing, place = self._facing, self._place
+        upstream = facing.upstream
+        if place.origin:
+            upstream, target, headers = facing.elsewhere(place, request.headers, whole=whole)
+        else:
+            target, headers = facing.request(place.target, request.headers, self._client, whole=whole, put=self._put)
         asked = time.perf_counter()
-        async with self._facing.upstream.request(request.method, target, headers, self._body) as answer:
+        async with upstream.request(request.method, target, headers, self._body) as answer:
             self._metrics.upstream_answered(time.perf_counter() - asked)
             if not 200 <= answer.status <= 599:
                 raise UpstreamDown(f"an answer with status {answer.status}")
@@ -126,11 +150,18 @@ class Exchange:
                 await self._capture_from_headers(answer)
             if 300 <= answer.status < 400 and locations:
                 return self._redirect(answer, locations)
+            if self._following is not None:
+                sort = read_as(self._following, answer, place.target.text)
+                if sort is Sort.REFUSED:
+                    return refuse(visit, Reason.FOLLOW_REFUSED, detail="a playlist in place of a file")
+                if sort is Sort.READ:
+                    known = whole or request.method == "HEAD"
+                    return await self._followed(answer, self._following) if known else None
             searched = (
                 (bool(self._facing.finder) or self._reads_json)
                 and request.method != "HEAD"
                 and answer.status not in _BODILESS
-                and (self._reads_json or is_text(answer.headers.get("Content-Type", ""), visit.target.text))
+                and (self._reads_json or is_text(answer.headers.get("Content-Type", ""), place.target.text))
             )
             if searched and (answer.status == 206 or packed(answer.headers)):
                 if not whole:
@@ -164,7 +195,7 @@ class Exchange:
             texts = answer.headers.getall(one.header, ())
             if len(texts) != 1:
                 continue
-            led = led_to(texts[0], self._sent, facing.names, facing.injected) if one.is_path else None
+            led = led_to(texts[0], self._place.target, facing.names, facing.injected) if one.is_path else None
             value = one.value(led[0] if led else None, values) if one.is_path else one.value(texts[0], values)
             if value is not None:
                 found[one.name] = value
@@ -181,6 +212,25 @@ class Exchange:
         """A page is looked at, not watched."""
         if not self._allowed.decision.page:
             self._allowed.live.watch()
+
+    async def _followed(self, answer: Answer, following: Following) -> web.StreamResponse:
+        headers = self._facing.answer(answer.headers, page=False)
+        for name in list(headers):
+            # What it says of the server's text is not so of ours.
+            if name.lower() in _OF_THE_TEXT:
+                headers.popall(name, None)
+        if self._request.method == "HEAD":
+            return web.Response(status=200, headers=headers)
+        try:
+            body, kind = await rewrite_answer(answer, following, MAX_TEXT)
+        except NotFollowed as error:
+            return refuse(self._visit, Reason.FOLLOW_REFUSED, detail=str(error))
+        finder = self._facing.finder
+        if finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body):
+            return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
+        headers["Content-Type"] = kind  # not the server's, which might name another charset
+        self._metrics.sent(len(body))
+        return web.Response(status=200, body=body, headers=headers)
 
     async def _searched(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
         body = await answer.read(MAX_TEXT)
@@ -214,7 +264,10 @@ class Exchange:
     def _ours(self, location: str, *methods: str) -> str | None:
         """The location on our host, if this guest may go there by one of these methods."""
         facing = self._facing
-        led = led_to(location, self._sent, facing.names, facing.injected)
+        if self._following is not None:
+            ours = self._following.redirect(location) if {"GET", "HEAD"}.intersection(methods) else None
+            return None if ours is None or facing.leaks(ours) else ours
+        led = led_to(location, self._place.target, facing.names, facing.injected)
         if led is None:
             return None
         target, fragment = led

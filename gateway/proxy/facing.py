@@ -11,7 +11,7 @@ from urllib.parse import quote
 from multidict import CIMultiDict
 
 from gateway.config import Origin
-from gateway.proxy.headers import Pairs, passed_on, towards_guest, towards_server
+from gateway.proxy.headers import Pairs, passed_on, towards_elsewhere, towards_guest, towards_server
 from gateway.rewrite.scrub import CredentialFinder
 from gateway.web.embedding import Embedding
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
 
     from gateway.access.servers import MediaServer
+    from gateway.policy.follow import Place
     from gateway.policy.model import Credentials
     from gateway.policy.sending import SentHeaders
     from gateway.policy.target import Target
@@ -82,6 +83,13 @@ class Facing:
             passed=self.passed,
             put=put,
         )
+
+    def elsewhere(
+        self, place: Place, headers: CIMultiDictProxy[str], *, whole: bool
+    ) -> tuple[Upstream, str, list[tuple[str, str]]]:
+        """Another origin of the policy, and what it gets: no credential, no forwarded header."""
+        upstream = self.server.elsewhere[place.origin]
+        return upstream, place.target.sent, towards_elsewhere(headers, host=upstream.origin.netloc, whole=whole)
 
     def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:
         """An answer's headers for the guest; see `towards_guest`."""

@@ -168,6 +168,22 @@ def towards_server(
     return sent
 
 
+_ELSEWHERE = _PARTIAL | {"accept"}
+
+
+def towards_elsewhere(headers: CIMultiDictProxy[str], *, host: str, whole: bool) -> list[tuple[str, str]]:
+    """What another origin gets: which part of a file is wanted, and nothing of who wants it or of us."""
+    dropped = _named_in_connection(headers)
+    sent = [("Host", host), ("User-Agent", "guest-gateway")]
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower in _ELSEWHERE and lower not in dropped and not (whole and lower in _PARTIAL) and _is_plain(value):
+            sent.append((_SENT_ON[lower][0], value))
+    if whole:
+        sent.append(("Accept-Encoding", "identity"))
+    return sent
+
+
 def towards_guest(
     headers: MultiMapping[str],
     *,

@@ -58,7 +58,14 @@ def test_json(run) -> None:
     allowed = json.loads(run("explain", "WS", "/live/abc/ws", "--item", "abc", "--json").stdout)
     assert allowed == {
         "allowed": True, "server": "tv", "item": "abc", "kind": "video", "method": "WS", "target": "/live/abc/ws",
-        "rule": {"text": "WS /live/{id}/ws", "file": "policy.yaml", "line": 12, "column": 9, "page": False},
+        "rule": {
+            "text": "WS /live/{id}/ws",
+            "file": "policy.yaml",
+            "line": 12,
+            "column": 9,
+            "page": False,
+            "follow": None,
+        },
         "sent": {"method": "GET", "url": "http://127.0.0.1:9/live/abc/ws?api_key=***",
                  "headers": {"Authorization": "***"}},
         "reason": None, "status": None, "detail": "", "nearest": [],

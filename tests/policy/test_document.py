@@ -33,7 +33,7 @@ def test_a_good_policy_has_none() -> None:
         (HEAD, "p.yaml:1:1: kinds: is missing"),
         (HEAD + KINDS + "serve: y\n", "p.yaml:4:1: serve: unknown key (did you mean server?)"),
         (HEAD + KINDS + "server: y\n", "p.yaml:4:1: server: given twice (first on line 1)"),
-        (HEAD + KINDS + "origins: [https://x]\n", "p.yaml:4:1: origins: this version does not implement it"),
+        (HEAD + KINDS + "cookies: [x]\n", "p.yaml:4:1: cookies: this version does not implement it"),
         (HEAD + KINDS + "shared: GET /x\n", "p.yaml:4:9: must be a list"),
         (HEAD + KINDS + "shared: [GET]\n", "p.yaml:4:10: a rule is written [page] METHOD[,METHOD] path[?query]"),
         (HEAD + KINDS + "shared: [FETCH /x]\n", "p.yaml:4:10: FETCH: unknown method"),

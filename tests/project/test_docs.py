@@ -123,7 +123,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
     [
         (
             "Keys",
-            "server verified protects_itself item item.id item.resolve item.kind patterns kinds shared paths"
+            "server verified protects_itself item item.id item.resolve item.kind patterns kinds shared origins paths"
             " paths.ignore_case pass guest_access guest_access.links_per_item guest_access.on_revoke"
             " guest_access.preview guest_access.default_days guest_access.max_days guest_access.max_clicks"
             " guest_access.require guest_access.interactions upstream upstream.headers upstream.query"
@@ -138,7 +138,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         (
             "A rule in its long form",
             "request send json max body body.type body.max answer answer.status answer.json capture"
-            " protocol messages binary",
+            " protocol messages binary follow follow.as follow.to",
         ),
         ("Examples", "with allow deny"),
     ],

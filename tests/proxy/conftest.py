@@ -4,7 +4,7 @@ who the guest is."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,12 +17,14 @@ from aiohttp import web
 from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer
 from gateway.config import Origin, ServerConfig, Timeouts
+from gateway.links.keys import Keys
 from gateway.metrics import Metrics
 from gateway.policy.load import load_policy_text
 from gateway.policy.target import Target, parse_target
 from gateway.proxy.door import ProxyDoor
+from gateway.proxy.following import Sealer
 from gateway.reasons import Reason
-from gateway.upstream.client import HttpUpstream
+from gateway.upstream.client import HttpUpstream, Upstream
 from gateway.web.edge import EdgeServer
 from gateway.web.embedding import Embedding
 from gateway.web.visit import Visit
@@ -55,9 +57,13 @@ class FakeLive:
 
     grant: Any
     scope: Any
+    server: Any = None
     cuts: list[Callable[[], None]] = field(default_factory=list)
     held: int = 0
     watched: int = 0
+
+    def touch(self) -> None:
+        pass
 
     def watch(self) -> None:
         self.watched += 1
@@ -99,6 +105,9 @@ class FakeAuthorizer:
             return Denied(decision.reason, decision.detail)
         return SimpleNamespace(live=self.live, decision=decision, server=server)
 
+    async def alive(self, server: MediaServer, grant_id: str) -> Any:
+        return self.live if grant_id == self.live.grant.id else Denied(Reason.GRANT_ENDED)
+
 
 class FakeSession:
     def grant_ids(self, request: web.BaseRequest) -> tuple[str, ...]:
@@ -137,6 +146,7 @@ class Stage:
         raise KeyError(name)
 
 
+KEYS = Keys.derive([b"a secret of the tests, long enough"])
 QUICK = Timeouts(connect=timedelta(seconds=2), answer=timedelta(seconds=1.2), idle=timedelta(seconds=1.2))
 
 
@@ -150,6 +160,7 @@ async def opened(
     also: tuple[Origin, ...] = (),
     port: int | None = None,
     embedding: Embedding | None = None,
+    elsewhere: Mapping[str, Upstream] | None = None,
 ) -> AsyncIterator[Stage]:
     """`upstream_part`: what is added to the policy, such as its `upstream:` block. `port`: of a server that is
     not ours. `embedding`: who may frame its pages."""
@@ -158,13 +169,18 @@ async def opened(
         public = Origin("http", "gateway.test", 80)
         config = ServerConfig("tv", origin, "test", Path("test.yaml"), True, public, also, timeouts=timeouts)
         policy = load_policy_text(policy_text + upstream_part)
-        server = MediaServer(config, policy, HttpUpstream(origin, timeouts))
-        live = FakeLive(SimpleNamespace(id="g1"), policy.scope("video", {"id": ("abc",)}))
+        server = MediaServer(config, policy, HttpUpstream(origin, timeouts), elsewhere or {})
+        live = FakeLive(SimpleNamespace(id="g1"), policy.scope("video", {"id": ("abc",)}), server)
         authorizer: Any = FakeAuthorizer(live)
         session: Any = FakeSession()
         metrics = Metrics()
         door = ProxyDoor(
-            session, authorizer, lambda request: "198.51.100.7", metrics, embedding=embedding or Embedding()
+            session,
+            authorizer,
+            lambda request: "198.51.100.7",
+            metrics,
+            embedding=embedding or Embedding(),
+            sealer=Sealer(KEYS, "/_gateway"),
         )
         visits: list[Visit] = []
         failures: list[BaseException] = []
@@ -175,7 +191,8 @@ async def opened(
             visit = Visit(request, target, server, "ABCD2345")
             visits.append(visit)
             try:
-                return await door.handle(visit)
+                signed = target.path.startswith("/_gateway/s/")
+                return await (door.signed(visit) if signed else door.handle(visit))
             except Exception as error:
                 failures.append(error)
                 raise

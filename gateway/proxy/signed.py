@@ -1,0 +1,110 @@
+"""Signed URLs: what a followed answer has named, asked for by the guest whom it was named to.
+
+Rule: a signed URL says what is asked for, the cookie says who asks; without a live grant of this browser that
+the URL was made for it opens nothing. GET and HEAD only, no websocket, and no query but the three words with
+which a player of a low-latency stream says how far it is (RFC 8216bis 6.2.5), each at most once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.access.authorize import Allowed
+from gateway.access.outcome import Denied
+from gateway.links.followed import Followed, unseal
+from gateway.links.keys import Unsealable
+from gateway.policy.decide import Decision
+from gateway.policy.follow import Place
+from gateway.policy.target import Ambiguity, Target, parse_target
+from gateway.proxy.following import folder_of
+from gateway.proxy.places import file_name, place_of
+from gateway.reasons import Reason
+
+if TYPE_CHECKING:
+    from gateway.access.authorize import Authorizer
+    from gateway.access.live import LiveGrant
+    from gateway.access.servers import MediaServer
+    from gateway.policy.model import Rule
+    from gateway.proxy.following import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A signed URL that this guest may use: where it leads, and how its answer is to be read."""
+
+    allowed: Allowed
+    rule: Rule
+    place: Place
+    sort: str
+    depth: int
+    levels: int
+
+
+async def open_signed(
+    sealer: Sealer,
+    authorizer: Authorizer,
+    server: MediaServer,
+    method: str,
+    target: Target,
+    grant_ids: tuple[str, ...],
+) -> Opened | Denied:
+    """Raises StoreDown."""
+    if not grant_ids:
+        return Denied(Reason.NO_SESSION)
+    segments = target.path.removeprefix(f"{sealer.own}/s/").split("/")
+    found = _unsealed(sealer, segments[0], grant_ids) if len(segments) == 2 else None
+    if found is None:
+        return Denied(Reason.NO_RULE, "no signed URL of this guest")
+    grant, followed = found
+    live = await authorizer.alive(server, grant)
+    if isinstance(live, Denied):
+        return live
+    if method not in ("GET", "HEAD"):
+        return Denied(Reason.METHOD_REFUSED)
+    place = place_of(followed.place)
+    rule = live.scope.following(followed.mark)
+    if place is None or rule is None:
+        return Denied(Reason.NO_RULE, "the rule that was followed is no longer in force")
+    if file_name(place.target) != segments[1]:
+        return Denied(Reason.NO_RULE, "another file name than was signed")
+    if not _within(live, rule, place, followed.levels):
+        return Denied(Reason.NO_RULE, "no longer within what the rule follows to")
+    if target.pairs:
+        asked = _with_directives(place, target) if followed.sort == "hls" else None
+        if asked is None:
+            return Denied(Reason.QUERY_REFUSED)
+        place = asked
+    live.touch()
+    # What the rule says of its own request (a query it sets, say) is not said of what its answers name.
+    allowed = Allowed(live, Decision(live.scope.plain(rule), None), live.server)
+    return Opened(allowed, rule, place, followed.sort, followed.depth, followed.levels)
+
+
+def _unsealed(sealer: Sealer, sealed: str, grant_ids: tuple[str, ...]) -> tuple[str, Followed] | None:
+    for grant in reversed(grant_ids):
+        try:
+            return grant, unseal(sealer.keys, grant, sealed)
+        except Unsealable:
+            continue
+    return None
+
+
+def _within(live: LiveGrant, rule: Rule, place: Place, levels: int) -> bool:
+    if place.origin and place.origin not in live.server.policy.origins:
+        return False
+    return live.scope.reach(rule).holds(place, folder_of(place, levels))
+
+
+def _with_directives(place: Place, target: Target) -> Place | None:
+    """The place with what a player adds to ask for a live playlist's next part."""
+    asked = {}
+    for name, value in target.pairs:
+        number = value is not None and value.isascii() and value.isdecimal() and len(value) <= 15
+        good = number if name in ("_HLS_msn", "_HLS_part") else name == "_HLS_skip" and value in ("YES", "v2")
+        if not good or name in asked or any(name == other for other, _ in place.target.pairs):
+            return None
+        asked[name] = value
+    added = "&".join(f"{name}={value}" for name, value in asked.items())
+    whole = parse_target(f"{place.target.sent}{'&' if place.target.query else '?'}{added}")
+    return None if isinstance(whole, Ambiguity) else Place(place.origin, whole)

@@ -1,0 +1,196 @@
+"""An HLS playlist in which every address has been judged. Pure; line by line.
+
+Rule: whatever a player could load is an address that `address` has returned. It is asked for each URI line and
+each attribute that holds an address, and answers with the text to write in its place, or None: then the line
+goes, and with a segment or variant the tags that speak of it. All that is kept is written anew (one address to
+a line, LF, attributes as NAME=value), so that no player reads another line, attribute or address than was
+judged here: a lone CR, a byte order mark, an attribute without quotes.
+
+Tags that are not known stay, as RFC 8216 6.3.1 has players ignore them, unless they hold an address that could
+not be judged. `{$name}` is replaced before an address is judged, and what is written holds none. Content
+steering goes: its manifest would replace hosts afterwards. So do `data:` and `skd:` keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+Addressing = Callable[[str, bool], str | None]
+"""What to write for an address, told whether it is a playlist; None: nothing may be written."""
+
+MAX_LINE = 65_536
+MAX_ADDRESSES = 100_000
+
+
+class NotFollowed(Exception):
+    """Not a playlist that can be read in one way alone; the text says why, for the log."""
+
+
+_ATTRIBUTE = re.compile(r'\s*([A-Za-z0-9-]+)\s*=\s*("[^"]*"|[^",\s]*)\s*(?:,|$)')
+_REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
+_LINE = re.compile(r"\r\n|\n|\r")
+# Where a loader would see the beginning of an address: a scheme, or two slashes of either sort.
+_ADDRESS = re.compile(r"[A-Za-z0-9]\s*:\s*[\\/]|[\\/]\s*[\\/]|(?:https?|wss?|data|blob|file|javascript|skd)\s*:", re.I)
+# Line ends to some readers, nothing to others; none has business in a playlist (RFC 8216 4.1).
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_ADDRESS_NAME = re.compile(r"(?:^|-)(?:URI|URL|HREF|SRC)$|^X-ASSET-LIST$", re.I)
+
+_PLAYLISTS = frozenset(
+    {"#EXT-X-MEDIA", "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-IMAGE-STREAM-INF", "#EXT-X-RENDITION-REPORT"}
+)
+_OF_NEXT = ("#EXTINF", "#EXT-X-BYTERANGE", "#EXT-X-STREAM-INF", "#EXT-X-GAP")
+_STEERING = "#EXT-X-CONTENT-STEERING"
+_DEFINE = "#EXT-X-DEFINE"
+_STREAM = "#EXT-X-STREAM-INF"
+
+
+def is_playlist(text: str) -> bool:
+    return text.startswith("#EXTM3U") and text[7:8] in ("", "\n", "\r", " ", "\t")
+
+
+def decoded(body: bytes) -> str:
+    """Raises NotFollowed."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotFollowed("not UTF-8") from error
+    if not is_playlist(text):
+        raise NotFollowed("does not begin with #EXTM3U")
+    if _ODD.search(text):
+        raise NotFollowed("holds control characters")
+    return text
+
+
+def rewritten(text: str, address: Addressing) -> Iterator[str]:
+    """The lines of a `decoded` playlist, each with its end. Raises NotFollowed."""
+    return _Rewriter(address).lines(text)
+
+
+class _Rewriter:
+    def __init__(self, address: Addressing) -> None:
+        self._address = address
+        self._defined: dict[str, str] = {}
+        self._held: list[str] = []  # tags that belong to the next URI line
+        self._variant = False
+        self._skip = False
+        self._left = MAX_ADDRESSES
+
+    def lines(self, text: str) -> Iterator[str]:
+        held = self._held
+        for line in _each_line(text):
+            if not line.startswith("#"):
+                if not line:
+                    continue
+                found = self._judged(line, self._variant)
+                if found is not None and not self._skip:
+                    yield "".join(held) + found + "\n"
+                held.clear()
+                self._variant = self._skip = False
+            elif line.startswith("#EXTINF:"):
+                held.append((line if "/" not in line and ":" not in line[8:] else _plain_duration(line)) + "\n")
+            else:
+                kept = self._tag(line)
+                if kept is None:
+                    # What it says of the next address is not left out alone: a variant would be a segment.
+                    self._skip = self._skip or line.partition(":")[0].rstrip() in _OF_NEXT
+                    continue
+                if kept.partition(":")[0] in _OF_NEXT:
+                    held.append(kept + "\n")
+                else:
+                    yield kept + "\n"
+
+    def _judged(self, written: str, playlist: bool) -> str | None:
+        self._left -= 1
+        if self._left < 0:
+            raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
+        text = written
+        if "{$" in written:
+            resolved = self._resolved(written)
+            if resolved is None:
+                return None
+            text = resolved
+        found = self._address(text, playlist)
+        if found is None or '"' in found or "{$" in found or found.startswith("#"):
+            return None
+        return found
+
+    def _resolved(self, text: str) -> str | None:
+        """With each `{$name}` replaced, once; None when one is not defined here."""
+        missing = False
+
+        def value(match: re.Match[str]) -> str:
+            nonlocal missing
+            found = self._defined.get(match.group(1))
+            missing = missing or found is None
+            return found or ""
+
+        text = _REFERENCE.sub(value, text)
+        return None if missing or "{$" in text or len(text) > MAX_LINE else text
+
+    def _tag(self, line: str) -> str | None:
+        name, colon, rest = line.partition(":")
+        name = name.rstrip()
+        if name == _STEERING:
+            return None
+        if name == _STREAM:
+            self._variant = True
+        if not colon or "=" not in rest:
+            # No attributes: a comment, a number, a title.
+            return None if _ADDRESS.search(line) else line
+        attributes = _attributes(rest)
+        if attributes is None:
+            # What stands there is a player's guess, and so must hold no address and no name of one.
+            odd = _ADDRESS.search(line) or re.search(r"UR[IL]|ASSET|\{\$", line, re.I) or not name.startswith("#EXT")
+            return None if odd else line
+        if name == _DEFINE:
+            self._define(dict(attributes))
+        written = []
+        for key, value in attributes:
+            text = value[1:-1] if value.startswith('"') else value
+            if _ADDRESS_NAME.search(key):
+                found = self._judged(text, name in _PLAYLISTS) if text and key.upper() != "X-ASSET-LIST" else None
+                if found is None:
+                    return None
+                value = f'"{found}"'
+            elif _ADDRESS.search(text):
+                return None
+            elif "{$" in text and name != _DEFINE:
+                resolved = self._resolved(text)
+                if resolved is not None and _ADDRESS.search(resolved):
+                    return None
+            written.append(f"{key}={value}")
+        return f"{name}:{','.join(written)}"
+
+    def _define(self, attributes: dict[str, str]) -> None:
+        name, value = attributes.get("NAME", ""), attributes.get("VALUE")
+        if value is not None:
+            self._defined[name.strip('"')] = value.strip('"')
+
+
+def _each_line(text: str) -> Iterator[str]:
+    if "\r" in text:
+        text = _LINE.sub("\n", text)
+    for line in text.split("\n"):
+        if len(line) > MAX_LINE:
+            raise NotFollowed("a line longer than 64 KiB")
+        yield line.strip()
+
+
+def _attributes(text: str) -> list[tuple[str, str]] | None:
+    """An attribute list, when all of it is one; a name that stands twice has two readings."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    while at < len(text):
+        match = _ATTRIBUTE.match(text, at)
+        if match is None:
+            return None
+        found.append((match.group(1), match.group(2)))
+        at = match.end()
+    names = {name.upper() for name, _ in found}
+    return found if len(names) == len(found) else None
+
+
+def _plain_duration(line: str) -> str:
+    """Titles are for people; one with an address in it is left out."""
+    return line.partition(",")[0] + "," if _ADDRESS.search(line[8:]) else line
