@@ -8,11 +8,19 @@ from itertools import pairwise
 from typing import Any
 
 from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
-from gateway.policy.document import Condition, JsonDocument, KindDocument, RuleDocument, Said, StepDocument
+from gateway.policy.document import (
+    ChecksumDocument,
+    Condition,
+    JsonDocument,
+    KindDocument,
+    RuleDocument,
+    Said,
+    StepDocument,
+)
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
 from gateway.policy.model import Address, Check, Player, Rule, Step
-from gateway.policy.request import StepRequest, Words
-from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Variable, parse_path, split_parts
+from gateway.policy.request import Checksum, StepRequest, Words
+from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Text, Variable, parse_path, split_parts
 from gateway.yaml_source import KEY, Source, Way
 
 RESOLVE = ("GET", "HEAD", "POST")
@@ -22,6 +30,8 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 _NOT_FOR_POLICIES = frozenset(
     ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
 )
+MIN_SECRET = 8
+_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _NOT_CAPTURED = frozenset(("set-cookie", "www-authenticate", "authentication-info"))
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
@@ -180,7 +190,32 @@ class StepCompiler:
             json=self.json(step.json, find) if step.json is not None else None,
             has_json=step.json is not None,
             headers=tuple(headers),
+            checksum=self.checksum(step.checksum, target, find) if step.checksum is not None else None,
         )
+
+    def checksum(self, said: ChecksumDocument, target: str, find: NameFinder) -> Checksum | None:
+        name = said.name.text
+        names = {pair.partition("=")[0] for pair in target.partition("?")[2].split("&")}
+        if name and not _NAMES.issuperset(name):
+            self.source.fault(said.name.way, "checksum: name: letters, digits, _, . and -")
+        elif name in names:
+            self.source.fault(said.name.way, f"checksum: the request has a {name} already")
+
+        def with_query(one: str) -> Variable | Hole:
+            return Variable("query") if one == "query" else find(one)
+
+        try:
+            parts = split_parts(said.over.text, with_query, stars=False, escapes=False)
+        except TemplateError:
+            # What is wrong there may be a piece of the secret: it is not repeated.
+            self.source.fault(said.over.way, "checksum: in braces stand only {query} and variables")
+            return None
+        literal = sum(len(part.text) for part in parts if isinstance(part, Text))
+        if Variable("query") not in parts or any(isinstance(part, Hole) for part in parts):
+            self.source.fault(said.over.way, "checksum: written as text, {query} and a secret")
+        elif literal < MIN_SECRET:
+            self.source.fault(said.over.way, f"checksum: a secret of at least {MIN_SECRET} characters stands in it")
+        return Checksum(name, said.algorithm, Words(parts))
 
     def json(self, body: JsonDocument, find: NameFinder) -> Any:
         def compiled(value: Any, way: Way) -> Any:

@@ -5,7 +5,7 @@
     protects_itself: true|false         every media request of the server needs its own login
     item:                                                                                  needed
       id: pattern                       full match; named parts become variables           needed
-      resolve: [{request, json, headers, id, gone, not_started, ended, vars}]
+      resolve: [{request, json, headers, checksum, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern}
     kinds:                                                                                 needed
@@ -14,8 +14,8 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as}         one of them
-        prepare: [{request, json, headers, gone, not_started, ended, vars}]     once per admission
-        release: [METHOD /path, or {request, json, headers}]                    when the grant ends
+        prepare: [{request, json, headers, checksum, gone, not_started, ended, vars}]     once per admission
+        release: [METHOD /path, or {request, json, headers, checksum}]                    when the grant ends
         exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
         interactions: {group: [rule]}
@@ -26,6 +26,7 @@
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
                    default_days, max_days, max_clicks, require: [days|clicks|pin]}
     upstream: {headers: {}, query: {}, basic: "user:password"}
+    checksum: {name, sha1|sha256|sha384|sha512: template with {query}}        signs the query of its request
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
     rule: [page] METHOD[,METHOD] path[?query], or {request: that, and}
@@ -52,12 +53,13 @@ from typing import Any
 from gateway.ceilings import Ceilings, read_ceilings
 from gateway.yaml_source import KEY, Source, Way, did_you_mean
 
+ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _LATER = {
     "policy": ("cookies", "drop", "replace"),
-    "step": ("body", "at", "send", "checksum"),
-    "prepare": ("each", "renew", "body", "at", "send", "checksum"),
+    "step": ("body", "at", "send"),
+    "prepare": ("each", "renew", "body", "at", "send"),
     "kind": ("beside",),
     "rule": (
         "coalesce", "at",
@@ -171,12 +173,20 @@ class JsonDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecksumDocument:
+    name: Said
+    algorithm: str
+    over: Said = field(repr=False)  # holds a secret
+
+
+@dataclass(frozen=True, slots=True)
 class StepDocument:
     """A request that the gateway makes itself, and what its answer tells."""
 
     request: Said
     json: JsonDocument | None = None
     headers: Mapping[str, Said] = field(default_factory=dict)
+    checksum: ChecksumDocument | None = None
     id: Said | None = None
     gone: tuple[Condition, ...] = ()
     not_started: tuple[Condition, ...] = ()
@@ -336,7 +346,7 @@ class _Reader:
             self.source.fault((), "item: is missing")
         item = self.mapping(data.get("item"), ("item",), ("id", "resolve", "kind"))
         item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
-        keys = ("request", "json", "headers", "id", "gone", "not_started", "ended", "vars")
+        keys = ("request", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
         steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
         patterns = {
@@ -418,6 +428,7 @@ class _Reader:
             request=self.needed(step, "request", way),
             json=JsonDocument(step["json"], (*way, "json")) if "json" in step else None,
             headers=self.texts(step.get("headers"), (*way, "headers")),
+            checksum=self.checksum(step.get("checksum"), (*way, "checksum")),
             id=self.optional(step, "id", way) if "id" in keys else None,
             gone=self.conditions(step.get("gone"), (*way, "gone")),
             not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
@@ -425,8 +436,21 @@ class _Reader:
             vars=self.texts(step.get("vars"), (*way, "vars")),
         )
 
+    def checksum(self, data: Any, way: Way) -> ChecksumDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("name", "sha1", "sha256", "sha384", "sha512"))
+        if not isinstance(data, dict):
+            return None
+        name = self.needed(body, "name", way)
+        given = [one for one in ALGORITHMS if one in body]
+        if len(given) != 1:
+            self.source.fault(way, f"checksum: one of {', '.join(ALGORITHMS)} says over what")
+            return None
+        return ChecksumDocument(name, given[0], self.text(body[given[0]], (*way, given[0])))
+
     def releases(self, data: Any, way: Way) -> tuple[StepDocument, ...]:
-        keys = ("request", "json", "headers")
+        keys = ("request", "json", "headers", "checksum")
         return tuple(
             self.step(entry, at, keys) if isinstance(entry, dict) else StepDocument(self.text(entry, at))
             for entry, at in self.items(data, way)
@@ -503,7 +527,7 @@ class _Reader:
                 rules += self.rules(entries, (*way, "interactions", group), group)
         prepare, release = base.prepare, base.release
         if "prepare" in body:
-            keys = ("request", "json", "headers", "gone", "not_started", "ended", "vars")
+            keys = ("request", "json", "headers", "checksum", "gone", "not_started", "ended", "vars")
             prepare = tuple(
                 self.step(step, at, keys, "prepare") for step, at in self.items(body["prepare"], (*way, "prepare"))
             )

@@ -7,13 +7,14 @@ there: no further segment, pair, field or header. What can't be written so is no
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gateway.policy.target import Ambiguity, parse_target
+from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.policy.template import Part, Text, Values, Variable
 
 if TYPE_CHECKING:
@@ -58,6 +59,23 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """A pair at the end of a request's query, computed over `over`, in which {query} is that query as it is sent
+    and the rest mostly a secret; which itself is never sent."""
+
+    name: str
+    algorithm: str
+    over: Words = field(repr=False)
+
+    def signed(self, target: Target, values: Values) -> str | None:
+        text = self.over.filled({**values, "query": (target.query,)})
+        if text is None:
+            return None
+        digest = hashlib.new(self.algorithm, text.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{target.sent}{'&' if target.query else '?'}{self.name}={digest}"
+
+
+@dataclass(frozen=True, slots=True)
 class StepRequest:
     """`json`: a JSON value whose texts are `Words`; with `has_json` it is sent, also when it is null."""
 
@@ -66,6 +84,7 @@ class StepRequest:
     json: Any = None
     has_json: bool = False
     headers: tuple[tuple[str, Words], ...] = ()
+    checksum: Checksum | None = None
 
     def at_home(self, origins: tuple[str, ...]) -> StepRequest:
         return dataclasses.replace(self, address=dataclasses.replace(self.address, home=origins))
@@ -73,6 +92,8 @@ class StepRequest:
     @property
     def variables(self) -> frozenset[str]:
         found = {*self.address.variables, *_names(self.json)}
+        if self.checksum is not None:
+            found |= {name for name in self.checksum.over.variables if name != "query"}
         return frozenset(found.union(*(words.variables for _, words in self.headers)))
 
     def written(self, values: Values) -> Written | None:
@@ -96,7 +117,8 @@ class StepRequest:
                 return None
             if not any(name.lower() == "content-type" for name, _ in headers):
                 headers.append(("Content-Type", "application/json"))
-        return Written(self.method, target.sent, tuple(headers), body)
+        sent = target.sent if self.checksum is None else self.checksum.signed(target, values)
+        return None if sent is None else Written(self.method, sent, tuple(headers), body)
 
 
 class _Missing(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -58,6 +59,18 @@ def faults(text: str) -> list[str]:
         (policy(release="[{request: DELETE /p, vars: {a: $.a}}]"), "vars: unknown key"),
         (policy(release="DELETE /p"), "p.yaml:7:14: must be a list"),
         (policy(allow=', "GET /h/{play}"'), "unknown name {play}"),
+        (policy("[{request: GET /p, checksum: x}]"), "must be a mapping"),
+        (policy("[{request: GET /p, checksum: {sha256: '{query}12345678'}}]"), "p.yaml:7:43: name: is missing"),
+        (policy("[{request: GET /p, checksum: {name: c}}]"), "p.yaml:7:43: checksum: one of sha1, sha256"),
+        (
+            policy("[{request: GET /p, checksum: {name: c, sha1: '{query}12345678', sha256: '{query}12345678'}}]"),
+            "checksum: one of sha1",
+        ),
+        (policy("[{request: GET /p, checksum: {name: c, md5: '{query}12345678'}}]"), "md5: unknown key"),
+        (policy("[{request: GET /p, checksum: {name: c, sha256: '12345678'}}]"), "checksum: written as text, {query}"),
+        (policy("[{request: GET /p, checksum: {name: c, sha256: 'a{query}'}}]"), "a secret of at least 8 characters"),
+        (policy("[{request: GET /p, checksum: {name: 'c&d', sha256: '{query}12345678'}}]"), "checksum: name: letters"),
+        (policy("[{request: GET /p?c=1, checksum: {name: c, sha256: '{query}12345678'}}]"), "has a c already"),
         # An earlier step knows nothing of a later one's variables.
         (policy("[{request: 'GET /a/{b}'}, {request: GET /b, vars: {b: $.b}}]"), "p.yaml:7:25: unknown name {b}"),
         (
@@ -124,6 +137,40 @@ def test_values_are_encoded_for_where_they_stand() -> None:
     assert found.body is not None
     name = 'A"da\\ Ü&b=c'
     assert json.loads(found.body) == {"{id}": [name, 7, True, None, {"x": f"say {name}!"}], "plain": "50%"}
+
+
+def test_a_checksum_signs_the_query_as_it_is_sent() -> None:
+    """As BigBlueButton has it: over the call's name, the query and the secret."""
+    found = written(
+        "[{request: 'GET /api/join?fullName={id}&meetingID={guest.id}', checksum: {name: checksum,"
+        " sha256: 'join{query}639259d4-9dd8-4b25'}}]"
+    )
+    assert found is not None
+    query = "fullName=abc123&meetingID=u1"
+    digest = hashlib.sha256(f"join{query}639259d4-9dd8-4b25".encode()).hexdigest()
+    assert found.target == f"/api/join?{query}&checksum={digest}"
+    bare = written("[{request: GET /api, checksum: {name: checksum, sha1: 'meetings{query}639259d4'}}]")
+    assert bare is not None
+    assert bare.target == f"/api?checksum={hashlib.sha1(b'meetings639259d4').hexdigest()}"
+
+
+def test_a_guest_cannot_sign_another_query() -> None:
+    """What is typed is a value in the signed query and brings no pair of its own."""
+    (step,) = load_policy_text(
+        policy("[{request: 'GET /j?name={guest.name}&role=V', checksum: {name: c, sha512: 'j{query}12345678'}}]")
+    ).kinds["video"].prepare  # fmt: skip
+    found = step.request.written(GRANT | {"guest.name": ("Ada&role=MODERATOR#",)})
+    assert found is not None
+    assert found.target.startswith("/j?name=Ada%26role%3DMODERATOR%23&role=V&c=")
+
+
+def test_a_secret_is_in_no_error_and_no_repr() -> None:
+    text = policy("[{request: GET /p, checksum: {name: c, sha256: 'j{query}se{cret}-of-the-server'}}]")
+    found = faults(text)
+    assert found
+    assert not any("cret" in fault for fault in found)
+    made = load_policy_text(text.replace("{cret}", "cret"))
+    assert "secret-of" not in repr(made.kinds["video"].prepare)
 
 
 def test_a_header_can_hold_no_second_one() -> None:

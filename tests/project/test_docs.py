@@ -129,7 +129,11 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
             " guest_access.require guest_access.interactions upstream upstream.headers upstream.query"
             " upstream.basic examples",
         ),
-        ("A request of `item.resolve`", "request json headers id gone not_started ended vars"),
+        (
+            "A request of `item.resolve`",
+            "request json headers checksum checksum.name checksum.sha1 checksum.sha256 checksum.sha384 checksum.sha512"
+            " id gone not_started ended vars",
+        ),
         (
             "A kind",
             "like guest_access page_urls open player player.src player.poster player.file player.as prepare release"
