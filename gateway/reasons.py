@@ -83,6 +83,7 @@ class Reason(Enum):
     REDIRECT_REFUSED = ("redirect_refused", 502, "server_down")
     CREDENTIAL_IN_ANSWER = ("credential_in_answer", 502, "server_down")
     FOLLOW_REFUSED = ("follow_refused", 502, "server_down")
+    ANSWER_UNREADABLE = ("answer_unreadable", 502, "server_down")
     ANSWER_TOO_LARGE = ("answer_too_large", 502, "server_down")
     INTERNAL = ("internal", 500, "unchecked")
 

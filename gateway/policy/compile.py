@@ -23,6 +23,7 @@ from gateway.policy.messages import compile_messages
 from gateway.policy.model import Address, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
+from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
 from gateway.policy.sending import Send
 from gateway.policy.target import fold_name
@@ -157,6 +158,8 @@ class _Compiler:
             credentials=credentials,
             passed=self.passed(),
             origins=self.origins,
+            drop=compile_drop(document.drop, self.fault),
+            replace=compile_replace(document.replace, find, self.fault),
             examples=document.examples,
             warnings=tuple(dict.fromkeys(self.warnings)),
             places={said.way: self.source.place(said.way) for said in self.example_lines()}

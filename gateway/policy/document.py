@@ -23,6 +23,8 @@
     origins: [https origin]             other hosts that `to` may name
     paths: {ignore_case: true|false}    literals match in any case and are sent as written; variables stay exact
     pass: [header]                      further request headers of the guest's to send on
+    drop: [JSON path]                   fields removed from answers
+    replace: {text: template}           literal text exchanged in answers
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
                    default_days, max_days, max_clicks, require: [days|clicks|pin]}
     upstream: {headers: {}, query: {}, basic: "user:password"}
@@ -57,7 +59,7 @@ ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _LATER = {
-    "policy": ("cookies", "drop", "replace"),
+    "policy": ("cookies",),
     "step": ("body", "at", "send"),
     "prepare": ("each", "renew", "body", "at", "send"),
     "kind": ("beside",),
@@ -250,6 +252,8 @@ class PolicyDocument:
     origins: tuple[Said, ...] = ()
     passed: tuple[Said, ...] = ()
     any_case: bool = False
+    drop: tuple[Said, ...] = ()
+    replace: Mapping[str, Said] = field(default_factory=dict)
 
 
 def read_document(source: Source) -> PolicyDocument | None:
@@ -334,7 +338,7 @@ class _Reader:
     def policy(self) -> PolicyDocument:
         known = (
             "server", "verified", "protects_itself", "item", "patterns", "kinds", "shared",
-            "paths", "pass", "guest_access", "upstream", "examples", "origins",
+            "paths", "pass", "drop", "replace", "guest_access", "upstream", "examples", "origins",
         )  # fmt: skip
         if self.source.data is not None and not isinstance(self.source.data, dict):
             self.source.fault((), "a policy is a mapping that begins with server:")
@@ -403,6 +407,8 @@ class _Reader:
             examples=self.examples(data.get("examples")),
             origins=tuple(self.text(one, way) for one, way in self.items(data.get("origins"), ("origins",))),
             passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),
+            drop=tuple(self.text(path, way) for path, way in self.items(data.get("drop"), ("drop",))),
+            replace=self.texts(data.get("replace"), ("replace",)),
             any_case=self.flag(
                 self.mapping(data.get("paths"), ("paths",), ("ignore_case",)), "ignore_case", ("paths",), False
             ),

@@ -227,6 +227,8 @@ class Policy:
     credentials: Credentials
     origins: tuple[str, ...]  # other hosts that followed addresses may name
     examples: ExamplesDocument
+    drop: tuple[AnswerPath, ...] = ()  # fields taken out of answers
+    replace: tuple[tuple[str, tuple[Part, ...]], ...] = ()  # literal texts in answers and what takes their place
     passed: tuple[str, ...] = ()  # further request headers, as the policy spells them
     warnings: tuple[Fault, ...] = ()
     # Origins that are this server when a variable holds a whole URL: its upstream and other names.

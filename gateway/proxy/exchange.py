@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from gateway.proxy.follow_answer import Sort, expected, read_as, rewrite_answer
 from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
+from gateway.proxy.rewriting import FlowingRewrite, Unreadable
 from gateway.reasons import Reason
 from gateway.rewrite.hls import NotFollowed
 from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
 MAX_TEXT = 16 * 1024 * 1024  # bytes of a text that is searched before it is sent
 _LARGE = 256 * 1024  # bytes from which a search moves to a thread
 _ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")  # what may be done with something that an answer names
+# What is said of the bytes as the server made them, and is not true of changed ones.
+_OF_THE_BYTES = (
+    "ETag", "Last-Modified", "Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest",
+    "Repr-Digest",
+)  # fmt: skip
 _BODILESS = frozenset({204, 205, 304})
 _OF_THE_TEXT = frozenset(
-    {"content-length", "content-range", "content-encoding", "accept-ranges", "etag", "last-modified"}
-    | {"content-md5", "digest", "content-digest", "repr-digest", "content-location", "link"}
+    {name.lower() for name in _OF_THE_BYTES} | {"content-range", "content-encoding", "content-location", "link"}
 )
 
 
@@ -104,7 +110,7 @@ class Exchange:
             self._reads_json
             or self._expects_list
             or (
-                bool(self._facing.finder)
+                (bool(self._facing.finder) or self._facing.rewrites)
                 and (
                     self._request.method not in ("GET", "HEAD")
                     or self._allowed.decision.page
@@ -157,21 +163,28 @@ class Exchange:
                 if sort is Sort.READ:
                     known = whole or request.method == "HEAD"
                     return await self._followed(answer, self._following) if known else None
+            text = is_text(answer.headers.get("Content-Type", ""), place.target.text)
+            changed = self._facing.rewrites and text
             searched = (
-                (bool(self._facing.finder) or self._reads_json)
+                (bool(self._facing.finder) or self._reads_json or changed)
                 and request.method != "HEAD"
                 and answer.status not in _BODILESS
-                and (self._reads_json or is_text(answer.headers.get("Content-Type", ""), place.target.text))
+                and (self._reads_json or text)
             )
             if searched and (answer.status == 206 or packed(answer.headers)):
                 if not whole:
                     return None
+                if packed(answer.headers) and changed:
+                    return refuse(visit, Reason.ANSWER_UNREADABLE, detail="a packed text can't be changed")
                 if packed(answer.headers):
                     return refuse(visit, Reason.CREDENTIAL_IN_ANSWER, detail="a packed text can't be searched")
-            return await self._pass_on(answer, searched)
+            return await self._pass_on(answer, searched, changed)
 
-    async def _pass_on(self, answer: Answer, searched: bool) -> web.StreamResponse:
+    async def _pass_on(self, answer: Answer, searched: bool, changed: bool) -> web.StreamResponse:
         headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
+        if changed:
+            for name in _OF_THE_BYTES:
+                headers.popall(name, None)
         for location in answer.headers.getall("Location", ()):
             # Not a redirect (201 and the like): a hint, passed on only where it may be followed.
             ours = self._ours(location, *_ALL)
@@ -180,11 +193,20 @@ class Exchange:
         flow = None
         if searched:
             if self._reads_json or not is_endless(answer.headers.get("Content-Type", "")):
-                return await self._searched(answer, headers)
-            flow = FlowingText(self._facing.finder)
+                return await self._searched(answer, headers, changed)
+            flow = self._flow(answer.headers.get("Content-Type", ""), changed)
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
         self._visit.detail = await relay(self._request, answer, response, self._metrics, self._watched, flow)
         return response
+
+    def _flow(self, content_type: str, changed: bool) -> FlowingText:
+        if not changed:
+            return FlowingText(self._facing.finder)
+        kind = content_type.partition(";")[0].strip().lower()
+        rewriter = self._facing.rewriter(self._allowed.live.scope.variables)
+        return FlowingRewrite(
+            self._facing.finder, partial(rewriter.event, kind=kind), events=kind == "text/event-stream"
+        )
 
     async def _capture_from_headers(self, answer: Answer) -> None:
         facing, values = self._facing, self._allowed.live.scope.variables
@@ -232,14 +254,21 @@ class Exchange:
         self._metrics.sent(len(body))
         return web.Response(status=200, body=body, headers=headers)
 
-    async def _searched(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
-        body = await answer.read(MAX_TEXT)
+    async def _searched(self, answer: Answer, headers: CIMultiDict[str], changed: bool) -> web.StreamResponse:
+        came = body = await answer.read(MAX_TEXT)
+        if changed:
+            rewriter = self._facing.rewriter(self._allowed.live.scope.variables)
+            change = partial(rewriter.rewritten, came, answer.headers.get("Content-Type", ""))
+            try:
+                body = change() if len(came) < _LARGE else await asyncio.to_thread(change)
+            except Unreadable as error:
+                return refuse(self._visit, Reason.ANSWER_UNREADABLE, detail=str(error))
         finder = self._facing.finder
         found = finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body)
         if found:
             return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
         if self._reads_json and 200 <= answer.status < 300:
-            await self._brought(captured_json(self._captures, body))
+            await self._brought(captured_json(self._captures, came))
         for name in ("Content-Length", "Content-Range", "Accept-Ranges"):
             headers.popall(name, None)
         self._metrics.sent(len(body))

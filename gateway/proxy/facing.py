@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from gateway.config import Origin
 from gateway.proxy.headers import Pairs, passed_on, towards_elsewhere, towards_guest, towards_server
+from gateway.proxy.rewriting import Rewriter
 from gateway.rewrite.scrub import CredentialFinder
 from gateway.web.embedding import Embedding
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
 
     from gateway.access.servers import MediaServer
+    from gateway.policy.decide import Variables
     from gateway.policy.follow import Place
     from gateway.policy.model import Credentials
     from gateway.policy.sending import SentHeaders
@@ -90,6 +92,15 @@ class Facing:
         """Another origin of the policy, and what it gets: no credential, no forwarded header."""
         upstream = self.server.elsewhere[place.origin]
         return upstream, place.target.sent, towards_elsewhere(headers, host=upstream.origin.netloc, whole=whole)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether texts of this server are changed on their way."""
+        return bool(self.server.policy.drop or self.server.policy.replace)
+
+    def rewriter(self, variables: Variables) -> Rewriter:
+        policy = self.server.policy
+        return Rewriter.of(policy.drop, policy.replace, variables)
 
     def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:
         """An answer's headers for the guest; see `towards_guest`."""

@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 
 from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
+from gateway.proxy.rewriting import Unreadable
 from gateway.rewrite.scrub import CredentialFound, FlowingText
 from gateway.web.pages import SERVER
 
@@ -141,6 +142,9 @@ async def relay(
         await response.write_eof()
     except UpstreamFailed as error:
         metrics.broken()
+        sever(request, response)
+        return str(error)
+    except Unreadable as error:
         sever(request, response)
         return str(error)
     except CredentialFound:

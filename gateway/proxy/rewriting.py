@@ -1,0 +1,161 @@
+"""Answers that are changed on their way: `drop` takes fields out of JSON, `replace` exchanges literal text.
+
+Rule: what is dropped must be gone in every reading. A text that is taken for JSON is parsed and written anew, also when
+nothing was found in it (a parser that takes the first of two equal keys must not find what ours did not see); a text
+that says it is JSON and is none is not delivered. Literal texts are exchanged in one pass, the longest first, so that
+nothing is exchanged twice, and what takes their place is encoded for the text it stands in.
+
+Events and lines of JSON are changed one by one as they flow.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.policy.decide import Variables
+from gateway.policy.jsonpath import EACH, AnswerPath
+from gateway.policy.replacing import PUBLIC_WS
+from gateway.policy.sending import filled
+from gateway.policy.template import Part
+from gateway.rewrite.scrub import CredentialFinder, FlowingText
+
+MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole
+_BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class Unreadable(Exception):
+    """The text can't be changed as the policy says, and so is not delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriter:
+    """For one answer: the policy's `drop` and `replace`, bound to a grant."""
+
+    paths: tuple[AnswerPath, ...]
+    words: dict[str, str]
+
+    @classmethod
+    def of(
+        cls, drop: tuple[AnswerPath, ...], replace: tuple[tuple[str, tuple[Part, ...]], ...], variables: Variables
+    ) -> Rewriter:
+        """Where a variable has no value the literal is taken out."""
+        public = next(iter(variables.get("public_url", ())), "")
+        values = {**variables, PUBLIC_WS: ("ws" + public.removeprefix("http"),)}
+        return cls(drop, {literal: filled(parts, values) or "" for literal, parts in replace})
+
+    def rewritten(self, body: bytes, content_type: str) -> bytes:
+        """A whole text. Raises Unreadable."""
+        kind = content_type.partition(";")[0].strip().lower()
+        if self.paths:
+            body = self._dropped(body, says_json="json" in kind)
+        return self._replaced(body, kind) if self.words else body
+
+    def event(self, event: bytes, kind: str) -> bytes:
+        """One event of a stream, or one line of JSON."""
+        if self.paths:
+            event = self._dropped_in_event(event) if kind == "text/event-stream" else self._dropped_line(event)
+        return self._replaced(event, "application/json") if self.words else event
+
+    def _dropped(self, body: bytes, *, says_json: bool) -> bytes:
+        plain = body.removeprefix(b"\xef\xbb\xbf").strip()
+        if not plain or (not says_json and plain[:1] not in (b"{", b"[")):
+            return body
+        try:
+            document = json.loads(plain.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            if says_json:
+                raise Unreadable("the answer says it is JSON and is none") from error
+            return body
+        for path in self.paths:
+            _drop(document, path.steps)
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+    def _dropped_line(self, line: bytes) -> bytes:
+        if not line.strip():
+            return line
+        return self._dropped(line, says_json=True) + (b"\n" if line.endswith(b"\n") else b"")
+
+    def _dropped_in_event(self, event: bytes) -> bytes:
+        lines = _LINE.split(event)
+        data = [line.partition(b":")[2].removeprefix(b" ") for line in lines if line.partition(b":")[0] == b"data"]
+        text = b"\n".join(data)
+        changed = self._dropped(text, says_json=False)
+        if changed == text:
+            return event
+        others = [line for line in lines if line and line.partition(b":")[0] != b"data"]
+        return b"".join(line + b"\n" for line in (*others, b"data: " + changed)) + b"\n"
+
+    def _replaced(self, body: bytes, kind: str) -> bytes:
+        table: dict[bytes, bytes] = {}
+        for literal, value in self.words.items():
+            raw = literal.encode()
+            table[raw] = _encoded(value, kind).encode()
+            table[raw.replace(b"/", b"\\/")] = _encoded(value, kind).encode()
+        pattern = re.compile(b"|".join(re.escape(one) for one in sorted(table, key=len, reverse=True)))
+        return pattern.sub(lambda match: table[match.group()], body)
+
+
+def _drop(document: Any, steps: tuple[Any, ...]) -> None:
+    if not steps:
+        return
+    step, rest = steps[0], steps[1:]
+    if step is EACH:
+        if not isinstance(document, list | dict):
+            return
+        if not rest:
+            document.clear()
+        for one in document if isinstance(document, list) else document.values():
+            _drop(one, rest)
+    elif isinstance(step, int):
+        if isinstance(document, list) and step < len(document):
+            if rest:
+                _drop(document[step], rest)
+            else:
+                del document[step]
+    elif isinstance(document, dict) and step in document:
+        if rest:
+            _drop(document[step], rest)
+        else:
+            del document[step]
+
+
+def _encoded(value: str, kind: str) -> str:
+    if "html" in kind or "xml" in kind:
+        return html.escape(value)
+    if "json" in kind or "script" in kind:
+        return json.dumps(value)[1:-1].replace("<", "\\u003c")
+    return value
+
+
+class FlowingRewrite(FlowingText):
+    """Events or lines, each changed when it is whole, and then searched as any text that flows."""
+
+    __slots__ = ("_change", "_cut", "_rest")
+
+    def __init__(self, finder: CredentialFinder, change: Callable[[bytes], bytes], *, events: bool) -> None:
+        super().__init__(finder)
+        self._change = change
+        self._cut = _BLANK if events else re.compile(rb"\n")
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now. Raises CredentialFound, and Unreadable for what can't be changed."""
+        text, out, at = self._rest + chunk, b"", 0
+        for match in self._cut.finditer(text):
+            out += self._change(text[at : match.end()])
+            at = match.end()
+        self._rest = text[at:]
+        if len(self._rest) > MAX_EVENT:
+            raise Unreadable("an event that is too large to be changed")
+        return super().feed(out) if out else b""
+
+    def finish(self) -> bytes:
+        """The rest, when the text has ended after all."""
+        last, self._rest = self._rest, b""
+        return (super().feed(self._change(last)) if last else b"") + super().finish()
