@@ -111,8 +111,9 @@ def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: st
     from gateway.config_entries import shipped_policies
     from gateway.errors import BadFile
     from gateway.policy.har import server_host
+    from gateway.policy.id_shape import CannotPropose
     from gateway.policy.load import load_policy_text
-    from gateway.policy.propose import CannotPropose, propose
+    from gateway.policy.propose import propose
     from gateway.policy.verify import verify
 
     if item in others:

@@ -17,19 +17,17 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from gateway.policy.har import Recorded, Recording, shown, sounds_secret
+from gateway.policy.id_shape import CannotPropose, another_id, id_pattern
 from gateway.policy.pattern import compile_pattern
-from gateway.policy.sorting import MEDIA, Own, Sorted, extension, looks_random, sort_requests
+from gateway.policy.sorting import MEDIA, MOST_REQUESTS, Own, Sorted, extension, looks_random, sort_requests
 
 _SOUND = frozenset(["mp3", "ogg", "oga", "opus", "flac", "aac", "wav", "m4a"])
 _FILES = ("mp4", "m4v", "webm", *sorted(_SOUND))
 _PICTURES = ("jpg", "jpeg", "png", "webp")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _WORD = re.compile(r"[A-Za-z0-9._~-]{1,60}")
+_MOST_RULES = 300
 _MOST = 8  # names of one folder that are written out
-
-
-class CannotPropose(Exception):
-    """The recording does not hold what a policy needs; the text says what."""
 
 
 @dataclass(slots=True)
@@ -46,6 +44,8 @@ def propose(
     recording: Recording, host: str, item: str, *, others: Sequence[str], kind: str, schema: str, own_page: bool
 ) -> Proposal:
     """Raises CannotPropose."""
+    if recording.hosts()[host] > MOST_REQUESTS:
+        raise CannotPropose(f"more than {MOST_REQUESTS} requests of {host}: record less at a time")
     found = sort_requests(recording, host, item, others)
     if not found.own:
         raise CannotPropose(f"no request that {host} answered names {item}: is this the id, as it stands in addresses?")
@@ -73,12 +73,13 @@ class _Writer:
         return next((one for one in fits if not _odd(one)), None)
 
     def write(self) -> Proposal:
-        item_id = _id_pattern([self.item, *self.found.others])
-        wanted = [one for one in self.found.own if self.src is None or self.of_the_stream(one)]
-        if self.src is not None:
-            for one in self.found.own:
-                if one not in wanted:
-                    self.found.leave("not needed by the gateway's player page", one.request)
+        item_id = id_pattern([self.item, *self.found.others])
+        wanted: list[Own] = []
+        for one in self.found.own:
+            if self.src is None or self.of_the_stream(one):
+                wanted.append(one)
+            else:
+                self.found.leave("not needed by the gateway's player page", one.request)
         # One pattern for all folders of the item: a quality that was not played has the same sorts of files.
         below = [one for one in wanted if "{id}" in one.path.rpartition("/")[0]]
         self.sorts = sorted({extension(one.path) for one in below} & MEDIA)
@@ -142,7 +143,7 @@ class _Writer:
             tuple(self.kept),
             tuple(self.found.theirs),
             self.by_hand,
-            self.found.others or (_made_up(self.item),),
+            self.found.others or (another_id(self.item),),
         )
 
     def of_the_stream(self, one: Own) -> bool:
@@ -178,6 +179,8 @@ class _Writer:
             self.kept += [one.request for one in members]
             for name in self.names(folder, members):
                 found[f"{method} {folder}/{name}{query}"] = None
+        if len(found) > _MOST_RULES:
+            raise CannotPropose(f"more than {_MOST_RULES} rules: the addresses are too different for a proposal")
         return list(found)
 
     def is_page(self, one: Own) -> bool:
@@ -283,8 +286,13 @@ class _Writer:
             f"# Other items in it: {', '.join(self.found.others[:5]) or 'none; better record a second one too'}.",
         ]
         lines += [f"# Note: {text}." for text in self.notes]
-        if self.by_hand:
-            lines += ["#", "# LOOK AT THIS BY HAND:", *(f"#   {text}" for text in dict.fromkeys(self.by_hand))]
+        hand = list(dict.fromkeys(self.by_hand))[:50]
+        if hand:
+            lines += [
+                "#",
+                "# LOOK AT THIS BY HAND:",
+                *(f"#   {text}" for text in list(dict.fromkeys(self.by_hand))[:50]),
+            ]
         if self.found.left:
             lines += ["#", "# Left out:"]
             for why, requests in self.found.left.items():
@@ -310,7 +318,7 @@ class _Writer:
             if not _unfit(request.target):
                 found[f"{request.method} {request.target}"] = None
         found = dict.fromkeys(list(found)[:10])
-        other = self.found.others[0] if self.found.others else _made_up(self.item)
+        other = self.found.others[0] if self.found.others else another_id(self.item)
         mine, theirs = quote(self.item), quote(other)
         paths = list(
             dict.fromkeys(r.target.partition("?")[0] for r in self.kept if mine in r.target.partition("?")[0])
@@ -343,42 +351,6 @@ def _odd(one: Own) -> bool:
     return any(looks_random(segment) for segment in segments[: -1 if below else None]) or (
         not below and looks_random(segments[-1].partition(".")[0])
     )
-
-
-def _id_pattern(ids: Sequence[str]) -> str:
-    """What ids look like, from those that were seen: as narrow as they agree."""
-    uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    if all(re.fullmatch(uuid, one) for one in ids):
-        return uuid
-    lengths = {len(one) for one in ids}
-    if len(lengths) == 1 and min(lengths) >= 16 and all(re.fullmatch(r"[0-9a-f]+", one) for one in ids):
-        return f"[0-9a-f]{{{lengths.pop()}}}"
-    if all(one.isdigit() for one in ids):
-        return "[0-9]{1,18}"
-    levels = [[part for one in ids for part in one.split("/")[at : at + 1]] for at in range(ids[0].count("/") + 1)]
-    return "/".join(_segment(parts) for parts in levels)
-
-
-def _segment(parts: Sequence[str]) -> str:
-    letters = set("".join(parts))
-    classes = "A-Z" if any("A" <= letter <= "Z" for letter in letters) else ""
-    classes += "a-z" if any("a" <= letter <= "z" for letter in letters) else ""
-    classes += "0-9"
-    rest = letters - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-    if not rest <= set("._~-"):
-        raise CannotPropose(f"ids with {' '.join(sorted(rest - set('._~-')))!r} are left to a policy written by hand")
-    more = "".join(letter for letter in "._~" if letter in rest) + ("-" if "-" in rest else "")
-    first = f"{classes}{'_' if '_' in rest else ''}"
-    return f"[{first}]{{1,64}}" if not more else f"[{first}][{classes}{more}]{{0,63}}"
-
-
-def _made_up(item: str) -> str:
-    """An id of the same shape that is another one."""
-    turned = item[::-1]
-    if turned != item and "/" not in item and turned[0].isalnum():
-        return turned
-    last = item[-1]
-    return item[:-1] + ("1" if last != "1" else "2")
 
 
 def _unfit(target: str) -> bool:

@@ -24,6 +24,12 @@ _SHARED = frozenset(("js", "mjs", "css", "woff", "woff2", "ttf", "wasm", "svg", 
 _PLAIN = re.compile(r"[A-Za-z0-9._~!'(),:@+/-]*")
 _RANDOM = re.compile(r"(?=.*[0-9])(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{24,})")
 _EXTENSION = re.compile(r".*\.([a-z0-9]{1,8})", re.DOTALL)
+# A recording is somebody else's file: work has an end, whatever stands in it.
+MOST_REQUESTS = 20_000
+_MOST_TEXT = 2**20
+_LONGEST = 500
+_MOST_OTHERS = 50
+_MOST_SOURCES = 50
 _LINE = re.compile(r'^(?!#)(\S+)\s*$|URI="([^"\r\n]+)"', re.MULTILINE)
 
 
@@ -67,7 +73,7 @@ def sort_requests(recording: Recording, host: str, item: str, named: Iterable[st
         elif isinstance(target, Ambiguity):
             found.leave(f"never passed by the gateway: {target.what}", request)
         elif "{" in target.text or "}" in target.text:
-            found.leave("odd characters in the path", request)
+            found.leave("odd characters in the path, or too many", request)
         else:
             good.append(Own(request, _with_id(target.text, item), target.pairs))
     found.others = tuple(dict.fromkeys([*named, *_others(good, item)]))
@@ -90,8 +96,8 @@ def _sort(one: Own, item: str, others: re.Pattern[str] | None, bodies: list[Reco
     in_path, in_query = "{id}" in one.path, item in values
     literal = one.path.replace("{id}", "")
     sort = extension(one.path)
-    if not _PLAIN.fullmatch(literal):
-        found.leave("odd characters in the path", request)
+    if len(literal) > _LONGEST or not _PLAIN.fullmatch(literal):
+        found.leave("odd characters in the path, or too many", request)
     elif in_path or in_query:
         if not in_path and any(item in value and item != value for value in values):
             found.leave("the id is a part of a value", request)
@@ -100,7 +106,7 @@ def _sort(one: Own, item: str, others: re.Pattern[str] | None, bodies: list[Reco
     elif _spelt_otherwise(item, request.target):
         found.leave("the id in another spelling: give resolve an id: that makes it one", request)
     elif request.method != "WS" and sort in MEDIA:
-        found.learnt.append((one, _source(one, bodies)))
+        found.learnt.append((one, _source(one, bodies) if len(found.learnt) < _MOST_SOURCES else ""))
     elif request.method == "GET" and sort in _SHARED:
         found.shared.append(one)
     elif sort in _PICTURES:
@@ -144,17 +150,21 @@ def _others(good: list[Own], item: str) -> list[str]:
         for before, behind, sort in sorted(forms)[:200]
         if before.count("/") > 1 or behind
     ]
-    own = "\n".join(one.path for one in good if "{id}" in one.path)
+    own = "\n".join({one.path: None for one in good if "{id}" in one.path})[:_MOST_TEXT]
+    tried: set[str] = set()
     for one in good:
         if "{id}" not in one.path:
             for pattern, sort in patterns:
                 hit = pattern.fullmatch(one.path) if extension(one.path) == sort else None
-                if hit and not re.search(rf"/{re.escape(hit[1])}(/|$)", own, re.MULTILINE):
-                    found[hit[1]] = None
+                if hit and hit[1] not in tried and len(found) < _MOST_OTHERS:
+                    tried.add(hit[1])
+                    # A folder that the item's own paths have too is no item.
+                    if len(tried) < 1000 and not re.search(rf"/{re.escape(hit[1])}(/|$)", own, re.MULTILINE):
+                        found[hit[1]] = None
         for name, text in one.pairs:
             if text and text != item and (one.path, name) in names:
                 found[text] = None
-    return [other for other in found if len(other) <= 200][:50]
+    return [other for other in found if len(other) <= 200][:_MOST_OTHERS]
 
 
 def _finder(ids: Iterable[str]) -> re.Pattern[str] | None:
@@ -193,7 +203,9 @@ def _with_playlists(recording: Recording, host: str) -> list[Recorded]:
             except ValueError:
                 continue
             target = parts.path + (f"?{parts.query}" if parts.query else "")
-            if parts.netloc == host and ("GET", target) not in seen and target.isascii() and target.isprintable():
+            if len(asked) >= MOST_REQUESTS or len(target) > 2000 or parts.netloc != host:
+                continue
+            if ("GET", target) not in seen and target.isascii() and target.isprintable():
                 seen.add(("GET", target))
                 asked.append(Recorded("GET", host, target, 200, "", document=False, worker=False, added=True))
     return asked

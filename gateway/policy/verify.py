@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from gateway.policy.compile import GIVEN
+from gateway.policy.decide import Scope
 from gateway.policy.explain import explain
 from gateway.policy.har import Recorded, shown
-from gateway.policy.model import Policy
+from gateway.policy.model import Policy, Rule
 from gateway.policy.propose import Proposal
+from gateway.policy.target import Ambiguity, parse_target
+
+_MOST = 100  # faults that are named
 
 
 def verify(policy: Policy, proposal: Proposal, kind: str, item: str) -> list[str]:
@@ -16,16 +20,25 @@ def verify(policy: Policy, proposal: Proposal, kind: str, item: str) -> list[str
         return [f"item.id does not take {item}"]
     variables = {**dict.fromkeys(GIVEN, ("-",)), **own}
     wrong = [f"{fault.file}:{fault.line}: {fault.what}" for fault in policy.warnings]
-    for request in proposal.own:
-        found = explain(policy, kind, variables, request.method, request.target)
-        if not found.allowed:
+    scope = policy.scope(kind, variables)
+    for request in dict.fromkeys(proposal.own):
+        if _rule(scope, request) is None and len(wrong) < _MOST:
+            found = explain(policy, kind, variables, request.method, request.target)
             where = f"; nearest is line {found.nearest[0][0].line}" if found.nearest else ""
             wrong.append(f"{request.method} {shown(request.target)} of the item is denied ({found.reason}){where}")
     for request in (*proposal.theirs, *_exchanged(proposal, item)):
-        found = explain(policy, kind, variables, request.method, request.target)
-        if found.rule is not None:
-            wrong.append(f"line {found.rule.line} lets {request.method} {shown(request.target)} pass, another item's")
+        rule = _rule(scope, request)
+        if rule is not None and len(wrong) < _MOST:
+            wrong.append(f"line {rule.line} lets {request.method} {shown(request.target)} pass, another item's")
     return list(dict.fromkeys(wrong))
+
+
+def _rule(scope: Scope, request: Recorded) -> Rule | None:
+    target = parse_target(request.target)
+    if isinstance(target, Ambiguity):
+        return None
+    websocket = request.method == "WS"
+    return scope.decide("GET" if websocket else request.method, target, websocket=websocket).rule
 
 
 def _exchanged(proposal: Proposal, item: str) -> list[Recorded]:
@@ -34,7 +47,9 @@ def _exchanged(proposal: Proposal, item: str) -> list[Recorded]:
     for request in proposal.own:
         for other in proposal.others[:5]:
             pieces = request.target.split(item)
-            targets = [item.join(pieces[:at]) + other + item.join(pieces[at:]) for at in range(1, len(pieces))]
+            # A name of one letter stands everywhere; its places are not tried one by one.
+            places = range(1, len(pieces)) if len(pieces) <= 10 else ()
+            targets = [item.join(pieces[:at]) + other + item.join(pieces[at:]) for at in places]
             for target in {*targets, other.join(pieces)} - {request.target}:
                 # A prefix or a name that only happens to hold the id's letters names nothing.
                 if target.count("/") == request.target.count("/") + other.count("/") - item.count("/") or "/" in item:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from gateway.policy.har import read_har, server_host
+from gateway.policy.id_shape import CannotPropose
 from gateway.policy.load import load_policy_text
-from gateway.policy.propose import CannotPropose, Proposal, propose
+from gateway.policy.propose import Proposal, propose
 from gateway.policy.verify import verify
 from tests.policy.test_har import entry, recording
 
@@ -190,6 +192,25 @@ def test_a_hostile_recording_writes_no_line_of_its_own() -> None:
     assert "\x1b" not in found.text
     assert "$" not in found.text.partition("\nserver:")[2]
     assert wrong(found, "abc") == []
+
+
+def test_a_hostile_recording_ends_soon() -> None:
+    begun = time.monotonic()
+    lines = "\n".join(f"{number}.ts" for number in range(20_000))
+    found = made(
+        "abcd",
+        asked("/v/abcd/a.m3u8", HLS, lines),
+        asked("/v/abcd/" + "abcd" * 15_000 + ".ts"),
+        *(asked(f"/v/{number}/a.m3u8") for number in range(3_000)),
+        *(asked(f"/x/{number:032x}.mp4") for number in range(3_000)),
+        *(asked(f"/api/abcd/{number}", "application/json", "[" * 5_000) for number in range(3_000)),
+    )
+    wrong(found, "abcd")
+    assert time.monotonic() - begun < 40
+    with pytest.raises(CannotPropose, match="too different"):
+        made("abcd", asked("/v/abcd/a.m3u8", HLS, ""), *(asked(f"/p/{number}x/abcd/b.jpg") for number in range(400)))
+    with pytest.raises(CannotPropose, match="record less"):
+        made("abcd", *(asked("/v/abcd/a.m3u8") for _ in range(20_001)))
 
 
 @pytest.mark.parametrize(
