@@ -26,6 +26,7 @@ from gateway.rewrite.scrub import CredentialFinder, FlowingText
 
 MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+_NOT_IN_SCRIPTS = frozenset("<>&'`")  # they could end a string or a script; JSON reads them all the same
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -129,7 +130,7 @@ def _encoded(value: str, kind: str) -> str:
     if "html" in kind or "xml" in kind:
         return html.escape(value)
     if "json" in kind or "script" in kind:
-        return json.dumps(value)[1:-1].replace("<", "\\u003c")
+        return "".join(f"\\u{ord(one):04x}" if one in _NOT_IN_SCRIPTS else one for one in json.dumps(value)[1:-1])
     return value
 
 

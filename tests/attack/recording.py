@@ -24,6 +24,7 @@ class Recorder:
     """Answers everything with 200 and keeps each request head as it came."""
 
     heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
     port: int = 0
     _server: asyncio.Server | None = None
@@ -45,7 +46,7 @@ class Recorder:
                 lower = head.lower()
                 if b"\r\ncontent-length:" in lower:
                     length = int(lower.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-                    await reader.readexactly(length)
+                    self.bodies.append(await reader.readexactly(length))
                 body = b"" if head.startswith(b"HEAD ") else b"ok"
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nContent-Length: 2\r\n\r\n" + body)
                 await writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import product
 
@@ -29,6 +30,10 @@ kinds:
       - GET /api/items?id={id}&*
       - request: GET /Stream/{id}/main.m3u8?*
         send: {query: {PlaySessionId: "{id}", debug: null}, headers: {User-Agent: gateway}}
+      - request: POST /api/progress
+        json: {item: "{id}", position: number, note: "string?", device: {name: string}}
+        max: 4KiB
+      - {request: "POST /own/{id}", answer: {json: {item: "{id}"}}}
 """
 
 
@@ -92,3 +97,38 @@ def test_what_is_passed_opens_the_door_for_nothing_else(stage: Stage, sort: str)
             plain = sent.replace(b"X-Player-Version: 7\r\n", b"")
             assert b"layer" not in plain.partition(b"\r\n")[2].lower().replace(b"/api/play", b"")
             assert stage.outside(plain) is None, sent
+
+
+FIELDS = (
+    f'"item": "{B}"', f'"item": "{A}", "item": "{B}"', f'"Item": "{B}"', f'"ITEM": "{B}"', f'"\\u0069tem": "{B}"',
+    f'"item": ["{B}"]', f'"items": ["{B}"]', f'"item\\u0000": "{B}"', f'" item": "{B}"', f'"\uff49tem": "{B}"',
+    f'"__proto__": {{"item": "{B}"}}', f'"note": "\\"}}, \\"item\\": \\"{B}\\""', f'"x": {{"item": "{B}"}}',
+    f'"device": {{"name": "x", "item": "{B}"}}',
+)  # fmt: skip
+KINDS = ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "")
+FRAMES = ("{%s, %s}", "{%s, %s}\n{}", "\ufeff{%s, %s}", "[{%s, %s}]", "{%s, %s", "{%s,, %s}", "/**/{%s, %s}")
+
+
+def test_no_body_names_another_item(stage: Stage) -> None:
+    arrived = 0
+    good = '"position": 1, "device": {"name": "x"}'
+    for fields, kind, frame in product(FIELDS, KINDS, FRAMES):
+        for pair in ((fields, good), (good, fields)):
+            body = (frame % pair).encode()
+            stage.recorder.bodies.clear()
+            headers = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            _, heads = stage.ask(Head("POST /api/progress", headers, body=body.decode("latin-1")))
+            for head, sent in zip(heads, stage.recorder.bodies, strict=True):
+                arrived += 1
+                assert b"Content-Type: application/json\r\n" in head
+                written = json.loads(sent)
+                assert written["item"] == A
+                assert set(written) <= {"item", "position", "note", "device"}
+                assert set(written["device"]) == {"name"}
+                assert B.encode() not in sent or written["note"] == f'"}}, "item": "{B}"', sent
+    assert arrived
+
+
+def test_what_the_gateway_answers_no_server_hears(stage: Stage) -> None:
+    assert stage.ask(Head(f"POST /own/{A}")) == (200, [])
+    assert stage.ask(Head(f"POST /own/{B}")) == (403, [])
