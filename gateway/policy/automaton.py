@@ -14,7 +14,7 @@ is compiled once and binding is free.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 MAX_NODES = 50_000
@@ -161,16 +161,25 @@ class Automaton:
 
     def match(self, text: str) -> tuple[int, ...]:
         """What the whole of `text` is accepted as, in ascending order; () for nothing."""
-        state = self._start
+        return self._walk(self._start, text).accepts
+
+    def behind(self, prefix: str) -> Callable[[str], tuple[int, ...]]:
+        """`match` for many texts that begin alike: takes what follows `prefix`."""
+        begun = self._walk(self._start, prefix)
+        if begun is self._dead:
+            return lambda rest: ()
+        return lambda rest: self._walk(begun, rest).accepts
+
+    def _walk(self, state: _State, text: str) -> _State:
         dead = self._dead
         for character in text:
             following = state.edges.get(character)
             if following is None:
                 following = self._step(state, character)
             if following is dead:
-                return ()
+                return dead
             state = following
-        return state.accepts
+        return state
 
     def _step(self, state: _State, character: str) -> _State:
         found: set[_Position] = set()

@@ -7,7 +7,7 @@ found by method and by the first pair their query must hold to the letter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -187,9 +187,9 @@ class Scope:
             self._reaches[rule.follow.mark] = reach
         return reach
 
-    def leaves_plain(self, path: str) -> bool:
-        """Whether no rule at all has this path, whatever the method and query; for many paths in a row."""
-        return not self._automaton.match(path)
+    def beside(self, folder: str) -> Callable[[str], tuple[int, ...]]:
+        """For many names in one folder: the rules that have the path of one, whatever the method and query."""
+        return self._automaton.behind(folder)
 
     def landing(self) -> str | None:
         """Where an admitted guest lands on the server's own pages; None where the kind has a player."""

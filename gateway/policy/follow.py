@@ -11,7 +11,7 @@ every rule which writes it would take. A `to` with a query (`/v/{id}/**?id={id}&
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,14 +81,14 @@ class Reach:
                 return True
         return False
 
-    def holds_plain(self, place_text: str, folder: str) -> bool:
-        """The same for a text without a query, many times over."""
+    def beside(self, base: str, folder: str) -> Callable[[str], bool]:
+        """`holds` for many names without a query that lie in the folder `base`."""
         if self._automaton is None:
-            return place_text.startswith(folder) and place_text.startswith("/")
-        return any(
-            query is None or not query.needed
-            for query in (self._queries[index] for index in self._automaton.match(place_text))
-        )
+            inside = base.startswith(folder) and base.startswith("/")
+            return lambda name: inside
+        accepted = self._automaton.behind(base)
+        takes = [query is None or not query.needed for query in self._queries]
+        return lambda name: any(takes[index] for index in accepted(name))
 
     def _free(self, target: Target) -> bool:
         seen = set()

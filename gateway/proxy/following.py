@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.config import Origin
-from gateway.links.followed import Followed, seal
+from gateway.links.followed import Followed, seal, seal_packed
 from gateway.policy.follow import DEEPEST, Place
-from gateway.proxy.places import file_name, named
+from gateway.policy.target import Target
+from gateway.proxy.places import MAX_NAME, file_name, named
 
 if TYPE_CHECKING:
     from gateway.access.live import LiveGrant
@@ -69,28 +70,32 @@ class Following:
         self._folder = folder_of(place, self._levels)
         self._origins = tuple(map(as_origin, facing.server.policy.origins))
         self._base = place.target.path.rpartition("/")[0] + "/"
-        # Whether a plain name beside this answer has one reading; its folder is canonical already.
-        self._quick = "%" not in self._base
+        # A plain name beside this answer has one reading, where its folder reads the same when decoded.
+        self._quick = "%" not in self._base and not (place.origin and facing.finder)
+        base = place.origin + self._base
+        self._by_rule = self._scope.beside(self._base)
+        self._inside = self._reach.beside(base, self._folder)
+        self._file = Followed("file", 0, self._mark, self._levels, base).packed()
+        self._for = self._grant.encode()
+        self._before = f"{sealer.own}/s/"
 
     def address(self, text: str, playlist: bool) -> str | None:
         """What stands in the rewritten answer for an address that it names; None: nothing."""
-        if self._quick and _PLAIN.fullmatch(text):
+        if self._quick and _PLAIN.fullmatch(text) and (self.place.origin or not self._by_rule(text)):
             # A segment beside its playlist, a thousand times over.
-            path = self._base + text
-            origin = self.place.origin
-            if origin or self._scope.leaves_plain(path):
-                if not self._reach.holds_plain(origin + path, self._folder):
-                    return None
-                return self._signed(origin + path, text, playlist)
+            if not self._inside(text):
+                return None
+            if playlist or _PLAYLIST.search(text) or len(text) > MAX_NAME:
+                return self._signed(Place(self.place.origin, _plain(self._base + text)), playlist)
+            sealed = seal_packed(self._sealer.keys, self._for, self._file + text.encode())
+            return f"{self._before}{sealed}/{text}"
         place = named(text, self.place, self._facing.names, self._origins, self._facing.injected)
         if place is None:
             return None
         if not place.origin and self._scope.decide("GET", place.target).allowed:
             plain = self.depth == 0 and not self.place.origin and _stays(text)
             return text if plain else place.target.sent
-        if not self._reach.holds(place, self._folder):
-            return None
-        return self._signed(place.sent, file_name(place.target), playlist)
+        return self._signed(place, playlist) if self._reaches(place) else None
 
     def redirect(self, location: str) -> str | None:
         """Where this answer's server leads to: as it is where a rule allows it, else as a signed URL."""
@@ -99,19 +104,30 @@ class Following:
             return None
         if not place.origin and self._scope.decide("GET", place.target).allowed:
             return place.target.sent
-        if not self._reach.holds(place, self._folder):
+        if not self._reaches(place):
             return None
         followed = Followed(self.sort, self.depth, self._mark, self._levels, place.sent)
         return self._sealer.url(self._grant, followed, file_name(place.target))
 
-    def _signed(self, place: str, name: str, playlist: bool) -> str | None:
+    def _reaches(self, place: Place) -> bool:
+        """A credential of ours that the server has written into an address on another host stays here."""
+        if place.origin and self._facing.finder.found_in(place.sent):
+            return False
+        return self._reach.holds(place, self._folder)
+
+    def _signed(self, place: Place, playlist: bool) -> str | None:
+        name, sent = file_name(place.target), place.sent
         if playlist or _PLAYLIST.search(name):
             if self.depth >= DEEPEST:
                 return None
-            followed = Followed("hls", self.depth + 1, self._mark, self._levels, place)
+            followed = Followed("hls", self.depth + 1, self._mark, self._levels, sent)
         else:
-            followed = Followed("file", 0, self._mark, self._levels, place)
+            followed = Followed("file", 0, self._mark, self._levels, sent)
         return self._sealer.url(self._grant, followed, name)
+
+
+def _plain(path: str) -> Target:
+    return Target(path, "", path, ())
 
 
 def folder_of(place: Place, levels: int) -> str:

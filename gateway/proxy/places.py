@@ -13,6 +13,7 @@ from gateway.policy.follow import Place
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.redirects import led_to
 
+MAX_NAME = 80  # characters of a file name at the end of a URL
 _MAX_ADDRESS = 4_096
 
 
@@ -64,7 +65,7 @@ def _relative(address: str) -> bool:
 def file_name(target: Target) -> str:
     """What a player sees at the end of a URL: the original name, in plain characters."""
     last = target.text.rpartition("/")[2]
-    name = "".join(character if character in _NAME else "_" for character in last)[-80:].strip("._")
+    name = "".join(character if character in _NAME else "_" for character in last)[-MAX_NAME:].strip(".")
     return name or "file"
 
 

@@ -258,7 +258,26 @@ async def test_redirects_of_followed_answers_are_judged_in_the_same_way() -> Non
             assert (await guest.get("GET /list/abc", IN)).status == 502
 
 
+@pytest.mark.parametrize(
+    "name", ["_seg_.ts", "-1-.ts", "a..b.ts", "x" * 120 + ".ts", "a%20b.ts", "%C3%A9.ts", "a.ts?t=" + "x" * 3_000]
+)
+async def test_odd_names_and_long_queries_come_back_as_they_were(name: str) -> None:
+    answers = {"/v/abc/master.m3u8": playlist("#EXTINF:4,", name), f"/v/abc/{name}": b"media"}
+    async with stage(answers) as at, at.client() as guest:
+        (signed,) = SIGNED.findall((await guest.get("GET /v/abc/master.m3u8", IN)).body.decode())
+        assert (await guest.get(f"GET {signed}", IN)).body == b"media"
+
+
 class TestOtherOrigins:
+    async def test_a_credential_that_the_server_writes_into_an_address_there_stays_here(self) -> None:
+        text = POLICY.replace("ELSEWHERE", '"https://cdn.test/v/**"') + '\norigins: ["https://cdn.test"]\n'
+        text += f'\nupstream: {{headers: {{X-Key: "{TOKEN}"}}}}\n'
+        leaking = "https://cdn.test/v/a.ts?key=s3cr3t%2FT0ken%2Bvalue%3D%3D"
+        answers = {"/list/abc": playlist("#EXTINF:4,", leaking, "#EXTINF:4,", "https://cdn.test/v/b.ts?key=other")}
+        async with opened(texts(answers), policy_text=text) as at, at.client() as guest:  # type: ignore[arg-type]
+            (signed,) = SIGNED.findall((await guest.get("GET /list/abc", IN)).body.decode())
+            assert signed.endswith("/b.ts")
+
     async def test_they_get_no_credential_no_cookie_and_no_word_of_the_guest(self) -> None:
         async def cdn(call: Call) -> None:
             if call.target.startswith("/v/away"):
