@@ -32,7 +32,7 @@ class Decision:
     detail: str = ""
     sent: Target | None = None  # what goes to the server, where something is allowed
     headers: SentHeaders = ()  # what the rule sets or removes
-    others: tuple[Decision, ...] = ()  # by rules that would allow it with another body
+    others: tuple[Decision, ...] = ()  # by rules that would allow it with another body or other messages
 
     @property
     def allowed(self) -> bool:
@@ -120,9 +120,9 @@ class Scope:
             decision = self._fitting(rule, target)
             if decision is None:
                 continue
-            if rule.body is None:
+            if rule.body is None and rule.messages is None:
                 return decision
-            # Whether it fits shows when the body has come; rules without one stand behind those with one.
+            # What fits shows when the body or a frame has come; rules without a body stand behind those with one.
             rest = [self._fitting(other, target) for other in rules[rules.index(rule) + 1 :]]
             return replace(decision, others=tuple(one for one in rest if one is not None))
         if rules or candidates.by_pair:

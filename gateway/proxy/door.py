@@ -232,7 +232,7 @@ class ProxyDoor:
         )
         rule = allowed.decision.rule
         protocol = rule.protocol if rule is not None else None
-        frames = Frames(rule.messages, live) if rule is not None and rule.messages is not None else None
+        frames = Frames.of(allowed.decision, live)
         with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
                 async with facing.upstream.websocket(target, headers, protocol) as upstream:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
     from gateway.access.live import LiveGrant
+    from gateway.policy.decide import Decision
     from gateway.policy.messages import Messages
 
 # A guest who offers subprotocols is told about in a warning, in his own words; we never take one.
@@ -74,17 +75,36 @@ def fault_of(request: web.BaseRequest) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What the guest may say, by the rule and by his grant as it is at that moment."""
+    """What the guest may say, by the rules and by his grant as it is at that moment."""
 
-    messages: Messages
+    messages: tuple[Messages, ...]
     live: LiveGrant
+
+    @classmethod
+    def of(cls, decision: Decision, live: LiveGrant) -> Frames | None:
+        """Of all rules that ask the server for this same websocket; None where one of them lets every frame pass."""
+        found = []
+        for one in (decision, *decision.others):
+            if one.rule is None or decision.rule is None or one.rule.protocol != decision.rule.protocol:
+                continue
+            if (one.sent, one.headers) != (decision.sent, decision.headers):
+                continue
+            if one.rule.messages is None:
+                return None
+            found.append(one.rule.messages)
+        return cls(tuple(found), live)
 
     @property
     def binary(self) -> bool:
-        return self.messages.binary
+        return any(one.binary for one in self.messages)
 
     def text(self, said: str) -> str | None:
-        return self.messages.written(said, self.live.scope.variables)
+        values = self.live.scope.variables
+        for one in self.messages:
+            written = one.written(said, values)
+            if written is not None:
+                return written
+        return None
 
 
 class End(NamedTuple):

@@ -28,6 +28,11 @@ kinds:
         binary: true
       - request: WS /open/{id}
         protocol: chat.v1
+      - {request: "WS /two/{id}", messages: [{type: CHAT, body: string}]}
+      - {request: "WS /two/{id}", messages: [{type: JOIN, room: "{id}"}]}
+      - {request: "WS /two/{id}", messages: [{type: KICK}], protocol: other}
+      - {request: "WS /all/{id}", messages: [{type: CHAT, body: string}]}
+      - WS /all/{id}
 """
 
 
@@ -71,6 +76,19 @@ async def test_frames_are_written_anew_and_all_others_dropped_and_counted() -> N
         assert await read_frame(guest.reader) == (PONG, b"?")
         assert await read_frame(guest.reader) == (TEXT, b'{"type":"CHAT","room":"abc","body":"hi"}')
         assert stage.number("gateway_dropped_messages_total") == 6
+
+
+async def test_rules_for_the_same_websocket_add_up() -> None:
+    async with opened(server(), policy_text=POLICY) as stage, stage.client() as guest:  # type: ignore[arg-type]
+        await joined(stage, guest, "/two/abc")
+        for said in (b'{"type": "KICK"}', b'{"type": "JOIN", "room": "xyz"}', b'{"type": "CHAT", "body": "x"}'):
+            await guest.send(frame(TEXT, said))
+        assert await read_frame(guest.reader) == (TEXT, b'{"type":"JOIN","room":"abc"}')
+        assert await read_frame(guest.reader) == (TEXT, b'{"type":"CHAT","body":"x"}')
+    async with opened(server(), policy_text=POLICY) as stage, stage.client() as guest:  # type: ignore[arg-type]
+        await joined(stage, guest, "/all/abc")
+        await guest.send(frame(TEXT, b"anything"))
+        assert await read_frame(guest.reader) == (TEXT, b"anything")
 
 
 async def test_binary_frames_pass_where_the_rule_says_so() -> None:
