@@ -24,6 +24,7 @@ _MEDIA = frozenset({"ts", "m4s", "m4a", "m4v", "m4f", "mp4", "cmfv", "cmfa", "cm
 _MEDIA |= {"opus", "oga", "ogv", "flac", "wav", "webm", "mkv", "mov", "key", "bin", "init", "jpg", "jpeg", "png"}
 _MEDIA_TYPES = ("video/", "audio/", "image/", "font/", "text/vtt", "application/mp4", "application/ttml+xml")
 _TYPE = "application/vnd.apple.mpegurl"
+_LARGE = 256 * 1024  # bytes from which reading moves to a thread
 _PIECE = 500  # lines between two looks at what else there is to do
 
 
@@ -64,10 +65,12 @@ async def rewrite_answer(answer: Answer, following: Following, limit: int) -> tu
     body = await asyncio.to_thread(unpacked, packed, answer.headers.get("Content-Encoding", ""), limit)
     if body is None:
         raise NotFollowed("a packed text that can't be unpacked")
+    text = await asyncio.to_thread(decoded, body) if len(body) > _LARGE else decoded(body)
     lines = []
-    for line in rewritten(decoded(body), following.address):
-        lines.append(line)
-        if len(lines) % _PIECE == 0:
+    for count, line in enumerate(rewritten(text, following.address)):
+        if line:
+            lines.append(line)
+        if count % _PIECE == _PIECE - 1:
             await asyncio.sleep(0)
     return "".join(lines).encode(), _TYPE
 

@@ -21,6 +21,7 @@ Addressing = Callable[[str, bool], str | None]
 
 MAX_LINE = 65_536
 MAX_ADDRESSES = 100_000
+MAX_LINES = 400_000
 
 
 class NotFollowed(Exception):
@@ -63,7 +64,8 @@ def decoded(body: bytes) -> str:
 
 
 def rewritten(text: str, address: Addressing) -> Iterator[str]:
-    """The lines of a `decoded` playlist, each with its end. Raises NotFollowed."""
+    """The lines of a `decoded` playlist, each with its end; "" for each that is left out or waits for others, so that
+    whoever takes them sees the time pass. Raises NotFollowed."""
     return _Rewriter(address).lines(text)
 
 
@@ -79,6 +81,7 @@ class _Rewriter:
     def lines(self, text: str) -> Iterator[str]:
         held = self._held
         for line in _each_line(text):
+            yield ""
             if not line.startswith("#"):
                 if not line:
                     continue
@@ -171,6 +174,8 @@ class _Rewriter:
 def _each_line(text: str) -> Iterator[str]:
     if "\r" in text:
         text = _LINE.sub("\n", text)
+    if text.count("\n") > MAX_LINES:
+        raise NotFollowed(f"more than {MAX_LINES} lines")
     for line in text.split("\n"):
         if len(line) > MAX_LINE:
             raise NotFollowed("a line longer than 64 KiB")

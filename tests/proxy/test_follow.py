@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -225,6 +227,33 @@ async def test_packed_playlists_are_unpacked_within_bounds() -> None:
         assert len(packed["/list/abc"]) < 100_000
         assert (await guest.get("GET /list/abc", IN)).status == 502
         assert str(at.last.reason) == "answer_too_large"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"x\n",
+        b"#EXTINF:1,\n",
+        b'#EXT-X-KEY:METHOD=A,URI="https://evil.test/"\n',
+        b"#EXT-X-A:" + b'A="' * 20_000 + b"\n",
+    ],
+)
+async def test_ten_megabytes_of_nonsense_hold_up_nobody_else(line: bytes) -> None:
+    body = b"#EXTM3U\n" + line * (10_000_000 // len(line))
+
+    async def script(call: Call) -> None:
+        await call.answer(body, headers=HLS)
+
+    async with opened(script, policy_text=POLICY.replace(", ELSEWHERE", "")) as at, at.client() as guest:
+        asked = asyncio.create_task(guest.get("GET /list/abc", IN))
+        longest, before = 0.0, time.perf_counter()
+        while not asked.done():
+            await asyncio.sleep(0)
+            longest, before = max(longest, time.perf_counter() - before), time.perf_counter()
+        reply = await asked
+        assert reply.status in (200, 502)
+        assert b"evil" not in reply.body
+        assert longest < 1.5
 
 
 async def test_a_head_tells_nothing_of_the_servers_text() -> None:
