@@ -26,7 +26,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -107,6 +106,9 @@ class EmbeddedStore:
             # Nobody new may come; who comes now will find no socket, wait for the lock and start their own.
             self.socket.unlink(missing_ok=True)
             await self._end(process)
+            if self.socket.parent != self._dir:
+                with contextlib.suppress(OSError):
+                    self.socket.parent.rmdir()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -148,6 +150,7 @@ class EmbeddedStore:
 
     def _launch(self, binary: Path) -> subprocess.Popen[bytes]:
         assert self._lock is not None
+        self.socket = socket_path(self._dir)  # whoever ended before us has taken its folder away
         self.socket.unlink(missing_ok=True)  # of a server that was killed: the lock says it is gone
         options = {
             "--port": "0",
@@ -235,10 +238,9 @@ def socket_path(data_dir: Path) -> Path:
     near = data_dir / "store.sock"
     if len(os.fsencode(near)) <= _MAX_SOCKET:
         return near
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    folder = base / f"gateway-{os.getuid()}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
-    if len(os.fsencode(folder)) > _MAX_SOCKET - 8:
-        folder = Path("/tmp") / folder.name  # noqa: S108 (its owner and mode are checked below)
+    # Not by TMPDIR or XDG_RUNTIME_DIR: another terminal or a cron job has others, and must find the same.
+    name = f"gateway-{os.getuid()}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]}"
+    folder = Path("/tmp") / name  # noqa: S108 (its owner and mode are checked below)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700:

@@ -54,14 +54,15 @@ def facts(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines that name the folder, of processes that run now."""
+    """Processes that run now and work in this folder."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            works_in = (entry / "cwd").readlink()
         except OSError:
             continue
-        if str(folder) in line:
+        if str(folder) in line or (works_in != folder and works_in.is_relative_to(folder)):
             found.append(line)
     return found
 
@@ -92,9 +93,10 @@ def test_links_are_managed_from_another_terminal(demo: subprocess.Popen[str], tm
     listed = subprocess.run(
         [sys.executable, "-P", "-m", "gateway", "link", "list", "--json", "--config", shown["config"]],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=True,
         capture_output=True,
+        text=True,
     )
+    assert listed.returncode == 0, listed.stderr
     (link,) = json.loads(listed.stdout)
     assert (link["url"], link["state"], link["clicks"]["used"]) == (shown["link"], "active", 0)
 

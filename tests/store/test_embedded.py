@@ -87,9 +87,11 @@ async def test_a_second_owner_waits_and_is_told(
 
 
 async def test_a_deep_directory_gets_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     path = socket_path(deep)
+    for name in ("TMPDIR", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+        assert socket_path(deep) == path, "a cron job has another environment"
     assert len(str(path)) <= 107
     assert path == socket_path(deep)
     assert path != socket_path(deep / "f")
@@ -98,9 +100,12 @@ async def test_a_deep_directory_gets_its_socket_elsewhere(tmp_path: Path, monkey
     await server.start(alone=True)
     assert await answers(path)
     await server.stop()
+    assert not path.parent.exists(), "nothing is left behind"
+    path.parent.mkdir(mode=0o755)
     path.parent.chmod(0o755)
     with pytest.raises(StoreDown, match="private folder"):
         socket_path(deep)
+    path.parent.rmdir()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for it")
