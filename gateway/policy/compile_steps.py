@@ -108,6 +108,9 @@ class StepCompiler:
         """What a rule's answers bring; `find` knows what the rule itself can use."""
         if rule.capture and rule.methods == ("WS",):
             self.source.fault(rule.way, "capture: a websocket has no answer to read")
+        if rule.capture and rule.follow is not None:
+            # What is followed may come from elsewhere; no other host may say what this guest reaches here.
+            self.source.fault(rule.way, "capture: not together with follow")
         if rule.capture and rule.answer is not None:
             self.source.fault(rule.way, "capture: the gateway answers this itself")
         return tuple(self.capture(name, said, find) for name, said in rule.capture.items())

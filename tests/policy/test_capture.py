@@ -44,6 +44,14 @@ def policy(capture: str, request: str = "POST /whep/{id}", more: str = "") -> st
         (policy("{Session: $.a}"), "p.yaml:10:19: Session: a variable's name has small letters"),
         (policy("{sesion: $.a}"), "p.yaml:11:9: unknown name {session} (did you mean sesion?)"),
         (policy("{session: 7}"), "must be text"),
+        (
+            policy("{session: $.a}\n        follow: {as: json}", "GET /list/{id}"),
+            "p.yaml:9:18: capture: not together with follow",
+        ),
+        (
+            policy("{session: $.a}\n        answer: {status: 204}"),
+            "p.yaml:9:18: capture: the gateway answers this itself",
+        ),
         (policy("{session: $.a}", "WS /whep/{id}"), "capture: a websocket has no answer to read"),
         (policy("{session: $.a}", more='shared: ["GET /s/{session}"]\n  '), ""),
     ],
