@@ -60,14 +60,17 @@ async def encode(films: Path, item: str, pool: str, *extra: str) -> None:
 
 @asynccontextmanager
 async def cinema(tmp_path: Path, *extra: str) -> AsyncIterator[Cinema]:
-    port, films, pool = free_port(), tmp_path / "films", tmp_path / "pool"
+    films, pool = tmp_path / "films", tmp_path / "pool"
     for item in ("aurora", "nocturne"):
         keyed = extra or ("-hls_key_info_file", str(films / f"{item}.info"))
-        await encode(films, item, f"http://127.0.0.1:{port}/pool/{item}/", *keyed)
+        await encode(films, item, f"http://other.test/pool/{item}/", *keyed)
         (pool / item).mkdir(parents=True)
         for file in (films / "v" / item).iterdir():
             if file.suffix in (".ts", ".m4s"):
                 file.rename(pool / item / file.name)
+    port = free_port()  # not before, as others look for one as well
+    for film in films.glob("v/*/film.m3u8"):
+        film.write_text(film.read_text().replace("http://other.test/", f"http://127.0.0.1:{port}/"))
     guard = 'if ($http_x_key != "topsecretkey") {{ return 403; }}'.replace("{{", "{").replace("}}", "}")
     # The other host serves nobody who comes with more than it needs to know.
     strange = "\n".join(
