@@ -8,6 +8,7 @@ whatever its answer says of itself, and one that stands for a file must not turn
 from __future__ import annotations
 
 import asyncio
+import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _MEDIA |= {"opus", "oga", "ogv", "flac", "wav", "webm", "mkv", "mov", "key", "bi
 _MEDIA_TYPES = ("video/", "audio/", "image/", "font/", "text/vtt", "application/mp4", "application/ttml+xml")
 _TYPE = "application/vnd.apple.mpegurl"
 _LARGE = 256 * 1024  # bytes from which reading moves to a thread
-_PIECE = 500  # lines between two looks at what else there is to do
+_TURN = 0.01  # seconds between two looks at what else there is to do
 
 
 class Sort(Enum):
@@ -67,11 +68,13 @@ async def rewrite_answer(answer: Answer, following: Following, limit: int) -> tu
         raise NotFollowed("a packed text that can't be unpacked")
     text = await asyncio.to_thread(decoded, body) if len(body) > _LARGE else decoded(body)
     lines = []
-    for count, line in enumerate(rewritten(text, following.address)):
+    until = time.perf_counter() + _TURN
+    for line in rewritten(text, following.address):
         if line:
             lines.append(line)
-        if count % _PIECE == _PIECE - 1:
+        if time.perf_counter() > until:  # by the clock, as lines may be very long
             await asyncio.sleep(0)
+            until = time.perf_counter() + _TURN
     return "".join(lines).encode(), _TYPE
 
 

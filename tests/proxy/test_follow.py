@@ -253,7 +253,7 @@ async def test_ten_megabytes_of_nonsense_hold_up_nobody_else(line: bytes) -> Non
         reply = await asked
         assert reply.status in (200, 502)
         assert b"evil" not in reply.body
-        assert longest < 1.5
+        assert longest < 3  # some hundredths on an idle machine
 
 
 async def test_a_head_tells_nothing_of_the_servers_text() -> None:
