@@ -17,6 +17,7 @@ from gateway.policy.document import (
     Said,
     StepDocument,
 )
+from gateway.policy.header_names import is_framing, is_header_name
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
 from gateway.policy.model import Address, Check, Player, Rule, Step
 from gateway.policy.request import Checksum, StepRequest, Words
@@ -25,11 +26,6 @@ from gateway.yaml_source import KEY, Source, Way
 
 RESOLVE = ("GET", "HEAD", "POST")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-# Framing and connection are the gateway's own; a policy that sets them would smuggle.
-_NOT_FOR_POLICIES = frozenset(
-    ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive", "expect")
-)
 MIN_SECRET = 8
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _NOT_CAPTURED = frozenset(("set-cookie", "www-authenticate", "authentication-info"))
@@ -38,10 +34,9 @@ _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 def not_for_policies(name: str) -> str | None:
     """Why a policy can't set a header of this name."""
-    folded = name.lower().replace("_", "-").replace(".", "-")
-    if not name or not _TOKEN.issuperset(name):
+    if not is_header_name(name):
         return f"{name}: not the name of a header"
-    if folded in _NOT_FOR_POLICIES or folded.startswith("x-forwarded-"):
+    if is_framing(name):
         return f"{name}: this header is the gateway's own"
     return None
 
@@ -124,7 +119,7 @@ class StepCompiler:
             return JsonCapture(name, path)
         header, colon, template = said.text.partition(":")
         template = template.strip()
-        if not colon or not header or not _TOKEN.issuperset(header) or not template:
+        if not colon or not header or not is_header_name(header) or not template:
             if said.text:
                 self.source.fault(said.way, "capture: written Header: template, or a path into JSON")
             return nothing

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gateway.policy.target import Ambiguity, Target, parse_target
-from gateway.policy.template import Part, Text, Values, Variable
+from gateway.policy.template import Part, Values, Variable, filled
 
 if TYPE_CHECKING:
     from gateway.policy.model import Address
@@ -36,16 +36,7 @@ class Words:
 
     def filled(self, values: Values) -> str | None:
         """With the first value of each variable; None when one is missing."""
-        out = []
-        for part in self.parts:
-            if isinstance(part, Text):
-                out.append(part.text)
-                continue
-            found = values.get(part.name, ()) if isinstance(part, Variable) else ()
-            if not found:
-                return None
-            out.append(found[0])
-        return "".join(out)
+        return filled(self.parts, values)
 
 
 @dataclass(frozen=True, slots=True)

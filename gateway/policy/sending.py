@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from gateway.policy.automaton import Automaton, Graph, spans
 from gateway.policy.target import Target, fold_name
-from gateway.policy.template import Hole, Part, PathTemplate, Text, Values, Variable, add_part
+from gateway.policy.template import Hole, Part, PathTemplate, Text, Values, Variable, add_part, filled
 
 SentHeaders = tuple[tuple[str, str | None], ...]
 """Names and what they are set to; None: not sent at all."""
@@ -80,20 +80,6 @@ class Send:
                 value = quote(value.strip(), safe=_SAFE_IN_HEADER)
             out.append((name, value))
         return tuple(out)
-
-
-def filled(parts: tuple[Part, ...], values: Values) -> str | None:
-    """The plain text of a template, with the first value of each variable; None when one is missing."""
-    out = []
-    for part in parts:
-        if isinstance(part, Text):
-            out.append(part.text)
-            continue
-        found = values.get(part.name, ()) if isinstance(part, Variable) else ()
-        if not found:
-            return None
-        out.append(found[0])
-    return "".join(out)
 
 
 class Spelling:

@@ -20,8 +20,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy.pattern import Pattern
-from gateway.policy.sending import filled
-from gateway.policy.template import Hole, NameFinder, Part, Some, TemplateError, Text, Values, Variable, split_parts
+from gateway.policy.template import (
+    Hole,
+    NameFinder,
+    Part,
+    Some,
+    TemplateError,
+    Text,
+    Values,
+    Variable,
+    filled,
+    split_parts,
+)
 from gateway.yaml_source import KEY, Way, did_you_mean
 
 Note = Callable[[Way, str], None]

@@ -332,3 +332,17 @@ def parse_query(text: str, find: NameFinder) -> QueryTemplate:
         if not may_miss:
             needed.add(name)
     return QueryTemplate(wanted, frozenset(needed), is_open)
+
+
+def filled(parts: tuple[Part, ...], values: Values) -> str | None:
+    """The plain text of a template, with the first value of each variable; None when one is missing."""
+    out = []
+    for part in parts:
+        if isinstance(part, Text):
+            out.append(part.text)
+            continue
+        found = values.get(part.name, ()) if isinstance(part, Variable) else ()
+        if not found:
+            return None
+        out.append(found[0])
+    return "".join(out)

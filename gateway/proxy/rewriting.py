@@ -20,8 +20,7 @@ from typing import Any
 from gateway.policy.decide import Variables
 from gateway.policy.jsonpath import EACH, AnswerPath
 from gateway.policy.replacing import PUBLIC_WS
-from gateway.policy.sending import filled
-from gateway.policy.template import Part
+from gateway.policy.template import Part, filled
 from gateway.rewrite.scrub import CredentialFinder, FlowingText
 
 MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole

@@ -51,6 +51,10 @@ def faults(text: str) -> list[str]:
         (policy("[{request: POST /p, json: {a: [x, '{oops}']}}]"), "p.yaml:7:48: unknown name {oops}"),
         (policy("[{request: POST /p, json: {a: '{n}'}}]"), "{n} is a pattern"),
         (policy("[{request: POST /p, headers: {Host: a}}]"), "p.yaml:7:44: Host: this header is the gateway's own"),
+        (
+            policy("[{request: POST /p, headers: {Sec_WebSocket.Key: a}}]"),
+            "p.yaml:7:44: Sec_WebSocket.Key: this header is the gateway's own",
+        ),
         (policy("[{request: POST /p, headers: {'X Y': a}}]"), "X Y: not the name of a header"),
         (policy("[{request: POST /p, headers: {X: 1}}]"), "must be text"),
         (policy(release="[DELETE]"), "p.yaml:7:15: request: written GET /path"),
