@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.config_texts import size
-from gateway.policy.document import AnswerDocument, BodyDocument, RuleDocument
 from gateway.policy.shapes import Fields, Misfit, parse_json, read_fields, to_json
 from gateway.policy.template import NameFinder, Values
+from gateway.policy.written import AnswerDocument, BodyDocument, RuleDocument
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

@@ -16,7 +16,6 @@ from gateway.policy.compile_steps import (
     prepared_names,
     segments,
 )
-from gateway.policy.document import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
@@ -40,6 +39,7 @@ from gateway.policy.template import (
     parse_query,
     split_parts,
 )
+from gateway.policy.written import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from gateway.config_texts import is_loopback, origin
 from gateway.policy.automaton import Graph
-from gateway.policy.document import RuleDocument, Said
 from gateway.policy.follow import Follow
 from gateway.policy.template import (
     NameFinder,
@@ -18,6 +17,7 @@ from gateway.policy.template import (
     parse_query,
     split_parts,
 )
+from gateway.policy.written import RuleDocument, Said
 from gateway.yaml_source import Way, did_you_mean
 
 IMPLEMENTED = ("hls",)

@@ -8,7 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
-from gateway.policy.document import (
+from gateway.policy.header_names import is_framing, is_header_name
+from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
+from gateway.policy.model import Address, Check, Player, Rule, Step
+from gateway.policy.request import Checksum, StepRequest, Words
+from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Text, Variable, parse_path, split_parts
+from gateway.policy.written import (
     ChecksumDocument,
     Condition,
     JsonDocument,
@@ -17,11 +22,6 @@ from gateway.policy.document import (
     Said,
     StepDocument,
 )
-from gateway.policy.header_names import is_framing, is_header_name
-from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
-from gateway.policy.model import Address, Check, Player, Rule, Step
-from gateway.policy.request import Checksum, StepRequest, Words
-from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Text, Variable, parse_path, split_parts
 from gateway.yaml_source import KEY, Source, Way
 
 RESOLVE = ("GET", "HEAD", "POST")

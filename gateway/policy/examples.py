@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from gateway.policy.compile import variable_names
 from gateway.policy.decide import Scope
-from gateway.policy.document import METHODS, PolicyDocument, Said
 from gateway.policy.model import Policy
 from gateway.policy.target import Ambiguity, parse_target
+from gateway.policy.written import METHODS, PolicyDocument, Said
 from gateway.yaml_source import Source, did_you_mean
 
 DEFAULT_ITEM = "abc123"

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config_texts import size
-from gateway.policy.document import RuleDocument, SocketDocument
 from gateway.policy.shapes import Fields, Fixed, Misfit, parse_json, read_fields, same_value, to_json
 from gateway.policy.template import NameFinder, Values
+from gateway.policy.written import RuleDocument, SocketDocument
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

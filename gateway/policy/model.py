@@ -15,7 +15,6 @@ from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.bodies import Answering, Body
 from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
-from gateway.policy.document import ExamplesDocument
 from gateway.policy.follow import Follow
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import Messages
@@ -25,6 +24,7 @@ from gateway.policy.request import StepRequest
 from gateway.policy.sending import Send
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
 from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
+from gateway.policy.written import ExamplesDocument
 from gateway.yaml_source import Fault, Way
 
 _BOUND = 512

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.policy.document import Said
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
 from gateway.policy.rule_keys import template_of
 from gateway.policy.template import Hole, NameFinder, Part, Variable
+from gateway.policy.written import Said
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.policy.document import RuleDocument, Said, SendDocument
 from gateway.policy.header_names import fold_header, is_framing, is_header_name, tells_where
 from gateway.policy.sending import Send
 from gateway.policy.target import fold_name, overrides_method
 from gateway.policy.template import Hole, NameFinder, Part, QueryTemplate, Some, TemplateError, split_parts
+from gateway.policy.written import RuleDocument, Said, SendDocument
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.config_file import load_config
-from gateway.policy import document
+from gateway.policy import document, rule_reader, shape_reader, step_reader
 from gateway.policy.load import load_policy_text
 from gateway.reasons import Reason
 from gateway.yaml_section import Section
@@ -114,7 +114,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         "guest_access": "guest_access",
         "upstream": "upstream",
     }
-    for sort, later in document._LATER.items():
+    for sort, later in shape_reader.LATER.items():
         assert set(later) <= found[names[sort]], sort
 
 
@@ -155,12 +155,16 @@ def test_every_key_of_a_policy(heading: str, keys: str) -> None:
 
 
 def test_the_reader_of_policies_knows_the_documented_keys_and_no_others() -> None:
-    """Every tuple of keys that document.py accepts, against the first column of the tables."""
-    tree = ast.parse(Path(document.__file__).read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    """Every tuple of keys that the readers accept, against the first column of the tables."""
+    nodes = [
+        node
+        for one in (document, rule_reader, step_reader)
+        for node in ast.walk(ast.parse(Path(one.__file__).read_text()))
+    ]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     tuples = [call.args[2] for call in calls if getattr(call.func, "attr", "") == "mapping"]
     # Two long ones have a name of their own.
-    named = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    named = [node for node in nodes if isinstance(node, ast.Assign)]
     tuples += [node.value for node in named if getattr(node.targets[0], "id", "") in ("known", "keys")]
     accepted = {key for one in tuples if isinstance(one, ast.Tuple) for key in ast.literal_eval(one)}
     head = (DOCS / "policies.md").read_text().partition("## Rules")[0]

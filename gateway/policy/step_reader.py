@@ -1,0 +1,61 @@
+"""The requests that the gateway makes itself: `resolve`, `prepare`, `release`, with what their answers tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.policy.shape_reader import ShapeReader
+from gateway.policy.written import ALGORITHMS, ChecksumDocument, Condition, JsonDocument, Said, StepDocument
+from gateway.yaml_source import Way
+
+
+class StepReader(ShapeReader):
+    def step(self, data: Any, way: Way, keys: tuple[str, ...], later: str = "step") -> StepDocument:
+        step = self.mapping(data, way, keys, later)
+        if not isinstance(data, dict | None):
+            return StepDocument(Said("", way))
+        return StepDocument(
+            request=self.needed(step, "request", way),
+            json=JsonDocument(step["json"], (*way, "json")) if "json" in step else None,
+            headers=self.texts(step.get("headers"), (*way, "headers")),
+            checksum=self.checksum(step.get("checksum"), (*way, "checksum")),
+            id=self.optional(step, "id", way) if "id" in keys else None,
+            gone=self.conditions(step.get("gone"), (*way, "gone")),
+            not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
+            ended=self.conditions(step.get("ended"), (*way, "ended")),
+            vars=self.texts(step.get("vars"), (*way, "vars")),
+        )
+
+    def checksum(self, data: Any, way: Way) -> ChecksumDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("name", "sha1", "sha256", "sha384", "sha512"))
+        if not isinstance(data, dict):
+            return None
+        name = self.needed(body, "name", way)
+        given = [one for one in ALGORITHMS if one in body]
+        if len(given) != 1:
+            self.source.fault(way, f"checksum: one of {', '.join(ALGORITHMS)} says over what")
+            return None
+        return ChecksumDocument(name, given[0], self.text(body[given[0]], (*way, given[0])))
+
+    def releases(self, data: Any, way: Way) -> tuple[StepDocument, ...]:
+        keys = ("request", "json", "headers", "checksum")
+        return tuple(
+            self.step(entry, at, keys) if isinstance(entry, dict) else StepDocument(self.text(entry, at))
+            for entry, at in self.items(data, way)
+        )
+
+    def conditions(self, data: Any, way: Way) -> tuple[Condition, ...]:
+        found = []
+        for entry, at in self.items(data, way):
+            if isinstance(entry, int) and not isinstance(entry, bool) and 100 <= entry <= 599:
+                found.append(Condition(at, status=entry))
+            elif isinstance(entry, dict) and len(entry) == 1:
+                ((path, value),) = entry.items()
+                if isinstance(value, (dict, list)):
+                    self.source.fault((*at, path), "must be one value")
+                found.append(Condition(at, path=path, value=value))
+            else:
+                self.source.fault(at, "a status such as 404, or {$.path: value}")
+        return tuple(found)
