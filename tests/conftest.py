@@ -16,7 +16,7 @@ from gateway.policy.target import Target, parse_target
 from gateway.web.pages import Pages, plain_pages
 from gateway.web.visit import Visit
 
-pytest_plugins = ["tests.store_fixtures", "tests.library"]
+pytest_plugins = ["tests.store_fixtures", "tests.library", "tests.media"]
 
 Door = Callable[[Visit], Awaitable[web.StreamResponse]]
 
