@@ -10,11 +10,16 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, settings
 
 from gateway.config import Origin
 from gateway.policy.target import Target, parse_target
 from gateway.web.pages import Pages, plain_pages
 from gateway.web.visit import Visit
+
+# On a busy machine an example takes as long as it takes; that is no fault of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 pytest_plugins = ["tests.store_fixtures", "tests.library", "tests.media"]
 

@@ -12,6 +12,7 @@ a surrogate pair, bytes that are no UTF-8), unknown fields are left out, and wha
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import unicodedata
@@ -266,7 +267,7 @@ def _read(value: Any, way: Way, find: NameFinder, note: Note, fixed: bool) -> Sh
         word = value.removesuffix("?")
         if word in TYPES:
             return Typed(word, optional)
-        meant = _ALMOST.get(word.lower()) or (word.lower() if word.lower() in TYPES else None)
+        meant = _meant_type(word.lower())
         if meant is not None:
             note(way, f"{word}: no type (did you mean {meant}?); as a text to be sent it is written [{word}]")
         elif optional and "{" not in word:
@@ -277,6 +278,14 @@ def _read(value: Any, way: Way, find: NameFinder, note: Note, fixed: bool) -> Sh
     else:
         optional, word = False, value
     return _template(value, word, optional, way, find, note, fixed)
+
+
+def _meant_type(word: str) -> str | None:
+    """The type that somebody meant who wrote another language's word for it, or a slip of the pen."""
+    if word in TYPES or word in _ALMOST:
+        return _ALMOST.get(word, word)
+    # Of shorter words too many are near `any`.
+    return next(iter(difflib.get_close_matches(word, TYPES, 1, cutoff=0.8)), None) if len(word) > 4 else None
 
 
 def _template(value: str, word: str, optional: bool, way: Way, find: NameFinder, note: Note, fixed: bool) -> Shape:

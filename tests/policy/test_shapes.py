@@ -160,7 +160,8 @@ def test_explain_shows_what_is_written() -> None:
     [
         ("json: {a: int}", "int: no type (did you mean number?)"),
         ("json: {a: String}", "String: no type (did you mean string?)"),
-        ("json: {a: 'strng?'}", "strng?: only a type may be missing"),
+        ("json: {a: nmber}", "nmber: no type (did you mean number?)"),
+        ("json: {a: 'strng?'}", "strng: no type (did you mean string?)"),
         ("json: {a: '{ide}'}", "unknown name {ide} (did you mean id?)"),
         ("json: {a: 'x{n}'}", "{n} is a pattern; it stands alone"),
         ("json: {a: []}", "a list names the texts and numbers"),
