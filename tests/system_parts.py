@@ -19,6 +19,7 @@ import pytest
 PARTS = {
     "nginx": ("nginx",),
     "caddy": ("caddy",),
+    "lighttpd": ("lighttpd",),
     "ffmpeg": ("ffmpeg",),
     "ffprobe": ("ffprobe",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),

@@ -218,7 +218,7 @@ def test_the_commands_in_the_readme_exist() -> None:
         assert words[0] in known or " ".join(words[:2]) in known, line
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))], ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.S)
     for target in re.findall(r"\]\(([^)#]+)", text):

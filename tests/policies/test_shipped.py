@@ -1,0 +1,53 @@
+"""What is true of every policy that comes with the gateway: enough examples, a schema for editors, a test of it.
+
+`gateway check` runs the examples; here it is seen that there are some, and that `verified` leads to something.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.policy.load import load_policy
+
+ROOT = Path(__file__).parents[2]
+POLICIES = sorted((ROOT / "policies").glob("*.yaml"))
+
+
+@pytest.fixture(params=POLICIES, ids=lambda path: path.stem)
+def file(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_it_has_eight_requests_that_pass_and_fifteen_that_do_not(file: Path) -> None:
+    examples = load_policy(file).examples
+    for said, least in ((examples.allow, 8), (examples.deny, 15)):
+        assert len({one.text for one in said}) >= least
+        assert len({one.text for one in said}) == len(said), "none twice"
+
+
+def test_its_first_line_names_the_schema(file: Path) -> None:
+    first = file.read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=policy.schema.json"
+    assert (file.parent / "policy.schema.json").is_file()
+
+
+def test_what_verified_it_is_there(file: Path) -> None:
+    """A version, a day, and a test that tries this very policy."""
+    said = load_policy(file).verified
+    assert re.search(r"\d{4}-\d{2}-\d{2}", said), said
+    tests = re.findall(r"tests/policies/test_\w+\.py", said)
+    assert tests, said
+    for test in tests:
+        assert (ROOT / test).is_file(), test
+        assert re.search(rf'"{file.stem}"|\b{re.escape(file.name)}\b', (ROOT / test).read_text()), f"{test} uses it"
+
+
+def test_operators_find_a_page_about_it(file: Path) -> None:
+    """docs/servers/ has one for each, which names the policy and is linked from where they look."""
+    page = ROOT / "docs" / "servers" / f"{file.stem}.md"
+    assert f"policies/{file.name}" in page.read_text()
+    linked = (ROOT / "docs" / "policies.md").read_text() + (ROOT / "README.md").read_text()
+    assert f"servers/{page.name}" in linked
