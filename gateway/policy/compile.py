@@ -12,14 +12,13 @@ from gateway.policy.compile_steps import (
     RESOLVE,
     StepCompiler,
     captured_names,
-    not_for_policies,
     prepared_names,
     segments,
 )
-from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
+from gateway.policy.compile_upstream import compile_credentials, compile_passed
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
-from gateway.policy.model import Address, Credentials, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
 from gateway.policy.replacing import compile_drop, compile_replace
@@ -34,12 +33,16 @@ from gateway.policy.template import (
     Some,
     TemplateError,
     Text,
+    TokenHole,
+    ValueTemplate,
     Variable,
+    named_in,
     parse_path,
     parse_query,
     split_parts,
 )
-from gateway.policy.written import KindDocument, PolicyDocument, RuleDocument, Said
+from gateway.policy.token_claims import FORM
+from gateway.policy.written import KindDocument, PolicyDocument, RuleDocument, Said, TokenDocument
 from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
@@ -47,7 +50,6 @@ GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public
 
 _MEDIA = {".m3u8": "hls", ".mp4": "file", ".m4v": "file", ".webm": "file", ".mp3": "file", ".m4a": "file"}
 _MEDIA |= {".ogg": "file", ".oga": "file", ".opus": "file", ".flac": "file", ".aac": "file", ".wav": "file"}
-MIN_SECRET = 8
 
 
 def compile_policy(name: str, document: PolicyDocument, source: Source) -> Policy | None:
@@ -62,6 +64,7 @@ class _Compiler:
         self.document = document
         self.source = source
         self.patterns: dict[str, Pattern] = {}
+        self.tokens: dict[str, TokenHole] = {}
         self.item = self.pattern(document.item_id)
         self.warnings: list[Fault] = []
         self.steps = StepCompiler(source, self.address)
@@ -97,7 +100,7 @@ class _Compiler:
             variables += [name for name in step.vars if name not in variables]
             if index and step.id is not None:
                 self.fault(step.id.way, "id: only the first step can replace the id")
-        for name in document.patterns:
+        for name in (*document.patterns, *document.tokens):
             if name in variables or name in GIVEN:
                 self.fault(("patterns", name, KEY), f"{name}: is a variable already")
         find = self.finder([*variables, *GIVEN])
@@ -113,14 +116,15 @@ class _Compiler:
             for name, kind in document.kinds.items()
         }
         for kind in document.kinds.values():
-            self.steps.look_at_names(kind, document.shared, (*given, *document.patterns))
+            self.steps.look_at_names(kind, document.shared, (*given, *document.patterns, *document.tokens))
         # What is the same for every item may use only what every grant has.
         guests = [prepared[name] for name, kind in document.kinds.items() if kind.guest_access]
         everywhere = tuple(name for name in (guests[0] if guests else ()) if all(name in names for names in guests))
         of_all = self.finder((*given, *everywhere), prepared)
+        self.tokens = {name: self.token(name, token, of_all) for name, token in document.tokens.items()}
         self.origins = tuple(dict.fromkeys(filter(None, (origin_of(self, said) for said in document.origins))))
         shared = [rule for rule in (self.rule(rule, of_all) for rule in document.shared) if rule]
-        credentials = self.credentials()
+        credentials = compile_credentials(document, self.fault)
         pinned = {fold_name(name) for rule in shared for name in rule.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
         kinds: dict[str, Kind] = {}
@@ -156,7 +160,7 @@ class _Compiler:
             interactions=on,
             pinned=frozenset(pinned),
             credentials=credentials,
-            passed=self.passed(),
+            passed=compile_passed(document, self.source),
             origins=self.origins,
             drop=compile_drop(document.drop, self.fault),
             replace=compile_replace(document.replace, find, self.fault),
@@ -182,15 +186,36 @@ class _Compiler:
             pattern = self.patterns.get(name)
             if pattern is not None:
                 return Hole(name, pattern)
+            if name in self.document.tokens:
+                raise TemplateError(f"{{{name}}} is a token: it stands in a rule's path or query, and not here")
             kinds = [kind for kind, names in (prepared or {}).items() if name in names]
             if kinds:
                 raise TemplateError(
                     f"{{{name}}} comes from prepare or capture of {', '.join(kinds)}, which does not apply here"
                 )
-            hint = did_you_mean(name, (*known, *self.patterns))
+            hint = did_you_mean(name, (*known, *self.patterns, *self.document.tokens))
             raise TemplateError(f"unknown name {{{name}}}{hint}")
 
         return find
+
+    def token(self, name: str, said: TokenDocument, find: NameFinder) -> TokenHole:
+        parts: tuple[Part, ...] = ()
+        try:
+            parts = split_parts(said.value.text, find, stars=False, escapes=False)
+        except TemplateError as error:
+            self.fault(said.value.way, str(error))
+        else:
+            if any(isinstance(part, Hole) for part in parts):
+                self.fault(
+                    said.value.way, "jwt: a claim is compared with variables, which have a value, not with a pattern"
+                )
+            elif not named_in(parts) and not self.source.blamed(said.value.way):
+                self.fault(said.value.way, f"jwt: {said.claim}: without a variable every item has the same")
+        return TokenHole(name, compile_pattern(FORM), said.claim, ValueTemplate(parts))
+
+    def with_tokens(self, find: NameFinder) -> NameFinder:
+        """For the path and the query of a rule."""
+        return lambda name: self.tokens.get(name) or find(name)
 
     # --- the item ---
 
@@ -342,8 +367,8 @@ class _Compiler:
     def rule(self, rule: RuleDocument, find: NameFinder) -> Rule | None:
         path_text, question, query_text = rule.target.partition("?")
         try:
-            path = parse_path(path_text, find)
-            query = parse_query(query_text, find) if question else NO_QUERY
+            path = parse_path(path_text, self.with_tokens(find))
+            query = parse_query(query_text, self.with_tokens(find)) if question else NO_QUERY
         except TemplateError as error:
             self.fault(rule.way, str(error))
             return None
@@ -394,58 +419,6 @@ class _Compiler:
                         "files of an item whose id begins alike may match",
                     )
                 return
-
-    # --- the upstream ---
-
-    def credentials(self) -> Credentials:
-        document = self.document
-        for where, entries in (("headers", document.headers), ("query", document.query)):
-            for name, said in entries.items():
-                self.credential(("upstream", where, name), name, said)
-        for name in document.headers:
-            fault = not_for_policies(name)
-            if fault is not None:
-                self.fault(("upstream", "headers", name, KEY), fault)
-        basic = document.basic
-        if basic is not None:
-            self.credential(("upstream", "basic"), "basic", basic)
-            if ":" not in basic.text:
-                self.fault(basic.way, "basic: written user:password")
-            if any(name.lower() == "authorization" for name in document.headers):
-                self.fault(basic.way, "basic: the headers set Authorization already")
-        return Credentials(
-            headers=tuple((name, said.text) for name, said in document.headers.items()),
-            query=tuple((name, said.text) for name, said in document.query.items()),
-            basic=basic.text if basic else None,
-        )
-
-    def passed(self) -> tuple[str, ...]:
-        """Further headers of a guest's to send on, each once however it is spelled."""
-        injected = {fold_header(name) for name in self.document.headers}
-        injected |= {"authorization"} if self.document.basic else set()
-        seen: dict[str, str] = {}
-        for said in self.document.passed:
-            if self.source.blamed(said.way):
-                continue
-            folded = fold_header(said.text)
-            why = not_a_guests(said.text)
-            if not is_header_name(said.text):
-                self.fault(said.way, f"pass: {said.text}: not the name of a header")
-            elif folded in injected:
-                self.fault(said.way, f"pass: {said.text}: upstream: sets this header")
-            elif why is not None:
-                self.fault(said.way, f"pass: {said.text}: {why}")
-            elif folded in seen:
-                self.fault(said.way, f"pass: {said.text}: is {seen[folded]} for many servers, which is here already")
-            else:
-                seen[folded] = said.text
-        return tuple(seen.values())
-
-    def credential(self, way: Way, name: str, said: Said) -> None:
-        if len(said.text) < MIN_SECRET:
-            self.fault(way, f"{name}: at least {MIN_SECRET} characters, so that it can be found in answers")
-        if any(not 0x20 <= ord(character) < 0x7F for character in said.text):
-            self.fault(way, f"{name}: visible ASCII only")
 
 
 def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:

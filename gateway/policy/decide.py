@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton
+from gateway.policy.marked import TokenPlaces
 from gateway.policy.sending import SentHeaders, Spelling
 from gateway.policy.target import Pair, Target, smuggled_name
 from gateway.reasons import Reason
@@ -99,9 +100,10 @@ class Scope:
         self._pinned = pinned
         # Variables that hold whole paths: name -> path -> the queries that go with it.
         self._whole = whole
-        # The variables as paths are bound to them, for a policy whose literals match in any case.
+        # The variables as paths are bound to them, for whoever must know which part stands where.
         self._bound = bound
         self._spellings: dict[Rule, Spelling] = {}
+        self._tokens: dict[Rule, TokenPlaces] = {}
         self._candidates: dict[tuple[tuple[int, ...], str], _Candidates] = {}
         self._reaches: dict[bytes, Reach] = {}
 
@@ -125,6 +127,8 @@ class Scope:
             # What fits shows when the body or a frame has come; rules without a body stand behind those with one.
             rest = [self._fitting(other, target) for other in rules[rules.index(rule) + 1 :]]
             return replace(decision, others=tuple(one for one in rest if one is not None))
+        if any(rule.path.tokens for rule in rules):
+            return Decision(None, Reason.NO_RULE, "a token in the path is not one of this item")
         if rules or candidates.by_pair:
             return Decision(None, Reason.QUERY_REFUSED)
         return Decision(None, Reason.METHOD_REFUSED)
@@ -145,6 +149,8 @@ class Scope:
         asked = target if send is None else send.asked(target)
         if asked is None or not self._query_fits(rule, asked):
             return None
+        if rule.path.tokens and not self._tokens_fit(rule, asked):
+            return None
         spelled: Target | None = asked
         if self.kind.any_case:
             spelling = self._spellings.get(rule)
@@ -157,6 +163,12 @@ class Scope:
             return Decision(rule, None, "", spelled)
         sent, headers = send.onto(spelled, self.variables), send.set_headers(self.variables)
         return Decision(rule, None, "", sent, headers) if sent is not None and headers is not None else None
+
+    def _tokens_fit(self, rule: Rule, target: Target) -> bool:
+        places = self._tokens.get(rule)
+        if places is None:
+            places = self._tokens[rule] = TokenPlaces(rule.path, self._bound, any_case=self.kind.any_case)
+        return places.hold(target.text)
 
     def _query_fits(self, rule: Rule, target: Target) -> bool:
         if rule.path.whole is not None:

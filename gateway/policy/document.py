@@ -7,7 +7,7 @@
       id: pattern                       full match; named parts become variables           needed
       resolve: [{request, json, headers, checksum, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
-    patterns: {name: pattern}
+    patterns: {name: pattern, or {jwt: {claim: template}}}     the latter: a token with that claim (see `token_claims`)
     kinds:                                                                                 needed
       NAME:
         like: other kind                start from that one's keys
@@ -59,6 +59,7 @@ from gateway.policy.written import (
     PlayerDocument,
     PolicyDocument,
     Said,
+    TokenDocument,
 )
 from gateway.yaml_source import KEY, Source, Way, did_you_mean
 
@@ -93,10 +94,10 @@ class PolicyReader(RuleReader, StepReader):
         keys = ("request", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
         steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
-        patterns = {
-            name: self.pattern(value, ("patterns", name))
-            for name, value in self.names(data.get("patterns"), ("patterns",)).items()
-        }
+        named = self.names(data.get("patterns"), ("patterns",))
+        claims = {name: value for name, value in named.items() if isinstance(value, dict)}
+        tokens = {name: self.token(value, ("patterns", name)) for name, value in claims.items()}
+        patterns = {name: self.text(value, ("patterns", name)) for name, value in named.items() if name not in claims}
         kinds = self.kinds(data.get("kinds"))
         if not kinds and not self.source.faults:
             self.source.fault(("kinds",), "kinds: at least one is needed")
@@ -131,6 +132,7 @@ class PolicyReader(RuleReader, StepReader):
             kind_path=kind_path,
             kind_values=kind_values,
             patterns=patterns,
+            tokens={name: token for name, token in tokens.items() if token is not None},
             kinds=kinds,
             shared=self.rules(data.get("shared"), ("shared",)),
             links_per_item=links,
@@ -157,11 +159,14 @@ class PolicyReader(RuleReader, StepReader):
     def ceiling_fault(self, way: tuple[str | int, ...], what: str) -> None:
         self.source.fault(("guest_access", *way), f"{way[0]}: {what}")
 
-    def pattern(self, data: Any, way: Way) -> Said:
-        if isinstance(data, dict) and tuple(data) == ("jwt",):
-            self.source.fault((*way, "jwt", KEY), "jwt: this version does not implement it")
-            return Said("x", way)
-        return self.text(data, way)
+    def token(self, data: dict[str, Any], way: Way) -> TokenDocument | None:
+        claims = self.names(self.mapping(data, way, ("jwt",)).get("jwt"), (*way, "jwt"))
+        if len(claims) != 1:
+            if not self.source.blamed((*way, "jwt")):
+                self.source.fault(way, 'written {jwt: {claim: "{id}"}}, with one claim')
+            return None
+        ((claim, value),) = claims.items()
+        return TokenDocument(way, claim, self.text(value, (*way, "jwt", claim)))
 
     def kind_choice(self, data: Any, way: Way) -> tuple[Said | None, dict[str, Said]]:
         if data is None:

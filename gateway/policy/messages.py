@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.config_texts import size
-from gateway.policy.shapes import Fields, Fixed, Misfit, parse_json, read_fields, same_value, to_json
+from gateway.policy.shapes import Fields, Fixed, read_fields, same_value
+from gateway.policy.strict_json import Misfit, parse_json, to_json
 from gateway.policy.template import NameFinder, Values
 from gateway.policy.written import RuleDocument, SocketDocument
 from gateway.yaml_source import KEY, Way

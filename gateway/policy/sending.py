@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.policy.automaton import Automaton, Graph, spans
+from gateway.policy.marked import marked_graph
 from gateway.policy.target import Target, fold_name
-from gateway.policy.template import Hole, Part, PathTemplate, Text, Values, Variable, add_part, filled
+from gateway.policy.template import Part, PathTemplate, Text, Values, Variable, filled
 
 SentHeaders = tuple[tuple[str, str | None], ...]
 """Names and what they are set to; None: not sent at all."""
@@ -91,34 +92,10 @@ class Spelling:
         exact = Graph()
         exact.accept(path.into(exact), 0)
         self._exact = Automaton(exact, values)
-        graph = Graph(any_case=True)
-        marks: dict[int, list[tuple[str, bool]]] = {}
-        literals: dict[str, str] = {}
-        at = 0
-        for index, part in enumerate(path.parts):
-            # Nodes of their own around each part, so that a mark is passed once.
-            entry = graph.node()
-            graph.links[at].append(entry)
-            if isinstance(part, Variable):
-                end = graph.node()
-                for text in path.values_at(index, values):
-                    branch = graph.node()
-                    graph.links[entry].append(branch)
-                    graph.links[graph.exact(branch, text)].append(end)
-            else:
-                end = graph.node()
-                inside = part.pattern.into(graph, entry) if isinstance(part, Hole) else add_part(graph, entry, part)
-                graph.links[inside].append(end)
-            if isinstance(part, Text):
-                name = str(index)
-                literals[name] = part.text
-                marks.setdefault(entry, []).append((name, True))
-                marks.setdefault(end, []).append((name, False))
-            at = end
-        graph.accept(at, 0)
+        graph, marks = marked_graph(path, values, lambda part: isinstance(part, Text), any_case=True)
         self._graph = graph
         self._marks = marks
-        self._literals = literals
+        self._literals = {str(index): part.text for index, part in enumerate(path.parts) if isinstance(part, Text)}
 
     def of(self, target: Target) -> Target | None:
         """The target as the policy spells it; None where it does not match."""

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy.pattern import Pattern
+from gateway.policy.strict_json import Misfit, folded_key
 from gateway.policy.template import (
     Hole,
     NameFinder,
@@ -44,10 +43,6 @@ _ALMOST = {
     "object": "any", "array": "any", "list": "any", "null": "any", "uuid": "string", "date": "string",
 }  # fmt: skip
 _MAX_DEPTH = 32
-
-
-class Misfit(Exception):
-    """The text is not of this shape; says why, for the log, without the guest's words."""
 
 
 class _Absent:
@@ -123,9 +118,9 @@ class Fields:
         """The object that is sent. Raises Misfit."""
         if not isinstance(came, dict):
             raise Misfit("not an object")
-        folded = {_folded(name) for name in self.fields}
+        folded = {folded_key(name) for name in self.fields}
         for name in came:
-            if name not in self.fields and _folded(name) in folded:
+            if name not in self.fields and folded_key(name) in folded:
                 raise Misfit("a field in another case")
         out: dict[str, Any] = {}
         for name, shape in self.fields.items():
@@ -183,52 +178,6 @@ def same_value(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
-
-
-# --- texts ---------------------------------------------------------------------------------------
-
-
-def parse_json(data: bytes | str) -> Any:
-    """A text with one reading. Raises Misfit."""
-    try:
-        text = data if isinstance(data, str) else data.decode("utf-8")
-        if text.startswith("\ufeff"):
-            raise Misfit("a byte order mark")
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
-    except RecursionError as error:
-        raise Misfit("nested too deep") from error
-    except ValueError as error:
-        raise Misfit("no JSON") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Misfit("a field twice")
-    return found
-
-
-def _constant(name: str) -> Any:
-    raise Misfit(f"{name} is no JSON")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise Misfit("a number beyond all bounds")
-    return number
-
-
-def to_json(value: Any) -> bytes:
-    """Raises Misfit for what can't be written so that everybody reads the same."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise Misfit("can't be written as JSON") from error
-
-
 # --- from the policy -----------------------------------------------------------------------------
 
 
@@ -240,7 +189,7 @@ def read_fields(data: Any, way: Way, find: NameFinder, note: Note, *, fixed: boo
     out: dict[str, Shape] = {}
     seen: dict[str, str] = {}
     for name, value in data.items():
-        folded = _folded(name)
+        folded = folded_key(name)
         if folded in seen:
             note((*way, name, KEY), f"{name}: is {seen[folded]} for many servers, which is here already")
         seen[folded] = name

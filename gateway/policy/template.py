@@ -18,6 +18,7 @@ from urllib.parse import quote
 from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.pattern import Pattern
 from gateway.policy.target import Ambiguity, Pair, fold_name, parse_target
+from gateway.policy.token_claims import claims_of
 
 Values = Mapping[str, tuple[str, ...]]
 
@@ -43,6 +44,19 @@ class Variable:
 class Hole:
     name: str
     pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHole(Hole):
+    """A whole segment or value that is a token, of which one claim must be this. Whoever matches only the pattern of
+    a hole lets tokens of other items pass: such holes stand in the path and the query of a rule and nowhere else."""
+
+    claim: str
+    value: ValueTemplate
+
+    def holds(self, token: str, values: Values) -> bool:
+        said = claims_of(token).get(self.claim)
+        return said is not None and self.value.matches(said, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,12 @@ class PathTemplate:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        return tuple(part.name for part in self.parts if isinstance(part, Variable))
+        return named_in(self.parts)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether a token stands in it, of which more than its form counts."""
+        return any(isinstance(part, TokenHole) for part in self.parts)
 
     def values_at(self, index: int, values: Values) -> tuple[str, ...]:
         """The texts that the variable at this place stands for; `values` as the graph is bound to them."""
@@ -167,6 +186,12 @@ def parse_path(text: str, find: NameFinder, *, slashed: Collection[str] = ()) ->
                 raise TemplateError(f"the pattern {part.name} can match a slash; in a path it fills one segment")
             if part.pattern.empty:
                 raise TemplateError(f"the pattern {part.name} can match nothing at all; in a path it must not")
+        if isinstance(part, TokenHole):
+            before = parts[index - 1] if index else None
+            after = parts[index + 1] if index + 1 < len(parts) else Text("/")
+            begins = isinstance(before, Text) and before.text.endswith("/")
+            if not begins or not isinstance(after, Text) or not after.text.startswith("/"):
+                raise TemplateError(f"{{{part.name}}} is a token, which fills a whole segment of a path")
     # Holes are filled with a plain letter to see whether such a path can come at all.
     sample = "".join(_encoded_sample(part) for part in parts)
     target = parse_target(sample if sample.startswith("/") else "/" + sample)
@@ -177,6 +202,17 @@ def parse_path(text: str, find: NameFinder, *, slashed: Collection[str] = ()) ->
 
 def _encoded_sample(part: Part) -> str:
     return quote(part.text, safe="/;!$&'()*+,=:@~\\") if isinstance(part, Text) else "x"
+
+
+def named_in(parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """The variables that some parts need, claims of tokens included."""
+    found: list[str] = []
+    for part in parts:
+        if isinstance(part, Variable):
+            found.append(part.name)
+        elif isinstance(part, TokenHole):
+            found += named_in(part.value.parts)
+    return tuple(found)
 
 
 def render(parts: tuple[Part, ...], values: Values, *, safe: str, safe_in_values: str = "") -> str | None:
@@ -230,6 +266,8 @@ class ValueTemplate:
             part = self.parts[0]
             if isinstance(part, Variable):
                 return bool(value) and value in values.get(part.name, ())
+            if isinstance(part, TokenHole):
+                return part.holds(value, values)
             if isinstance(part, Hole):
                 return part.pattern.matches(value)
         graph, at = Graph(), 0
@@ -257,7 +295,7 @@ class QueryTemplate:
     @property
     def variables(self) -> tuple[str, ...]:
         values = (value for value in self.wanted.values() if isinstance(value, ValueTemplate))
-        return tuple(part.name for value in values for part in value.parts if isinstance(part, Variable))
+        return tuple(name for value in values for name in named_in(value.parts))
 
     @property
     def pinned(self) -> tuple[str, ...]:
@@ -328,7 +366,11 @@ def parse_query(text: str, find: NameFinder) -> QueryTemplate:
             wanted[name] = AnyValue()
             may_miss = True
         else:
-            wanted[name] = ValueTemplate(split_parts(raw_value, find, stars=False))
+            parts = split_parts(raw_value, find, stars=False)
+            wanted[name] = ValueTemplate(parts)
+            tokens = [part for part in parts if isinstance(part, TokenHole)]
+            if tokens and len(parts) > 1:
+                raise TemplateError(f"{{{tokens[0].name}}} is a token, which fills a whole value of a query")
         if not may_miss:
             needed.add(name)
     return QueryTemplate(wanted, frozenset(needed), is_open)

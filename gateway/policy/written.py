@@ -25,6 +25,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDocument:
+    """A pattern that is a claim of a token: `{jwt: {claim: value}}`."""
+
+    way: Way
+    claim: str
+    value: Said
+
+
+@dataclass(frozen=True, slots=True)
 class FollowDocument:
     """Without `to`: the answer's own folder and below."""
 
@@ -171,6 +180,7 @@ class PolicyDocument:
     kind_path: Said | None
     kind_values: Mapping[str, Said]
     patterns: Mapping[str, Said]
+    tokens: Mapping[str, TokenDocument]
     kinds: Mapping[str, KindDocument]
     shared: tuple[RuleDocument, ...]
     links_per_item: int

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.access.authorize import Allowed
-from gateway.policy.shapes import Misfit
+from gateway.policy.strict_json import Misfit
 from gateway.proxy.headers import CSP, packed
 from gateway.reasons import Reason
 from gateway.web.body import taken

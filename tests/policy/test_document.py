@@ -50,7 +50,12 @@ def test_a_good_policy_has_none() -> None:
         ),
         (HEAD + KINDS + 'patterns: {n: "[0-9"}\n', "p.yaml:4:15: pattern: ends too early"),
         (HEAD + KINDS + "patterns: {id: a}\n", "p.yaml:4:12: id: is a variable already"),
-        (HEAD + KINDS + "patterns: {s: {jwt: {sid: x}}}\n", "p.yaml:4:16: jwt: this version does not implement it"),
+        (HEAD + KINDS + "patterns: {s: {jwt: {sid: x}}}\n", "p.yaml:4:27: jwt: sid: without a variable every item"),
+        (HEAD + KINDS + 'patterns: {s: {jwt: {sid: "{idd}"}}}\n', "p.yaml:4:27: unknown name {idd} (did you mean id?)"),
+        (HEAD + KINDS + 'patterns: {n: x, s: {jwt: {sid: "{n}"}}}\n', "jwt: a claim is compared with variables"),
+        (HEAD + KINDS + 'patterns: {s: {jwt: {sid: "{id}", sub: "{id}"}}}\n', "with one claim"),
+        (HEAD + KINDS + 'patterns: {s: {jwt: "{id}"}}\n', "must be a mapping"),
+        (HEAD + KINDS + 'patterns: {s: {jot: {sid: "{id}"}}}\n', "jot: unknown key (did you mean jwt?)"),
         (
             HEAD + KINDS + "patterns: {n: '[0-9/]+'}\nshared: ['GET /{n}']\n",
             "p.yaml:5:10: the pattern n can match a slash",
