@@ -170,6 +170,16 @@ class Automaton:
             return lambda rest: ()
         return lambda rest: self._walk(begun, rest).accepts
 
+    def settled(self, prefix: str, alphabet: str) -> tuple[int, ...] | None:
+        """What each text is accepted as that goes on behind `prefix` in these characters, one or more; None where
+        that differs from text to text."""
+        begun = self._walk(self._start, prefix)
+        if begun is self._dead:
+            return ()
+        after = self._walk(begun, alphabet[0])
+        same = all(self._walk(state, character) is after for state in (begun, after) for character in alphabet)
+        return after.accepts if same else None
+
     def _walk(self, state: _State, text: str) -> _State:
         dead = self._dead
         for character in text:

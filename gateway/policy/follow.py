@@ -23,7 +23,8 @@ from gateway.policy.template import QueryTemplate
 if TYPE_CHECKING:
     from gateway.policy.model import Rule
 
-DEEPEST = 3  # playlists below the answer of the rule itself
+DEEPEST = 3  # lists below the answer of the rule itself
+_PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,33 @@ class Place:
         return self.text.rpartition("/")[0] + "/"
 
 
+class Beside:
+    """What of one folder lies inside: for all plain names alike, or by their name."""
+
+    def __init__(
+        self,
+        reach: Reach,
+        queries: Sequence[QueryTemplate | None],
+        settled: tuple[int, ...] | None,
+        accepted: Callable[[str], tuple[int, ...]] | None = None,
+    ) -> None:
+        self._reach, self._queries = reach, queries
+        self._settled, self._accepted = settled, accepted
+
+    def holding(self, target: Target) -> bool | Callable[[str], bool]:
+        """Which names do, with the query of `target`."""
+        if self._reach.smuggles(target):
+            return False
+        if not self._queries:
+            return bool(self._settled) and self._reach.takes(None, target)
+        taken = {index for index, query in enumerate(self._queries) if self._reach.takes(query, target)}
+        if self._settled is not None:
+            return not taken.isdisjoint(self._settled)
+        accepted = self._accepted
+        assert accepted is not None
+        return (lambda name: not taken.isdisjoint(accepted(name))) if taken else False
+
+
 class Reach:
     """`to` of one rule, bound to the variables of one grant."""
 
@@ -71,24 +99,35 @@ class Reach:
     def holds(self, place: Place, folder: str) -> bool:
         """`folder`: that of the rule's own answer."""
         target = place.target
-        if target.pairs and smuggled_name(target, self._pinned) is not None:
+        if self.smuggles(target):
             return False
         if self._automaton is None:
-            return not place.origin and place.text.startswith(folder) and self._free(target)
-        for index in self._automaton.match(place.text):
-            query = self._queries[index]
-            if self._free(target) if query is None else query.admits(target.pairs, self._variables, self._pinned):
-                return True
-        return False
+            return not place.origin and place.text.startswith(folder) and self.takes(None, target)
+        return any(self.takes(self._queries[index], target) for index in self._automaton.match(place.text))
 
-    def beside(self, base: str, folder: str) -> Callable[[str], bool]:
-        """`holds` for many names without a query that lie in the folder `base`."""
+    @property
+    def own_folder(self) -> bool:
+        """Whether no `to` is written."""
+        return self._automaton is None
+
+    def beside(self, base: str, folder: str) -> Beside:
+        """`holds` for many plain names in the folder `base`."""
         if self._automaton is None:
             inside = base.startswith(folder) and base.startswith("/")
-            return lambda name: inside
-        accepted = self._automaton.behind(base)
-        takes = [query is None or not query.needed for query in self._queries]
-        return lambda name: any(takes[index] for index in accepted(name))
+            return Beside(self, (), (0,) if inside else ())
+        settled = self._automaton.settled(base, _PLAIN)
+        if settled is not None:
+            return Beside(self, self._queries, settled)
+        return Beside(self, self._queries, None, self._automaton.behind(base))
+
+    def takes(self, query: QueryTemplate | None, target: Target) -> bool:
+        """Whether a place may have the query of `target`, where `to` writes this one."""
+        if query is not None:
+            return query.admits(target.pairs, self._variables, self._pinned)
+        return not target.pairs or self._free(target)
+
+    def smuggles(self, target: Target) -> bool:
+        return bool(target.pairs) and smuggled_name(target, self._pinned) is not None
 
     def _free(self, target: Target) -> bool:
         seen = set()

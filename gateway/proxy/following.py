@@ -10,14 +10,16 @@ the rule that it comes from must be in force, and its place must lie inside `to`
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.config import Origin
-from gateway.links.followed import Followed, seal, seal_packed
-from gateway.policy.follow import DEEPEST, Place
-from gateway.policy.target import Target
+from gateway.links.followed import Followed, beside, seal
+from gateway.policy.follow import DEEPEST, Beside, Place
+from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.places import MAX_NAME, file_name, named
+from gateway.proxy.redirects import without
 
 if TYPE_CHECKING:
     from gateway.access.live import LiveGrant
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
     from gateway.proxy.facing import Facing
 
 # A file's name that needs no reading: no separator, no escape, no scheme, no dot at either end.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_PLAYLIST = re.compile(r"\.m3u8?$", re.I)
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+")
+_NO_QUERY = Target("/", "", "/", ())
+LISTS = {"m3u8": "hls", "m3u": "hls", "mpd": "dash"}
+"""What a name's ending says of it, whatever it was named as."""
+_MAX_FOLDERS = 64
+MAX_PLACE = 4_096  # characters of a place that is sealed; a request line has room for twice as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Sealer:
 
 class Following:
     """For one answer: that of `place`, followed by `rule`. `sort` and `depth`: what it is to be read as, and how
-    many playlists lie above it."""
+    many lists lie above it."""
 
     def __init__(
         self,
@@ -69,45 +75,52 @@ class Following:
         self._levels = levels if levels is not None else min(place.folder.count("/"), 255)
         self._folder = folder_of(place, self._levels)
         self._origins = tuple(map(as_origin, facing.server.policy.origins))
-        self._base = place.target.path.rpartition("/")[0] + "/"
-        # A plain name beside this answer has one reading, where its folder reads the same when decoded.
-        self._quick = "%" not in self._base and not (place.origin and facing.finder)
-        base = place.origin + self._base
-        self._by_rule = self._scope.beside(self._base)
-        self._inside = self._reach.beside(base, self._folder)
-        self._file = Followed("file", 0, self._mark, self._levels, base).packed()
-        self._for = self._grant.encode()
         self._before = f"{sealer.own}/s/"
+        self._folders: dict[str, _Folder | None] = {}
+        self._signing: dict[tuple[str, str, str], Callable[[str], str]] = {}
 
-    def address(self, text: str, playlist: bool) -> str | None:
-        """What stands in the rewritten answer for an address that it names; None: nothing."""
-        if self._quick and _PLAIN.fullmatch(text) and (self.place.origin or not self._by_rule(text)):
-            # A segment beside its playlist, a thousand times over.
-            if not self._inside(text):
-                return None
-            if playlist or _PLAYLIST.search(text) or len(text) > MAX_NAME:
-                return self._signed(Place(self.place.origin, _plain(self._base + text)), playlist)
-            sealed = seal_packed(self._sealer.keys, self._for, self._file + text.encode())
-            return f"{self._before}{sealed}/{text}"
-        place = named(text, self.place, self._facing.names, self._origins, self._facing.injected)
-        if place is None:
-            return None
-        if not place.origin and self._scope.decide("GET", place.target).allowed:
-            plain = self.depth == 0 and not self.place.origin and _stays(text)
-            return text if plain else place.target.sent
-        return self._signed(place, playlist) if self._reaches(place) else None
+    def address(self, text: str, sort: str) -> str | None:
+        """What stands in the rewritten answer for an address that it names as a `file`, as a list to be read as
+        `hls`, `dash` or `json`, or as `any` of these; None: nothing."""
+        if sort == "file":
+            path, mark, query = text.partition("?")
+            at = path.rfind("/") + 1
+            written = path[:at]
+            folder = self._folders[written] if written in self._folders else self._beside(written)
+            found = folder.file(path[at:], mark + query) if folder is not None else None
+            if found is not None:
+                return found
+        return self._judged(text, sort)
 
     def redirect(self, location: str) -> str | None:
         """Where this answer's server leads to: as it is where a rule allows it, else as a signed URL."""
-        place = named(location, self.place, self._facing.names, self._origins, self._facing.injected)
+        place = self._named(location)
         if place is None:
             return None
-        if not place.origin and self._scope.decide("GET", place.target).allowed:
+        if self._allowed(place):
             return place.target.sent
+        return self._written(place, self.sort, self.depth) if self._reaches(place) else None
+
+    def _judged(self, text: str, sort: str) -> str | None:
+        place = self._named(text)
+        if place is None:
+            return None
+        if self._allowed(place):
+            plain = self.depth == 0 and not self.place.origin and _stays(text)
+            return text if plain else place.target.sent
         if not self._reaches(place):
             return None
-        followed = Followed(self.sort, self.depth, self._mark, self._levels, place.sent)
-        return self._sealer.url(self._grant, followed, file_name(place.target))
+        name = file_name(place.target)
+        sort = LISTS.get(name.rpartition(".")[2].lower(), sort)
+        if sort == "file":
+            return self._written(place, "file", 0)
+        return self._written(place, sort, self.depth + 1) if self.depth < DEEPEST else None
+
+    def _named(self, text: str) -> Place | None:
+        return named(text, self.place, self._facing.names, self._origins, self._facing.injected)
+
+    def _allowed(self, place: Place) -> bool:
+        return not place.origin and self._scope.decide("GET", place.target).allowed
 
     def _reaches(self, place: Place) -> bool:
         """A credential of ours that the server has written into an address on another host stays here."""
@@ -115,19 +128,98 @@ class Following:
             return False
         return self._reach.holds(place, self._folder)
 
-    def _signed(self, place: Place, playlist: bool) -> str | None:
-        name, sent = file_name(place.target), place.sent
-        if playlist or _PLAYLIST.search(name):
-            if self.depth >= DEEPEST:
-                return None
-            followed = Followed("hls", self.depth + 1, self._mark, self._levels, sent)
+    def _written(self, place: Place, sort: str, depth: int) -> str | None:
+        if len(place.sent) > MAX_PLACE:
+            return None
+        folder, _, name = place.target.path.rpartition("/")
+        if sort == "file" and len(name) <= MAX_NAME and _PLAIN.fullmatch(name):
+            query = f"?{place.target.query}" if place.target.query else ""
+            return self.signing(place.origin, folder + "/", query)(name)
+        followed = Followed(sort, depth, self._mark, self._levels, place.sent)
+        return self._sealer.url(self._grant, followed, file_name(place.target))
+
+    def signing(self, origin: str, folder: str, query: str) -> Callable[[str], str]:
+        """For the names of one canonical folder and query: their URLs."""
+        key = (origin, folder, query)
+        found = self._signing.get(key)
+        if found is None:
+            packed = Followed("folder", 0, self._mark, self._levels, origin + folder + query)
+            found = beside(self._sealer.keys, self._grant, packed, self._before)
+            if len(self._signing) < _MAX_FOLDERS:
+                self._signing[key] = found
+        return found
+
+    def _beside(self, written: str) -> _Folder | None:
+        """A folder as it is written in this answer, read once. What it is called with, a plain name, has one
+        reading and takes part in no other segment's, so what is found for one holds for all."""
+        place = self._named(written + "x")
+        # On another host each whole address is searched for credentials of ours.
+        if place is None or place.target.query or (place.origin and self._facing.finder):
+            found = None
         else:
-            followed = Followed("file", 0, self._mark, self._levels, sent)
-        return self._sealer.url(self._grant, followed, name)
+            found = _Folder(self, place)
+        if len(self._folders) < _MAX_FOLDERS:
+            self._folders[written] = found
+        return found
+
+    def inside(self, place: Place) -> Beside:
+        return self._reach.beside(place.origin + place.target.text[:-1], self._folder)
+
+    def by_rule(self, place: Place) -> Callable[[str], tuple[int, ...]] | None:
+        return None if place.origin else self._scope.beside(place.target.text[:-1])
+
+    def query(self, written: str, place: Place) -> Target | None:
+        """The query of an address in `place`'s folder."""
+        if "\\" in written or "#" in written or len(place.sent) + len(written) + MAX_NAME > MAX_PLACE:
+            return None
+        target = parse_target("/" + written if place.origin else without("/" + written, self._facing.injected))
+        return None if isinstance(target, Ambiguity) else target
 
 
-def _plain(path: str) -> Target:
-    return Target(path, "", path, ())
+class _Folder:
+    """Files with plain names in one folder that a followed answer names, a thousand times over."""
+
+    __slots__ = ("_by_rule", "_following", "_inside", "_place", "_queries")
+
+    def __init__(self, following: Following, place: Place) -> None:
+        self._following, self._place = following, place
+        self._by_rule = following.by_rule(place)
+        self._inside = following.inside(place)
+        self._queries: dict[str, _Signing] = {}
+
+    def file(self, name: str, query: str) -> str | None:
+        """Its signed URL; None where it must be looked at as a whole."""
+        signing = self._queries.get(query)
+        if signing is None:
+            signing = self._with(query)
+        if not _PLAIN.fullmatch(name) or len(name) > MAX_NAME or (self._by_rule is not None and self._by_rule(name)):
+            return None
+        holds = signing.holds
+        if not (holds if holds is True or holds is False else holds(name)):
+            return None
+        if name.rpartition(".")[2].lower() in LISTS:
+            return None
+        return signing.url(name)
+
+    def _with(self, query: str) -> _Signing:
+        following, place = self._following, self._place
+        target = following.query(query, place) if query else _NO_QUERY
+        if target is None:
+            signing = _Signing(False, str)
+        else:
+            signing = _Signing(
+                self._inside.holding(target),
+                following.signing(place.origin, place.target.path[:-1], f"?{target.query}" if target.query else ""),
+            )
+        if len(self._queries) < _MAX_FOLDERS:
+            self._queries[query] = signing
+        return signing
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    holds: bool | Callable[[str], bool]
+    url: Callable[[str], str]
 
 
 def folder_of(place: Place, levels: int) -> str:

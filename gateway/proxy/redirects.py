@@ -33,7 +33,7 @@ def led_to(
     path = _on_this_server(reference, home) if _has_origin(reference) else _resolved(reference, base)
     if path is None:
         return None
-    target = parse_target(_without(path, injected))
+    target = parse_target(without(path, injected))
     if isinstance(target, Ambiguity):
         return None
     return target, hash_ + fragment
@@ -85,7 +85,7 @@ def _resolved(reference: str, base: Target) -> str | None:
     return "/" + "/".join(out) + mark + query
 
 
-def _without(target: str, injected: Collection[str]) -> str:
+def without(target: str, injected: Collection[str]) -> str:
     path, mark, query = target.partition("?")
     if not mark or not injected:
         return target

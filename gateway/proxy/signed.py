@@ -53,7 +53,7 @@ async def open_signed(
     if not grant_ids:
         return Denied(Reason.NO_SESSION)
     segments = target.path.removeprefix(f"{sealer.own}/s/").split("/")
-    found = _unsealed(sealer, segments[0], grant_ids) if len(segments) == 2 else None
+    found = _unsealed(sealer, segments, grant_ids) if 2 <= len(segments) <= 3 else None
     if found is None:
         return Denied(Reason.NO_RULE, "no signed URL of this guest")
     grant, followed = found
@@ -66,7 +66,7 @@ async def open_signed(
     rule = live.scope.following(followed.mark)
     if place is None or rule is None:
         return Denied(Reason.NO_RULE, "the rule that was followed is no longer in force")
-    if file_name(place.target) != segments[1]:
+    if file_name(place.target) != segments[-1]:
         return Denied(Reason.NO_RULE, "another file name than was signed")
     if not _within(live, rule, place, followed.levels):
         return Denied(Reason.NO_RULE, "no longer within what the rule follows to")
@@ -81,10 +81,10 @@ async def open_signed(
     return Opened(allowed, rule, place, followed.sort, followed.depth, followed.levels)
 
 
-def _unsealed(sealer: Sealer, sealed: str, grant_ids: tuple[str, ...]) -> tuple[str, Followed] | None:
+def _unsealed(sealer: Sealer, segments: list[str], grant_ids: tuple[str, ...]) -> tuple[str, Followed] | None:
     for grant in reversed(grant_ids):
         try:
-            return grant, unseal(sealer.keys, grant, sealed)
+            return grant, unseal(sealer.keys, grant, segments)
         except Unsealable:
             continue
     return None

@@ -16,8 +16,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-Addressing = Callable[[str, bool], str | None]
-"""What to write for an address, told whether it is a playlist; None: nothing may be written."""
+Addressing = Callable[[str, str], str | None]
+"""What to write for an address, told what it is named as: a `file`, a list to be read as `hls`, `dash` or `json`,
+or `any` of these. None: nothing may be written."""
 
 MAX_LINE = 65_536
 MAX_ADDRESSES = 100_000
@@ -37,9 +38,14 @@ _ADDRESS = re.compile(r"[A-Za-z0-9]\s*:\s*[\\/]|[\\/]\s*[\\/]|(?:https?|wss?|dat
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _ADDRESS_NAME = re.compile(r"(?:^|-)(?:URI|URL|HREF|SRC)$|^X-ASSET-LIST$", re.I)
 
-_PLAYLISTS = frozenset(
-    {"#EXT-X-MEDIA", "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-IMAGE-STREAM-INF", "#EXT-X-RENDITION-REPORT"}
-)
+_NAMED = {
+    "#EXT-X-MEDIA": "hls", "#EXT-X-I-FRAME-STREAM-INF": "hls", "#EXT-X-IMAGE-STREAM-INF": "hls",
+    "#EXT-X-RENDITION-REPORT": "hls",
+    "#EXT-X-SESSION-DATA": "any",  # JSON, or whatever its FORMAT says
+}  # fmt: skip
+# One segment after another as most playlists have them: a duration without an address in its title, and what it is of.
+_SEGMENT = re.compile(r"(#EXTINF:[^/:\n]{0,255}\n)([^#\s{\"][^\s{\"]{0,4095})\n")
+_BLOCK = 64  # lines between two looks at the time
 _OF_NEXT = ("#EXTINF", "#EXT-X-BYTERANGE", "#EXT-X-STREAM-INF", "#EXT-X-GAP")
 _STEERING = "#EXT-X-CONTENT-STEERING"
 _DEFINE = "#EXT-X-DEFINE"
@@ -79,31 +85,64 @@ class _Rewriter:
         self._left = MAX_ADDRESSES
 
     def lines(self, text: str) -> Iterator[str]:
-        held = self._held
-        for line in _each_line(text):
-            yield ""
-            if not line.startswith("#"):
-                if not line:
+        text = _one_end(text)
+        at, end = 0, len(text)
+        while at < end:
+            # Either way is good for every line; the first one is quicker for segments.
+            if not self._held and not self._variant and not self._skip and text.startswith("#EXTINF:", at):
+                begun = at
+                out, at = self._segments(text, at)
+                yield out
+                if at > begun:
                     continue
-                found = self._judged(line, self._variant)
-                if found is not None and not self._skip:
-                    yield "".join(held) + found + "\n"
-                held.clear()
-                self._variant = self._skip = False
-            elif line.startswith("#EXTINF:"):
-                held.append((line if "/" not in line and ":" not in line[8:] else _plain_duration(line)) + "\n")
-            else:
-                kept = self._tag(line)
-                if kept is None:
-                    # What it says of the next address is not left out alone: a variant would be a segment.
-                    self._skip = self._skip or line.partition(":")[0].rstrip() in _OF_NEXT
-                    continue
-                if kept.partition(":")[0] in _OF_NEXT:
-                    held.append(kept + "\n")
-                else:
-                    yield kept + "\n"
+            stop = text.find("\n", at)
+            stop = end if stop < 0 else stop
+            if stop - at > MAX_LINE:
+                raise NotFollowed("a line longer than 64 KiB")
+            yield self._line(text[at:stop].strip())
+            at = stop + 1
 
-    def _judged(self, written: str, playlist: bool) -> str | None:
+    def _segments(self, text: str, at: int) -> tuple[str, int]:
+        """Some plain segments from here on, and where the next line begins."""
+        out, match, address = [], _SEGMENT.match, self._address
+        for _ in range(_BLOCK):
+            found = match(text, at)
+            if found is None:
+                break
+            self._left -= 1
+            if self._left < 0:
+                raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
+            tag, name = found.groups()
+            written = address(name, "file")
+            at = found.end()
+            if written is not None and '"' not in written and "{$" not in written and not written.startswith("#"):
+                out.append(f"{tag}{written}\n")
+        return "".join(out), at
+
+    def _line(self, line: str) -> str:
+        held = self._held
+        if not line.startswith("#"):
+            if not line:
+                return ""
+            found = self._judged(line, "hls" if self._variant else "file")
+            kept = f"{''.join(held)}{found}\n" if found is not None and not self._skip else ""
+            held.clear()
+            self._variant = self._skip = False
+            return kept
+        if line.startswith("#EXTINF:"):
+            held.append((line if "/" not in line and ":" not in line[8:] else _plain_duration(line)) + "\n")
+            return ""
+        written = self._tag(line)
+        if written is None:
+            # What it says of the next address is not left out alone: a variant would be a segment.
+            self._skip = self._skip or line.partition(":")[0].rstrip() in _OF_NEXT
+            return ""
+        if written.partition(":")[0] in _OF_NEXT:
+            held.append(written + "\n")
+            return ""
+        return written + "\n"
+
+    def _judged(self, written: str, sort: str) -> str | None:
         self._left -= 1
         if self._left < 0:
             raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
@@ -113,7 +152,7 @@ class _Rewriter:
             if resolved is None:
                 return None
             text = resolved
-        found = self._address(text, playlist)
+        found = self._address(text, sort)
         if found is None or '"' in found or "{$" in found or found.startswith("#"):
             return None
         return found
@@ -152,7 +191,7 @@ class _Rewriter:
         for key, value in attributes:
             text = value[1:-1] if value.startswith('"') else value
             if _ADDRESS_NAME.search(key):
-                found = self._judged(text, name in _PLAYLISTS) if text and key.upper() != "X-ASSET-LIST" else None
+                found = self._judged(text, _NAMED.get(name, "file")) if text and key.upper() != "X-ASSET-LIST" else None
                 if found is None:
                     return None
                 value = f'"{found}"'
@@ -171,15 +210,12 @@ class _Rewriter:
             self._defined[name.strip('"')] = value.strip('"')
 
 
-def _each_line(text: str) -> Iterator[str]:
+def _one_end(text: str) -> str:
     if "\r" in text:
         text = _LINE.sub("\n", text)
     if text.count("\n") > MAX_LINES:
         raise NotFollowed(f"more than {MAX_LINES} lines")
-    for line in text.split("\n"):
-        if len(line) > MAX_LINE:
-            raise NotFollowed("a line longer than 64 KiB")
-        yield line.strip()
+    return text
 
 
 def _attributes(text: str) -> list[tuple[str, str]] | None:

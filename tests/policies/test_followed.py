@@ -31,7 +31,7 @@ kinds:
 origins: ["http://127.0.0.1:{port}"]
 upstream: {{headers: {{X-Key: "topsecretkey"}}}}
 """
-SIGNED = re.compile(r"/_gateway/s/[A-Za-z0-9_-]+/[A-Za-z0-9._-]+")
+SIGNED = re.compile(r"/_gateway/s/(?:[A-Za-z0-9_-]+/){1,2}[A-Za-z0-9._-]+")
 
 
 @dataclass

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.config import Origin, Timeouts
-from gateway.links.followed import Followed, seal
+from gateway.links.followed import Followed, beside, seal, unseal
 from gateway.links.keys import Keys
 from gateway.upstream.client import HttpUpstream
 from tests.proxy.conftest import IN, KEYS, Stage, opened
@@ -37,7 +37,7 @@ kinds:
         follow: {as: hls, to: ["/cdn/{id}/**", ELSEWHERE]}
 """
 HLS = "Content-Type: application/vnd.apple.mpegurl\r\n"
-SIGNED = re.compile(r"/_gateway/s/[A-Za-z0-9_-]+/[A-Za-z0-9._-]+")
+SIGNED = re.compile(r"/_gateway/s/(?:[A-Za-z0-9_-]+/){1,2}[A-Za-z0-9._-]+")
 
 
 def texts(answers: dict[str, str | bytes], *, headers: str = HLS) -> Callable[[Call], object]:
@@ -56,6 +56,11 @@ def texts(answers: dict[str, str | bytes], *, headers: str = HLS) -> Callable[[C
 def stage(answers: dict[str, str | bytes], **options: object) -> AbstractAsyncContextManager[Stage]:
     text = POLICY.replace(", ELSEWHERE", "")
     return opened(texts(answers), policy_text=text, **options)  # type: ignore[arg-type]
+
+
+def followed_mark(at: Stage) -> bytes:
+    """The mark of the rule that is followed without `to`."""
+    return next(rule.follow.mark for rule in at.live.scope.kind.rules if rule.follow and rule.follow.graph is None)
 
 
 def playlist(*lines: str) -> str:
@@ -124,23 +129,45 @@ async def test_playlists_are_followed_three_deep_also_one_that_names_itself() ->
         assert depth == 3
 
 
-@pytest.mark.parametrize("how", ["flipped", "cut", "renamed", "query", "post", "upper", "other", "longer", "no cookie"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "flipped",
+        "cut",
+        "unsigned",
+        "moved",
+        "small",
+        "renamed",
+        "query",
+        "post",
+        "upper",
+        "other",
+        "longer",
+        "no cookie",
+    ],
+)
 async def test_a_signed_url_that_was_not_written_like_this_opens_nothing(how: str) -> None:
     answers = {"/v/abc/master.m3u8": playlist("#EXTINF:4,", "seg1.ts"), "/v/abc/seg1.ts": b"media"}
     async with stage(answers) as at, at.client() as guest:
         (signed,) = SIGNED.findall((await guest.get("GET /v/abc/master.m3u8", IN)).body.decode())
         head, _, name = signed.rpartition("/")
-        sealed = head.rpartition("/")[2]
         line, cookie = f"GET {signed}", IN
         match how:
             case "flipped":
-                for at_ in range(len(sealed)):
-                    other = "A" if sealed[at_] != "A" else "B"
-                    wrong = f"/_gateway/s/{sealed[:at_]}{other}{sealed[at_ + 1 :]}/{name}"
+                for at_ in range(len("/_gateway/s/"), len(head)):
+                    other = "A" if head[at_] != "A" else "B"
+                    wrong = f"{head[:at_]}{other}{head[at_ + 1 :]}/{name}"
                     assert (await guest.get(f"GET {wrong}", IN)).status == 403
                 return
             case "cut":
-                line = f"GET /_gateway/s/{sealed[:-2]}/{name}"
+                line = f"GET {head[:-2]}/{name}"
+            case "unsigned":
+                line = f"GET {head.rpartition('/')[0]}/{name}"
+            case "moved":
+                there = Followed("folder", 0, followed_mark(at), 3, "/v/abc/sub/")
+                line = f"GET /_gateway/s/{seal(KEYS, 'g1', there)}/{head.rpartition('/')[2]}/{name}"
+            case "small":
+                line = f"GET {head.rpartition('/')[0]}/{head.rpartition('/')[2].upper()}/{name}"
             case "renamed":
                 line = f"GET {head}/seg2.ts"
             case "query":
@@ -150,8 +177,8 @@ async def test_a_signed_url_that_was_not_written_like_this_opens_nothing(how: st
             case "upper":
                 line = f"GET {head}/SEG1.TS"
             case "other":
-                theirs = Followed("file", 0, b"marked", 3, "/v/abc/seg1.ts")
-                line = f"GET /_gateway/s/{seal(KEYS, 'g2', theirs)}/seg1.ts"
+                theirs = Followed("folder", 0, followed_mark(at), 3, "/v/abc/")
+                line = "GET " + beside(KEYS, "g2", theirs, "/_gateway/s/")("seg1.ts")
             case "longer":
                 line = f"GET {signed}/x"
             case _:
@@ -168,6 +195,9 @@ async def test_a_sealed_place_outside_what_is_followed_now_opens_nothing() -> No
         for place in ("/cdn/xyz/a.ts", "/cdn/abc/../xyz/a.ts", "https://cdn.test/a.ts", "//cdn.test/a.ts", "x"):
             sealed = seal(KEYS, "g1", Followed("file", 0, rule.follow.mark, 3, place))
             assert (await guest.get(f"GET /_gateway/s/{sealed}/a.ts", IN)).status == 403
+            folder = Followed("folder", 0, rule.follow.mark, 3, place.removesuffix("a.ts"))
+            url = beside(KEYS, "g1", folder, "/_gateway/s/")("a.ts")
+            assert (await guest.get(f"GET {url}", IN)).status == 403
         assert at.upstream.calls == []
 
 
@@ -351,9 +381,12 @@ class TestOtherOrigins:
 def test_any_key_of_the_list_opens_and_the_newest_seals() -> None:
     old, new = b"the older secret of two, long enough", b"the newer secret of two, long enough"
     followed = Followed("hls", 2, b"abcdef", 3, "/v/abc/x.m3u8?t=1")
-    from gateway.links.followed import unseal
-
-    sealed = seal(Keys.derive([old]), "g1", followed)
+    of_old = Keys.derive([old])
+    sealed = seal(of_old, "g1", followed)
     both = Keys.derive([new, old])
-    assert unseal(both, "g1", sealed) == followed
+    assert unseal(both, "g1", [sealed, "x.m3u8"]) == followed
     assert seal(both, "g1", followed) == seal(Keys.derive([new]), "g1", followed) != sealed
+    folder = Followed("folder", 0, b"abcdef", 3, "/v/abc/?t=1")
+    url = beside(of_old, "g1", folder, "")("x.ts")
+    assert unseal(both, "g1", url.split("/")) == Followed("file", 0, b"abcdef", 3, "/v/abc/x.ts?t=1")
+    assert beside(both, "g1", folder, "")("x.ts") != url

@@ -13,10 +13,10 @@ from gateway.rewrite.hls import MAX_ADDRESSES, NotFollowed, decoded, rewritten
 
 
 def rewrite(*lines: str, end: str = "\n", allowed: str = r"[a-z0-9/]+\.(ts|m3u8|key|mp4|json)") -> list[str]:
-    """What stands behind #EXTM3U; addresses that are allowed become `/S/…`, playlists `/P/…`."""
+    """What stands behind #EXTM3U; addresses that are allowed become `/S/…`, playlists `/P/…`, any sort `/A/…`."""
 
-    def address(text: str, playlist: bool) -> str | None:
-        return ("/P/" if playlist else "/S/") + text if re.fullmatch(allowed, text) else None
+    def address(text: str, sort: str) -> str | None:
+        return {"file": "/S/", "hls": "/P/", "any": "/A/"}[sort] + text if re.fullmatch(allowed, text) else None
 
     text = end.join(("#EXTM3U", *lines, ""))
     return "".join(rewritten(decoded(text.encode()), address)).split("\n")[1:-1]
@@ -34,7 +34,7 @@ def rewrite(*lines: str, end: str = "\n", allowed: str = r"[a-z0-9/]+\.(ts|m3u8|
         ('#EXT-X-RENDITION-REPORT:URI="a.m3u8",LAST-MSN=1', '#EXT-X-RENDITION-REPORT:URI="/P/a.m3u8",LAST-MSN=1'),
         ('#EXT-X-PART:DURATION=1,URI="p.ts"', '#EXT-X-PART:DURATION=1,URI="/S/p.ts"'),
         ('#EXT-X-PRELOAD-HINT:TYPE=PART,URI="p.ts"', '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="/S/p.ts"'),
-        ('#EXT-X-SESSION-DATA:DATA-ID="x",URI="d.json"', '#EXT-X-SESSION-DATA:DATA-ID="x",URI="/S/d.json"'),
+        ('#EXT-X-SESSION-DATA:DATA-ID="x",URI="d.json"', '#EXT-X-SESSION-DATA:DATA-ID="x",URI="/A/d.json"'),
         ('#EXT-X-DATERANGE:ID="a",X-ASSET-URI="a.m3u8"', '#EXT-X-DATERANGE:ID="a",X-ASSET-URI="/S/a.m3u8"'),
         ('#EXT-X-DATERANGE:ID="a",X-ASSET-LIST="a.json"', None),
         ('#EXT-X-CONTENT-STEERING:SERVER-URI="a.json"', None),

@@ -1,0 +1,34 @@
+"""How an answer of a policy is followed, without a gateway around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from gateway.config import Origin, ServerConfig
+from gateway.links.keys import Keys
+from gateway.policy.follow import Place
+from gateway.policy.load import load_policy_text
+from gateway.policy.target import Target, parse_target
+from gateway.proxy.following import Following, Sealer
+from gateway.rewrite.scrub import CredentialFinder
+
+KEYS = Keys.derive([b"a secret of the tests, long enough."])
+GRANT = "A" * 28
+
+
+def following(policy_text: str, path: str, *, sort: str = "hls", depth: int = 0, item: str = "abc") -> Following:
+    """That of the first rule which is followed, for the answer to `path`."""
+    policy = load_policy_text(policy_text)
+    scope = policy.scope("video", {"id": (item,)})
+    rule = next(rule for rule in scope.kind.rules if rule.follow)
+    home = Origin("http", "127.0.0.1", 8096)
+    config = ServerConfig("tv", home, "test", Path("test.yaml"), True, Origin("https", "guest.test", 443))
+    server = SimpleNamespace(config=config, policy=policy)
+    finder = CredentialFinder(policy.credentials.spellings())
+    facing: Any = SimpleNamespace(server=server, names=(home,), injected=frozenset(), finder=finder)
+    live: Any = SimpleNamespace(grant=SimpleNamespace(id=GRANT), scope=scope)
+    target = parse_target(path)
+    assert isinstance(target, Target)
+    return Following(Sealer(KEYS, "/_gateway"), facing, live, rule, Place("", target), sort=sort, depth=depth)
