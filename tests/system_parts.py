@@ -24,6 +24,7 @@ PARTS = {
     "ffprobe": ("ffprobe",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "redis-server": ("redis-server", "valkey-server"),
+    "minidlnad": ("minidlnad",),
     "shellcheck": ("shellcheck",),
     "npm": ("npm",),
     "unshare": ("unshare",),

@@ -1,6 +1,7 @@
 """What is true of every policy that comes with the gateway: enough examples, a schema for editors, a test of it.
 
 `gateway check` runs the examples; here it is seen that there are some, and that `verified` leads to something.
+Credentials come from the environment, which has none here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def file(request: pytest.FixtureRequest) -> Path:
 
 
 def test_it_has_eight_requests_that_pass_and_fifteen_that_do_not(file: Path) -> None:
-    examples = load_policy(file).examples
+    examples = load_policy(file, strict_env=False).examples
     for said, least in ((examples.allow, 8), (examples.deny, 15)):
         assert len({one.text for one in said}) >= least
         assert len({one.text for one in said}) == len(said), "none twice"
@@ -36,7 +37,7 @@ def test_its_first_line_names_the_schema(file: Path) -> None:
 
 def test_what_verified_it_is_there(file: Path) -> None:
     """A version, a day, and a test that tries this very policy."""
-    said = load_policy(file).verified
+    said = load_policy(file, strict_env=False).verified
     assert re.search(r"\d{4}-\d{2}-\d{2}", said), said
     tests = re.findall(r"tests/policies/test_\w+\.py", said)
     assert tests, said

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 RUNTIME, TEST = ROOT / "requirements.lock", ROOT / "requirements-test.lock"
 PIP = ROOT / "tools" / "pip.lock"
+SERVERS = ROOT / "tests" / "media-servers.lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -49,7 +50,14 @@ def test_tests_run_with_the_versions_that_are_shipped() -> None:
     assert entries(RUNTIME).items() <= entries(TEST).items()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, TEST, PIP], ids=lambda path: path.name)
+def test_media_servers_of_the_tests_are_locked_apart() -> None:
+    wanted = re.findall(r"^[^#\n].*", SERVERS.with_suffix(".in").read_text(), re.M)
+    assert len(wanted) > 2
+    assert unmet(wanted, SERVERS) == []
+    assert not {"supysonic", "flask", "pillow"} & (entries(RUNTIME).keys() | entries(TEST).keys())
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, TEST, PIP, SERVERS], ids=lambda path: path.name)
 def test_everything_has_a_hash_and_nothing_names_a_place(lock: Path) -> None:
     """Whose index is asked is the business of the machine that installs."""
     text = lock.read_text()

@@ -1,0 +1,42 @@
+"""A guest in a real Chromium, at whatever page plays the item: comes in, plays, seeks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from playwright.async_api import Page
+
+from tests.browser.test_guest_path import enter
+
+MEDIA = "document.querySelector('video, audio')"
+
+
+async def media(page: Page, expression: str) -> object:
+    """The value of an expression in which `v` is what plays."""
+    return await page.evaluate(f"(v => {expression})({MEDIA})")
+
+
+async def until(page: Page, expression: str) -> None:
+    """Asked from outside: pages forbid eval, which `wait_for_function` needs."""
+    async with asyncio.timeout(45):
+        while not await media(page, expression):
+            await asyncio.sleep(0.1)
+
+
+async def watch(page: Page, link: str) -> None:
+    """Come in by a link and play for a second."""
+    await enter(page, link)
+    await page.locator("video, audio").first.wait_for(state="attached", timeout=45_000)
+    await plays(page)
+
+
+async def plays(page: Page, beyond: float = 1) -> None:
+    """Play until so many seconds are behind. Asked again and again: what loads anew stops."""
+    go = "v.muted = true, v.paused && !v.ended && void v.play().catch(() => {})"
+    await until(page, f"({go}, !v.seeking && v.currentTime > {beyond})")
+
+
+async def seek(page: Page, to: float) -> None:
+    """Jump to a second of it, and play on from there."""
+    await media(page, f"v.currentTime = {to}")
+    await plays(page, to + 0.5)
