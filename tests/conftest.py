@@ -21,7 +21,13 @@ from gateway.web.visit import Visit
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-pytest_plugins = ["tests.store_fixtures", "tests.library", "tests.media"]
+pytest_plugins = [
+    "tests.store_fixtures",
+    "tests.library",
+    "tests.media",
+    "tests.servers.clips",
+    "tests.servers.npm_clients",
+]
 
 Door = Callable[[Visit], Awaitable[web.StreamResponse]]
 
