@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.library",
     "tests.media",
     "tests.servers.clips",
+    "tests.servers.films",
     "tests.servers.npm_clients",
 ]
 

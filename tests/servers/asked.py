@@ -12,6 +12,7 @@ Targets are kept as they stood on the request line: which spellings a gateway se
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
     ".vtt": "text/vtt; charset=utf-8",
+    ".mp3": "audio/mpeg",
     ".jpg": "image/jpeg",
     ".png": "image/png",
     ".txt": "text/plain; charset=utf-8",
@@ -62,11 +64,20 @@ class Asked:
         return ", ".join(found) if found else None
 
 
+class Refused(Exception):
+    """Raised anywhere in a fake: this is the answer."""
+
+    def __init__(self, status: int, text: str = "", content_type: str = "text/plain") -> None:
+        super().__init__(f"{status} {text}")
+        self.status, self.text, self.content_type = status, text, content_type
+
+
 @dataclass
 class Fake:
     """A server in the test's own process. `asked` is the log, oldest first; tests may clear it."""
 
     asked: list[Asked] = field(default_factory=list, init=False)
+    url: str = field(default="", init=False)  # while it is running
 
     async def answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         raise NotImplementedError
@@ -84,6 +95,7 @@ class Fake:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
         async with on_a_port(self.application()) as url:
+            self.url = url
             yield url
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -91,7 +103,10 @@ class Fake:
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)
         asked = Asked(request.method, request.raw_path, headers, body)
         self.asked.append(asked)
-        return await self.answer(request, asked)
+        try:
+            return await self.answer(request, asked)
+        except Refused as refused:
+            return web.Response(status=refused.status, text=refused.text, content_type=refused.content_type)
 
 
 def _is_upgrade(request: web.Request) -> bool:
@@ -114,6 +129,12 @@ async def on_a_port(application: web.Application) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def origin_form(target: str) -> str:
+    """Path and query of a target that names the server as well (`GET http://host/path`): servers take both."""
+    found = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?]*", target)
+    return (target[found.end() :] or "/") if found else target
 
 
 def send_file(path: Path, **headers: str) -> web.StreamResponse:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from json import loads
+from json import dumps, loads
 from typing import Any
 
 from aiohttp import web
@@ -55,6 +55,14 @@ async def ask(
     finally:
         writer.close()
     return Said(int(start[0].split(" ")[1]), found, data)
+
+
+async def tell(
+    url: str, target: str, value: Any, *, method: str = "POST", headers: Mapping[str, str] | None = None
+) -> Said:
+    """The same with `value` as JSON."""
+    both = {"Content-Type": "application/json", **(headers or {})}
+    return await ask(url, target, method=method, headers=both, body=dumps(value).encode())
 
 
 def stamped(body: bytes) -> str | None:
