@@ -70,14 +70,14 @@ class Authorizer:
                 except StoreDown as error:
                     failed = error
                 if live.ended is None and live.scope is not scope:
-                    by = live.server
-                    decision = live.scope.decide(method, target, websocket=websocket)
+                    by, scope = live.server, live.scope
+                    decision = scope.decide(method, target, websocket=websocket)
             if not decision.allowed:
                 denials.append(decision)
                 continue
             denied = await self._grants.recheck(live) if decision.page else None
-            if denied is None and live.server is not by:
-                # While the page was looked up another policy came into force.
+            if denied is None and live.scope is not scope:
+                # While the page was looked up another policy came into force, or its variables are new.
                 by = live.server
                 decision = live.scope.decide(method, target, websocket=websocket)
                 if not decision.allowed:

@@ -23,6 +23,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.access.activity import ActivityNotes
+from gateway.access.anew import Anew
 from gateway.access.live import LiveGrant, has_place
 from gateway.access.media import Resolve, ask_media
 from gateway.access.outcome import Denied
@@ -71,6 +72,7 @@ class GrantTable:
         self._channel = ChangeChannel(links.store)
         self._leave_after, self._grace, every = _spans(session)
         self._notes = ActivityNotes(links.guests, every=every)
+        self.anew = Anew(links, self, clock)
         self._live: dict[str, LiveGrant] = {}
         self._watched: dict[str, Watched] = {}
         self._over = OverIds()
@@ -176,8 +178,10 @@ class GrantTable:
                     return full(self._links.keys, live.grant.link, self._clock(), inside=True)
                 await self._described(seen.item if seen else None, found)
                 await self.renew(live, found.variables)
-                live.touch()
-                return None
+                denied = await self.anew.page(live)
+                if denied is None:
+                    live.touch()
+                return denied
             if found.reason is not Reason.MEDIA_GONE:
                 return found
             reason = found.reason
@@ -236,17 +240,26 @@ class GrantTable:
             await self._links.guests.renew(live.grant.id, variables)
             live.rebind(replace(live.grant, variables=variables))
 
-    async def bring(self, live: LiveGrant, values: Variables) -> None:
-        """What the media server gave to this grant, for every worker. Raises StoreDown."""
-        brought = await self._links.guests.bring(live.grant.id, values)
+    def alive(self) -> tuple[LiveGrant, ...]:
+        """All that this worker knows."""
+        return tuple(self._live.values())
+
+    async def bring(
+        self, live: LiveGrant, values: Variables, *, sets: int | None = None, renewed_at: int | None = None
+    ) -> bool:
+        """What the media server gave to this grant, for every worker; `sets`: of each name what was given so many
+        times stays; `renewed_at`: they are a renewal's. Whether the grant lives to have it. Raises StoreDown."""
+        brought = await self._links.guests.bring(live.grant.id, values, sets, renewed_at=renewed_at)
         if brought is not None:
-            live.rebind(replace(live.grant, brought=brought))
+            renewed_at = live.grant.renewed_at if renewed_at is None else renewed_at
+            live.rebind(replace(live.grant, brought=brought, renewed_at=renewed_at))
+        return brought is not None
 
     async def refresh(self, live: LiveGrant) -> None:
         """Take in what another worker has brought for this grant, before its word comes here. Raises StoreDown."""
         record = (await self._links.guests.grants([live.grant.id])).get(live.grant.id)
-        if record is not None and record[0].brought != live.grant.brought:
-            live.rebind(replace(live.grant, brought=record[0].brought))
+        if record is not None and _given(record[0]) != _given(live.grant):
+            live.rebind(replace(live.grant, brought=record[0].brought, renewed_at=record[0].renewed_at))
 
     async def end(self, which: LiveGrant | str, reason: str) -> None:
         """End a grant for good, on every worker. Raises StoreDown; here it has ended even then, and
@@ -285,6 +298,7 @@ class GrantTable:
             group.create_task(self._catch_up())
             group.create_task(self._keep_clocks())
             group.create_task(self._notes.run(self.ended_elsewhere))
+            group.create_task(self.anew.run())
 
     def _changed(self, change: Change) -> None:
         self._news += 1
@@ -467,7 +481,7 @@ class GrantTable:
                     continue
             else:
                 self._watch(seen.link, seen.item, live.server)
-                if (record[0].variables, record[0].brought) != (live.grant.variables, live.grant.brought):
+                if record[0].variables != live.grant.variables or _given(record[0]) != _given(live.grant):
                     live.rebind(record[0])
             live.last_seen = max(live.last_seen, record[0].last_seen)
             live.noted = max(live.noted, record[0].last_seen)
@@ -525,6 +539,10 @@ class GrantTable:
             watched.grants.discard(live.grant.id)
             if not watched.grants:
                 del self._watched[live.grant.link]
+
+
+def _given(grant: Grant) -> tuple[Variables, int | None]:
+    return grant.brought, grant.renewed_at
 
 
 def _spans(session: SessionConfig) -> tuple[int, float, int]:

@@ -23,7 +23,7 @@ class LiveGrant:
 
     __slots__ = (
         "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "ended", "grant", "guest", "last_seen", "noted",
-        "server", "unsaid",
+        "opened", "server", "unsaid",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +41,7 @@ class LiveGrant:
         self._scope: Scope | None = None
         self.last_seen = self.noted = grant.last_seen
         self.ended: str | None = None
+        self.opened = False  # a page of it has been opened by way of this worker
         self._clock = clock
         self._stir = stir
         self._open: dict[object, Callable[[], None]] = {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import replace
 
@@ -22,8 +22,9 @@ from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import Watched
 from gateway.errors import GatewayError, StoreDown, UpstreamFailed, UpstreamSlow
-from gateway.links.records import Grant, Guest
+from gateway.links.records import Grant, Guest, Variables
 from gateway.links.rules import grant_over, idle_over
+from gateway.policy.model import Step
 from gateway.reasons import Reason
 from gateway.store.guests import GuestStore
 from gateway.store.links import LinkStore
@@ -67,22 +68,17 @@ class Preparer:
         kind = server.policy.kinds.get(grant.kind)
         if kind is not None and kind.release:
             with contextlib.suppress(StoreDown):
-                await self._releases.over(_job(grant), now=self._clock())
+                await self._releases.over(release_of(grant), now=self._clock())
 
     async def _ask(self, server: MediaServer, grant: Grant, guest: Guest) -> Grant | Denied:
         kind = server.policy.kinds[grant.kind]
         if kind.prepare:
-            try:
-                found = await prepare(server.policy, kind, server.upstream, variables_of(server, grant, guest))
-            except UpstreamSlow as error:
-                return Denied(Reason.UPSTREAM_SLOW, str(error))
-            except UpstreamFailed as error:
-                return Denied(Reason.UPSTREAM_DOWN, str(error))
-            if found.state != "ok":
-                return Denied(_REFUSED[found.state], f"prepare: {found.state}")
-            grant = replace(grant, brought=found.variables)
+            found = await ask_steps(server, grant, guest, kind.prepare)
+            if isinstance(found, Denied):
+                return found
+            grant = replace(grant, brought=found)
         if kind.release:
-            await self._releases.watch(_job(grant), now=self._clock())
+            await self._releases.watch(release_of(grant), now=self._clock())
         return grant
 
     def _asked(self, task: asyncio.Task[Grant | Denied]) -> None:
@@ -91,7 +87,20 @@ class Preparer:
             task.exception()  # who waited has heard it, or has left
 
 
-def _job(grant: Grant) -> Release:
+async def ask_steps(server: MediaServer, grant: Grant, guest: Guest, steps: Sequence[Step]) -> Variables | Denied:
+    """What these steps of the kind's prepare bring for this grant."""
+    kind = server.policy.kinds[grant.kind]
+    try:
+        found = await prepare(server.policy, kind, server.upstream, variables_of(server, grant, guest), steps)
+    except UpstreamSlow as error:
+        return Denied(Reason.UPSTREAM_SLOW, str(error))
+    except UpstreamFailed as error:
+        return Denied(Reason.UPSTREAM_DOWN, str(error))
+    return found.variables if found.state == "ok" else Denied(_REFUSED[found.state], f"prepare: {found.state}")
+
+
+def release_of(grant: Grant) -> Release:
+    """What there is to be released when this grant ends."""
     variables = {**grant.variables, **grant.brought}
     return Release(grant.id, grant.link, grant.guest, grant.server, grant.item, grant.kind, variables)
 
@@ -185,10 +194,11 @@ class Releasing:
         kind = server.policy.kinds.get(job.kind) if server is not None else None
         done, failure = job.done, ""
         if server is not None and kind is not None:
-            variables = _variables(server, job)
+            sets = [_variables(server, job, one) for one in (job.variables, *job.sets)]
+            asked = [(variables, request) for variables in sets for request in kind.release]
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
-                    for request in kind.release[job.done :]:
+                    for variables, request in asked[job.done :]:
                         failure = await release(server.policy, request, server.upstream, variables)
                         if failure:
                             break
@@ -207,9 +217,9 @@ class Releasing:
             await self._releases.retry(replace(job, done=done), at=at)
 
 
-def _variables(server: MediaServer, job: Release) -> dict[str, tuple[str, ...]]:
+def _variables(server: MediaServer, job: Release, brought: Variables) -> dict[str, tuple[str, ...]]:
     """As those of the grant, without what the guest has typed."""
-    grant = Grant(job.grant, job.link, job.guest, job.server, job.item, job.kind, {}, 0, 0, 0, brought=job.variables)
+    grant = Grant(job.grant, job.link, job.guest, job.server, job.item, job.kind, {}, 0, 0, 0, brought=brought)
     guest = Guest(job.guest, job.link, "", "", 0, 0)
     known = variables_of(server, grant, guest)
     return {name: values for name, values in known.items() if name not in ("guest.name", "guest.email")}

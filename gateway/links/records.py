@@ -98,3 +98,5 @@ class Grant:
     end_reason: str | None = None
     # What the media server gave for this grant alone: variables of prepare.
     brought: Variables = field(default_factory=dict)
+    # When it was last asked for anew, or somebody began to (ms); None: at admission.
+    renewed_at: int | None = None

@@ -4,9 +4,12 @@ what it learns from answers."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from gateway.config_texts import duration_between
 from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
 from gateway.policy.header_names import is_framing, is_header_name
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
@@ -27,6 +30,7 @@ from gateway.yaml_source import KEY, Source, Way
 RESOLVE = ("GET", "HEAD", "POST")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MIN_SECRET = 8
+_RENEW_LEAST, _RENEW_MOST = timedelta(minutes=1), timedelta(days=7)
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _NOT_CAPTURED = frozenset(("set-cookie", "www-authenticate", "authentication-info"))
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
@@ -146,8 +150,9 @@ class StepCompiler:
         """prepare and release; a step of prepare may use what those before it have brought."""
         variables, prepare = list(given), []
         for step in kind.prepare:
-            prepare.append(self.step(step, finder(variables), _METHODS))
+            prepare.append(self.anew(step, self.step(step, finder(variables), _METHODS)))
             variables += [name for name in step.vars if name not in variables]
+        self._look_at_what_is_old(kind, prepare)
         release = []
         for asked in kind.release:
             request = self.request(asked, finder(variables), _METHODS)
@@ -156,6 +161,29 @@ class StepCompiler:
                 self.source.fault(asked.request.way, f"{{{name}}}: release can use {{guest.id}}, and no personal data")
             release.append(request)
         return tuple(prepare), tuple(release)
+
+    def anew(self, said: StepDocument, step: Step) -> Step:
+        """With when it is asked again."""
+        if said.each is not None and said.each.text != "page":
+            self.source.fault(said.each.way, "each: page, and nothing else")
+        renew = None
+        if said.renew is not None:
+            try:
+                renew = duration_between(said.renew, _RENEW_LEAST, _RENEW_MOST) // timedelta(milliseconds=1)
+            except ValueError as error:
+                self.source.fault(said.renew_way, f"renew: {error}")
+        return replace(step, each_page=said.each is not None, renew=renew)
+
+    def _look_at_what_is_old(self, kind: KindDocument, steps: list[Step]) -> None:
+        """Who uses what is asked for anew must be asked anew as well, or would go on with what it was."""
+        for at, (said, step) in enumerate(zip(kind.prepare, steps, strict=True)):
+            for before in steps[:at]:
+                used = sorted(step.request.variables & before.vars.keys())
+                if used and before.each_page and not step.each_page:
+                    self.source.fault(said.request.way, f"{{{used[0]}}} is new at each page: write each: page here too")
+                if used and before.renew is not None and (step.renew is None or step.renew > before.renew):
+                    what = f"{{{used[0]}}} is renewed: write a renew: here that is not longer"
+                    self.source.fault(said.request.way, what)
 
     def step(self, step: StepDocument, find: NameFinder, methods: tuple[str, ...]) -> Step:
         gone = self.checks(step.gone) or (Check(404, None, None), Check(410, None, None))

@@ -14,7 +14,7 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as}         one of them
-        prepare: [{request, json, headers, checksum, gone, not_started, ended, vars}]     once per admission
+        prepare: [{request, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
         release: [METHOD /path, or {request, json, headers, checksum}]                    when the grant ends
         exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
@@ -225,7 +225,9 @@ class PolicyReader(RuleReader, StepReader):
                 rules += self.rules(entries, (*way, "interactions", group), group)
         prepare, release = base.prepare, base.release
         if "prepare" in body:
-            keys = ("request", "json", "headers", "checksum", "gone", "not_started", "ended", "vars")
+            keys = (
+                "request", "json", "headers", "checksum", "gone", "not_started", "ended", "vars", "each", "renew",
+            )  # fmt: skip
             prepare = tuple(
                 self.step(step, at, keys, "prepare") for step, at in self.items(body["prepare"], (*way, "prepare"))
             )

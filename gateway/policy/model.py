@@ -125,6 +125,11 @@ class Kind:
     # Variables that answers of the media server may give to a grant while it lives.
     captured: frozenset[str] = frozenset()
 
+    @property
+    def renew(self) -> int | None:
+        """ms after which something that was prepared is asked for anew."""
+        return min((step.renew for step in self.prepare if step.renew is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -145,6 +150,8 @@ class Step:
     not_started: tuple[Check, ...]
     ended: tuple[Check, ...]
     vars: Mapping[str, AnswerPath]
+    each_page: bool = False  # of prepare: asked anew whenever the grant opens a page
+    renew: int | None = None  # of prepare: ms after which it is asked anew
 
     def at_home(self, origins: tuple[str, ...]) -> Step:
         return dataclasses.replace(self, request=self.request.at_home(origins))

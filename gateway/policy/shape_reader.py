@@ -13,7 +13,7 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 LATER = {
     "policy": ("cookies",),
     "step": ("body", "at", "send"),
-    "prepare": ("each", "renew", "body", "at", "send"),
+    "prepare": ("body", "at", "send"),
     "kind": ("beside",),
     "rule": (
         "coalesce", "at",

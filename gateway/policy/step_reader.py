@@ -24,6 +24,9 @@ class StepReader(ShapeReader):
             not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
             ended=self.conditions(step.get("ended"), (*way, "ended")),
             vars=self.texts(step.get("vars"), (*way, "vars")),
+            each=self.optional(step, "each", way) if "each" in keys else None,
+            renew=step.get("renew") if "renew" in keys else None,
+            renew_way=(*way, "renew"),
         )
 
     def checksum(self, data: Any, way: Way) -> ChecksumDocument | None:

@@ -136,6 +136,10 @@ class StepDocument:
     not_started: tuple[Condition, ...] = ()
     ended: tuple[Condition, ...] = ()
     vars: Mapping[str, Said] = field(default_factory=dict)
+    # Of prepare: asked anew at each page, or after a while.
+    each: Said | None = None
+    renew: Any = None
+    renew_way: Way = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 WayBack = Callable[["MediaServer", tuple[str, ...]], str | None]
 
 
-Bring = Callable[["LiveGrant", "Variables"], Awaitable[None]]
+Bring = Callable[["LiveGrant", "Variables"], Awaitable[object]]
 
 
 async def _brings_nothing(live: LiveGrant, values: Variables) -> None:

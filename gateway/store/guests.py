@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -267,14 +268,28 @@ class GuestStore:
     async def renew(self, grant: str, variables: Variables) -> None:
         _check(await self._store.script("renew", [names.grant(grant)], [SCHEMA, grant, variables_text(variables)]))
 
-    async def bring(self, grant: str, values: Variables) -> Variables | None:
+    async def bring(
+        self, grant: str, values: Variables, sets: int | None = None, *, renewed_at: int | None = None
+    ) -> Variables | None:
         """Variables that the media server gave for this grant: before those it has, of each name the latest
-        `BROUGHT`. All it has by now; None when it has ended."""
+        `BROUGHT`, or with `sets` those of so many times. `renewed_at` (ms): they are a renewal's. All it has by now;
+        None when it has ended."""
+        most = {name: BROUGHT if sets is None else sets * len(found) for name, found in values.items()}
         found = await self._store.script(
-            "bring", [names.grant(grant)], [SCHEMA, grant, variables_text(values), BROUGHT]
+            "bring",
+            [names.grant(grant)],
+            [SCHEMA, grant, variables_text(values), json.dumps(most), "" if renewed_at is None else renewed_at],
         )
         _check(found)
         return read_variables(found[1]) if found[0] == "ok" else None
+
+    async def claim_renewal(self, grant: str, *, seen: int | None, at: int) -> bool:
+        """Whoever says first that a grant's variables are as of `at` (ms), when they were as of `seen`, may ask."""
+        found = await self._store.script(
+            "claim_renewal", [names.grant(grant)], [SCHEMA, "" if seen is None else seen, at]
+        )
+        _check(found)
+        return bool(found[0] == "ok")
 
     async def of_item(self, slot: str) -> list[Visitor]:
         """All guests of an item by first admission; names of records that have expired are swept out."""

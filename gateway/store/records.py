@@ -170,6 +170,7 @@ def read_grant(found: Hash) -> Grant | None:
             ended_at=_number(found.get("ended_at")),
             end_reason=found.get("end_reason"),
             brought=read_variables(found.get("brought", "{}")),
+            renewed_at=_number(found.get("renewed_at")),
         ),
     )
 

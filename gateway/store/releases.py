@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.links.records import Variables
 from gateway.store import names
 from gateway.store.client import Store
+from gateway.store.records import variables_text
 
 _log = logging.getLogger("gateway.store")
 
@@ -26,7 +28,8 @@ _PART = 50
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`done`: how many of the kind's requests need not be made any more; `tries` so far."""
+    """`done`: how many of the requests need not be made any more; `tries` so far. `sets`: further variables, each of
+    which is to be released like `variables`. `part` tells a grant's jobs apart."""
 
     grant: str
     link: str
@@ -37,6 +40,12 @@ class Release:
     variables: Variables
     done: int = 0
     tries: int = 0
+    sets: tuple[Variables, ...] = ()
+    part: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.grant}/{self.part}" if self.part else self.grant
 
 
 class ReleaseStore:
@@ -47,6 +56,13 @@ class ReleaseStore:
         """Look at the grant in a while: there may be one by then."""
         keys = [names.RELEASES_WATCHED, names.RELEASES_JOBS]
         await self._store.script("watch_release", keys, [release.grant, now + LOOK, _text(release)])
+
+    async def add(self, release: Release, *, kept: int, now: int) -> None:
+        """Another set of variables for a grant that lives; of all its sets the latest `kept` stay, and the one before
+        them is due now."""
+        keys = [names.RELEASES_WATCHED, names.RELEASES_DUE, names.RELEASES_JOBS]
+        one = (now + LOOK, now, _text(release), variables_text(release.variables))
+        await self._store.script("add_release", keys, [release.grant, *one, kept, secrets.token_urlsafe(6)])
 
     async def hasten(self, grants: Sequence[str], *, now: int) -> None:
         """These may have ended: look at those that are watched now."""
@@ -83,24 +99,37 @@ class ReleaseStore:
 
     async def _settle(self, release: Release, outcome: str, at: int) -> None:
         keys = [names.RELEASES_WATCHED, names.RELEASES_DUE, names.RELEASES_JOBS]
-        await self._store.script("settle_release", keys, [release.grant, outcome, at, _text(release)])
+        await self._store.script("settle_release", keys, [release.id, outcome, at, _text(release)])
 
 
 def _text(release: Release) -> str:
-    fields = {name: getattr(release, name) for name in Release.__slots__ if name not in ("grant", "tries")}
-    return json.dumps({**fields, "variables": {name: list(values) for name, values in release.variables.items()}})
+    own = ("grant", "tries", "part", "variables", "sets")
+    fields = {name: getattr(release, name) for name in Release.__slots__ if name not in own}
+    sets = [_plain(one) for one in release.sets]
+    return json.dumps({**fields, "variables": _plain(release.variables), **({"sets": sets} if sets else {})})
 
 
-def _read(grant: str, job: str, tries: int) -> Release:
+def _plain(variables: Variables) -> dict[str, list[str]]:
+    return {name: list(values) for name, values in variables.items()}
+
+
+def _read_variables(found: dict[str, list[str]]) -> Variables:
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def _read(identifier: str, job: str, tries: int) -> Release:
     found = json.loads(job)
+    grant, _, part = identifier.partition("/")
     return Release(
         grant=grant,
+        part=part,
         link=found["link"],
         guest=found["guest"],
         server=found["server"],
         item=found["item"],
         kind=found["kind"],
-        variables={name: tuple(values) for name, values in found["variables"].items()},
+        variables=_read_variables(found["variables"]),
+        sets=tuple(map(_read_variables, found.get("sets", ()))),
         done=found["done"],
         tries=tries,
     )

@@ -6,12 +6,13 @@ Variables and answers are judged in `policy`; here they are sent, each kind's st
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from gateway.errors import UpstreamDown, UpstreamSlow
 from gateway.policy.decide import Variables
-from gateway.policy.model import Kind, Policy
+from gateway.policy.model import Kind, Policy, Step
 from gateway.policy.request import StepRequest, Written
 from gateway.policy.resolve import BadAnswer, read_prepared
 from gateway.upstream.client import Answer, Upstream
@@ -38,12 +39,14 @@ def sent(policy: Policy, upstream: Upstream, written: Written) -> AbstractAsyncC
     return upstream.request(written.method, target, [*written.headers, *credentials], written.body)
 
 
-async def prepare(policy: Policy, kind: Kind, upstream: Upstream, variables: Variables) -> Prepared:
-    """Ask all steps in their order. Raises UpstreamDown or UpstreamSlow."""
+async def prepare(
+    policy: Policy, kind: Kind, upstream: Upstream, variables: Variables, steps: Sequence[Step] | None = None
+) -> Prepared:
+    """Ask the kind's steps, or these of them, in their order. Raises UpstreamDown or UpstreamSlow."""
     found: dict[str, tuple[str, ...]] = {}
     try:
         async with asyncio.timeout(PREPARE_SECONDS):
-            for step in kind.prepare:
+            for step in kind.prepare if steps is None else steps:
                 written = step.request.written({**variables, **found})
                 if written is None:
                     raise UpstreamDown("a prepare request could not be written from the variables")

@@ -38,7 +38,18 @@ def faults(text: str) -> list[str]:
     [
         (policy("[{request: POST /p, var: {a: $.a}}]"), "p.yaml:7:34: var: unknown key (did you mean vars?)"),
         (policy("[{request: POST /p, id: $.a}]"), "p.yaml:7:34: id: unknown key"),
-        (policy("[{request: POST /p, each: page}]"), "p.yaml:7:34: each: this version does not implement it"),
+        (policy("[{request: POST /p, each: pages}]"), "p.yaml:7:40: each: page, and nothing else"),
+        (policy("[{request: POST /p, renew: 6}]"), "p.yaml:7:41: renew: must be from 1m to 7d"),
+        (policy("[{request: POST /p, renew: often}]"), "p.yaml:7:41: renew: must be a duration such as"),
+        (
+            policy("[{request: POST /a, vars: {a: $.a}, each: page}, {request: 'GET /b/{a}'}]"),
+            "p.yaml:7:73: {a} is new at each page: write each: page here too",
+        ),
+        (
+            policy("[{request: POST /a, vars: {a: $.a}, renew: 1h}, {request: 'GET /b/{a}', renew: 2h}]"),
+            "p.yaml:7:72: {a} is renewed: write a renew: here that is not longer",
+        ),
+        (policy(release="[{request: DELETE /p, each: page}]"), "each: unknown key"),
         (policy("[{request: FETCH /p}]"), "p.yaml:7:25: request: written GET /path (GET, HEAD, POST, PUT, PATCH or"),
         (policy("[{request: 'POST /p/{idd}'}]"), "p.yaml:7:25: unknown name {idd} (did you mean id?)"),
         (policy("[{request: 'POST /p/{n}'}]"), "p.yaml:7:25: {n} is a pattern"),

@@ -194,6 +194,7 @@ REFUSED: dict[str, tuple[list[str], Ask]] = {
     "leave": ([GUEST_KEY, GRANT_KEY], lambda links: links.guests.leave(ADA, [GRANT], "left", now=NOW)),
     "renew": ([GRANT_KEY], lambda links: links.guests.renew(GRANT, {})),
     "bring": ([GRANT_KEY], lambda links: links.guests.bring(GRANT, {"session": ("s1",)})),
+    "claim_renewal": ([GRANT_KEY], lambda links: links.guests.claim_renewal(GRANT, seen=None, at=NOW)),
     "agree": ([GUEST_KEY], lambda links: links.guests.agree(GUEST, "2026-11", now=NOW)),
     "erase": ([GUEST_KEY], lambda links: links.guests.erase(GUEST)),
     "prepare": ([names.META], lambda links: links.prepare()),
@@ -247,7 +248,7 @@ def test_every_script_is_among_them() -> None:
     # Queues of notices hold no records; who reads a newer line of the audit log stops, in test_notices.py.
     elsewhere |= {"hold_notices", "queue_notices", "take_notices", "settle_notice"}
     # Nor does what is to be released; a job that can't be read is left alone, in test_releases.py.
-    elsewhere |= {"watch_release", "take_releases", "settle_release"}
+    elsewhere |= {"add_release", "watch_release", "take_releases", "settle_release"}
     assert scripts - {named.get(what, what) for what in REFUSED} == elsewhere
 
 
