@@ -37,7 +37,7 @@ from gateway.store.audit import AuditTrail
 from gateway.store.client import TERMINAL
 from gateway.store.links import LinkStore
 from gateway.store.opening import open_store
-from gateway.upstream.client import HttpUpstream
+from gateway.upstream.client import HttpUpstream, Upstream
 from gateway.upstream.oidc import Provider
 from gateway.upstream.receiver import Receiver
 from gateway.web.closing import turn_away
@@ -206,11 +206,15 @@ def _servers(found: Loaded, before: Servers | None) -> Servers:
             continue
         same = old is not None and (old.config.upstream, old.config.timeouts) == (config.upstream, config.timeouts)
         upstream = old.upstream if old is not None and same else HttpUpstream(config.upstream, config.timeouts)
+        ports: dict[str, Upstream] = {}
+        for name, origin in config.ports:
+            was = old.ports.get(name) if old is not None and old.config.timeouts == config.timeouts else None
+            ports[name] = was if was is not None and was.origin == origin else HttpUpstream(origin, config.timeouts)
         held = old.elsewhere if old is not None and old.config.timeouts == config.timeouts else {}
         elsewhere = {
             origin: held.get(origin) or HttpUpstream(as_origin(origin), config.timeouts) for origin in policy.origins
         }
-        servers.append(MediaServer(config, policy, upstream, elsewhere))
+        servers.append(MediaServer(config, policy, upstream, ports, elsewhere))
     return Servers(servers)
 
 

@@ -6,6 +6,7 @@ reported at once with its place. The values are passed to constructors; there is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -14,6 +15,9 @@ from pathlib import Path
 from gateway.ceilings import Ceilings
 from gateway.colours import Colours
 from gateway.yaml_source import Fault
+
+MAIN = "main"  # of several addresses of one server the one that is meant where nothing is said
+PORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,18 @@ class ServerConfig:
     ceilings: Ceilings = field(default_factory=Ceilings)  # tighter than the policy's
     timeouts: Timeouts = field(default_factory=Timeouts)
     theme: Theme | None = None  # None: the deployment's
+    ports: tuple[tuple[str, Origin], ...] = ()  # further addresses of the same server, for rules that say `at`
+
+    @property
+    def addresses(self) -> dict[str, Origin]:
+        """Where it listens, by what rules say in `at`; "" is the main one."""
+        return {"": self.upstream, **dict(self.ports)}
 
     @property
     def home(self) -> tuple[str, ...]:
         """The origins that are this server, as `Policy.at_home` takes them: where it listens, and under
         which names it writes URLs."""
-        origins = (self.upstream, *self.also_known_as)
+        origins = (*self.addresses.values(), *self.also_known_as)
         return tuple(f"{origin.scheme}://{origin.host.strip('[]')}:{origin.port}" for origin in origins)
 
 

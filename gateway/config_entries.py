@@ -15,10 +15,10 @@ from gateway import config_texts as texts
 from gateway import files
 from gateway.ceilings import KEYS as CEILINGS
 from gateway.ceilings import Ceilings, read_ceilings
-from gateway.config import Manager, Origin, ServerConfig, Theme, Timeouts
+from gateway.config import MAIN, PORT_NAME, Manager, Origin, ServerConfig, Theme, Timeouts
 from gateway.config_theme import read_theme
 from gateway.yaml_section import Section
-from gateway.yaml_source import did_you_mean
+from gateway.yaml_source import KEY, did_you_mean
 
 _SERVER_KEYS = (
     "name", "upstream", "policy", "guest_access", "public_host", "also_known_as", "behind", "ceilings", "timeouts",
@@ -73,11 +73,7 @@ def read_servers(top: Section, public_url: Origin, base: Path, theme: Theme) -> 
 
 def _server(section: Section, public_url: Origin, base: Path, theme: Theme, *, alone: bool) -> ServerConfig:
     name = section.need("name", read_server_name, "")
-    if isinstance(section.data.get("upstream"), dict):
-        section.fault((*section.way, "upstream"), "this version does not implement several addresses of one server")
-        upstream = _NOWHERE
-    else:
-        upstream = section.need("upstream", read_upstream, _NOWHERE)
+    upstream, ports = _upstream(section)
     written, path = section.need("policy", partial(read_policy, base=base), ("", base))
     public = public_url
     if section.has("public_host"):
@@ -99,7 +95,25 @@ def _server(section: Section, public_url: Origin, base: Path, theme: Theme, *, a
         ceilings=_ceilings(section),
         timeouts=_timeouts(section),
         theme=own if own != theme else None,
+        ports=ports,
     )
+
+
+def _upstream(section: Section) -> tuple[Origin, tuple[tuple[str, Origin], ...]]:
+    """The server's main address, and its further ones by name."""
+    written = section.data.get("upstream")
+    if not isinstance(written, dict):
+        return section.need("upstream", read_upstream, _NOWHERE), ()
+    inner = Section(section.source, written, (*section.way, "upstream"), tuple(written))
+    main = inner.need(MAIN, read_upstream, _NOWHERE)
+    ports = []
+    for name in written:
+        if name == MAIN:
+            continue
+        if not PORT_NAME.fullmatch(name):
+            inner.fault((*inner.way, name, KEY), "must be small letters, digits, - and _, at most 40")
+        ports.append((name, inner.need(name, read_upstream, _NOWHERE)))
+    return main, tuple(ports)
 
 
 def read_server_name(value: Any) -> str:

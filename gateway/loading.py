@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway import config as config_module
 from gateway import files as disk
 from gateway.certificate import load_certificate
-from gateway.config import Config, Manage, ServerConfig
+from gateway.config import MAIN, Config, Manage, ServerConfig
 from gateway.config_file import examine_config
 from gateway.errors import BadFile
 from gateway.files import Files
@@ -27,7 +27,7 @@ from gateway.policy.load import load_policy
 from gateway.policy.model import Policy
 from gateway.web.theme import Theme, load_theme
 from gateway.yaml_section import label
-from gateway.yaml_source import Fault, Source, Way
+from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
 _Key = tuple[Path, tuple[str, ...], str]  # a policy's file, whose origins are home, what it held
 
@@ -70,22 +70,30 @@ def load(path: Path, *, before: Loaded | None = None, files: Files | None = None
         there = [server for server in config.servers if disk.is_file(server.policy_path)]
         policies, compiled, faults = _policies(there, before)
         refuse_shared_hosts(config, source, policies)
+        refuse_missing_ports(config, source, policies)
         theme, themes, broken = load_themes(config, source)
         faults += broken
         if not source.faults and before is not None:
             _refuse_fixed(before.config, config, source)
         if source.faults or faults:
             raise BadFile([*sorted(set(source.faults)), *faults])
-        warnings = (*config.warnings, *certificate_warnings(config, source), *theme_warnings(theme, themes))
+        warnings = (
+            *config.warnings,
+            *port_warnings(config, source, policies),
+            *certificate_warnings(config, source),
+            *theme_warnings(theme, themes),
+        )
     return Loaded(config, policies, theme, themes, seen, warnings, compiled)
 
 
 def loaded(config: Config) -> Loaded:
     """The rest of what a configuration means that has been read already. Raises BadFile."""
     policies, compiled, faults = _policies(config.servers, None)
-    theme, themes, broken = load_themes(config, Source(str(config.file)))
-    if faults or broken:
-        raise BadFile([*faults, *broken])
+    source = Source(str(config.file))
+    theme, themes, broken = load_themes(config, source)
+    refuse_missing_ports(config, source, policies)
+    if source.faults or faults or broken:
+        raise BadFile([*source.faults, *faults, *broken])
     return Loaded(config, policies, theme, themes, Files(), config.warnings, compiled)
 
 
@@ -129,6 +137,36 @@ def refuse_shared_hosts(config: Config, source: Source, policies: Mapping[str, P
                 f"servers[{index}].behind: the policy {server.policy} does not say protects_itself: true, so guests"
                 " need a host name of their own (behind: own_host)",
             )
+
+
+def refuse_missing_ports(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:
+    """Note what policies ask for at an address that their server has not."""
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.name)
+        for name, place in policy.ats.items() if policy is not None else ():
+            if name not in server.addresses:
+                source.fault(
+                    ("servers", index, "upstream"),
+                    f"servers[{index}].upstream: the policy {server.policy} says at: {name} ({place}), and there is no"
+                    f" such address here{did_you_mean(name, [one for one, _ in server.ports])}; written"
+                    f" upstream: {{{MAIN}: …, {name}: …}}",
+                )
+
+
+def port_warnings(config: Config, source: Source, policies: Mapping[str, Policy]) -> list[Fault]:
+    """Addresses that nothing asks for, and such as lie on another host."""
+    found = []
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.name)
+        for name, origin in server.ports:
+            way = ("servers", index, "upstream", name)
+            place = (source.file, *source.place((*way, KEY)))
+            if policy is not None and name not in policy.ats_named:
+                found.append(Fault(*place, f"{label(way)}: no rule of the policy {server.policy} says at: {name}"))
+            elif policy is not None and policy.credentials and origin.host != server.upstream.host:
+                what = f"{origin.host} is another host than that of {MAIN}, and gets the policy's credentials as well"
+                found.append(Fault(*place, f"{label(way)}: {what}"))
+    return found
 
 
 def certificate_warnings(config: Config, source: Source) -> list[Fault]:

@@ -6,13 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from gateway.access.servers import MediaServer
 from gateway.config import Origin, ServerConfig
 from gateway.links.keys import Keys
 from gateway.policy.follow import Place
 from gateway.policy.load import load_policy_text
 from gateway.policy.target import Target, parse_target
+from gateway.proxy.facing import Facing
 from gateway.proxy.following import Following, Sealer
-from gateway.rewrite.scrub import CredentialFinder
+from gateway.web.embedding import Embedding
 
 KEYS = Keys.derive([b"a secret of the tests, long enough."])
 GRANT = "A" * 28
@@ -25,9 +27,8 @@ def following(policy_text: str, path: str, *, sort: str = "hls", depth: int = 0,
     rule = next(rule for rule in scope.kind.rules if rule.follow)
     home = Origin("http", "127.0.0.1", 8096)
     config = ServerConfig("tv", home, "test", Path("test.yaml"), True, Origin("https", "guest.test", 443))
-    server = SimpleNamespace(config=config, policy=policy)
-    finder = CredentialFinder(policy.credentials.spellings())
-    facing: Any = SimpleNamespace(server=server, names=(home,), injected=frozenset(), finder=finder)
+    upstream: Any = None  # nothing is asked for
+    facing = Facing.of(MediaServer(config, policy, upstream), Embedding())
     live: Any = SimpleNamespace(grant=SimpleNamespace(id=GRANT), scope=scope)
     target = parse_target(path)
     assert isinstance(target, Target)

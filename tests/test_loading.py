@@ -113,3 +113,32 @@ def test_another_process_makes_the_same_of_what_was_read(folder: Path) -> None:
     second = load(folder / "config.yaml", files=Files.of_text(text))
     assert second.config == first.config
     assert second.files == first.files
+
+
+PORTS = POLICY.replace('["GET /hls/{id}/i.m3u8"]', '["GET /hls/{id}/i.m3u8", {request: "POST /whep/{id}", at: webrtc}]')
+
+
+def test_an_address_that_a_policy_names_and_config_lacks_is_a_fault_that_names_both_places(folder: Path) -> None:
+    (folder / "a.yaml").write_text(PORTS)
+    (fault,) = faults(folder)
+    assert fault.startswith("config.yaml:4:27: servers[0].upstream: the policy ./a.yaml says at: webrtc (a.yaml:3:")
+    edit(folder, "config.yaml", '"http://127.0.0.1:1"', '{main: "http://127.0.0.1:1", webrct: "http://127.0.0.1:3"}')
+    (fault,) = faults(folder)
+    assert "(did you mean webrct?)" in fault
+    edit(folder, "config.yaml", "webrct", "webrtc")
+    first = load(folder / "config.yaml")
+    assert first.warnings == ()
+    assert first.policies["one"].home == ("http://127.0.0.1:1", "http://127.0.0.1:3")
+    edit(folder, "config.yaml", ', webrtc: "http://127.0.0.1:3"', "")
+    assert len(faults(folder, first)) == 1, "also while a gateway runs"
+
+
+def test_an_address_that_nothing_asks_for_is_warned_of_and_so_is_one_on_another_host(folder: Path) -> None:
+    edit(folder, "config.yaml", '"http://127.0.0.1:1"', '{main: "http://127.0.0.1:1", api: "http://api.lan"}')
+    (warning,) = load(folder / "config.yaml").warnings
+    assert str(warning).replace(f"{folder}/", "") == (
+        "config.yaml:4:56: servers[0].upstream.api: no rule of the policy ./a.yaml says at: api"
+    )
+    (folder / "a.yaml").write_text(PORTS.replace("webrtc", "api") + "upstream: {basic: 'user:password'}\n")
+    (warning,) = load(folder / "config.yaml").warnings
+    assert "api.lan is another host than that of main, and gets the policy's credentials as well" in warning.what

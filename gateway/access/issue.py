@@ -352,7 +352,7 @@ class LinkDesk:
             return IssueRefused(409, f"guest access is turned off for the whole server {server.config.name}")
         text, pasted = _pasted(server.policy, text)
         try:
-            media: Resolved = await self._resolve(server.policy, server.upstream, text)
+            media: Resolved = await self._resolve(server.policy, server.at, text)
         except UpstreamFailed as error:
             return IssueRefused(502, f"the media server could not be asked: {error}")
         if media.state in ("gone", "ended"):
@@ -430,7 +430,7 @@ def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
 
 def _netlocs(media: MediaServer) -> frozenset[str]:
     config = media.config
-    return frozenset(origin.netloc for origin in (config.upstream, config.public, *config.also_known_as))
+    return frozenset(origin.netloc for origin in (*config.addresses.values(), config.public, *config.also_known_as))
 
 
 def _number(value: object) -> int | None:

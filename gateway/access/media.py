@@ -15,10 +15,10 @@ from gateway.access.servers import MediaServer
 from gateway.errors import UpstreamFailed, UpstreamSlow
 from gateway.policy.model import Policy
 from gateway.reasons import Reason
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import Ways
 from gateway.upstream.resolve import Resolved
 
-Resolve = Callable[[Policy, Upstream, str], Coroutine[Any, Any, Resolved]]
+Resolve = Callable[[Policy, Ways, str], Coroutine[Any, Any, Resolved]]
 
 
 def is_open(server: MediaServer, kind: str) -> bool:
@@ -51,7 +51,7 @@ def _question(resolve: Resolve, server: MediaServer, item: str) -> asyncio.Task[
     """The question that is on its way, or a new one. It goes on when who began it has left."""
     task = server.asking.get(item)
     if task is None:
-        task = server.asking[item] = asyncio.create_task(resolve(server.policy, server.upstream, item))
+        task = server.asking[item] = asyncio.create_task(resolve(server.policy, server.at, item))
 
         def answered(done: asyncio.Task[Resolved]) -> None:
             del server.asking[item]

@@ -34,7 +34,7 @@ async def fetch_poster(resolve: Resolve, server: MediaServer, item: Item) -> Pos
     if not has_poster(server, item.kind):
         return None
     try:
-        found = await resolve(server.policy, server.upstream, item.item)
+        found = await resolve(server.policy, server.at, item.item)
         if found.state != "ok" or found.id != item.item:
             return None
         scope = server.policy.scope(
@@ -43,11 +43,12 @@ async def fetch_poster(resolve: Resolve, server: MediaServer, item: Item) -> Pos
         )
         player = scope.player()
         target = parse_target(player.poster) if player is not None and player.poster else None
-        if not isinstance(target, Target) or not scope.decide("GET", target).allowed:
+        rule = scope.decide("GET", target).rule if isinstance(target, Target) else None
+        if rule is None or not isinstance(target, Target):
             return None
         credentials = server.policy.credentials
         headers = [("Accept", "image/*"), *credentials.sent_headers()]
-        async with server.upstream.request("GET", credentials.into(target.sent), headers) as answer:
+        async with server.at[rule.at].request("GET", credentials.into(target.sent), headers) as answer:
             content_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if answer.status != 200 or content_type not in _TYPES or "Content-Encoding" in answer.headers:
                 return None

@@ -91,7 +91,7 @@ async def ask_steps(server: MediaServer, grant: Grant, guest: Guest, steps: Sequ
     """What these steps of the kind's prepare bring for this grant."""
     kind = server.policy.kinds[grant.kind]
     try:
-        found = await prepare(server.policy, kind, server.upstream, variables_of(server, grant, guest), steps)
+        found = await prepare(server.policy, kind, server.at, variables_of(server, grant, guest), steps)
     except UpstreamSlow as error:
         return Denied(Reason.UPSTREAM_SLOW, str(error))
     except UpstreamFailed as error:
@@ -199,7 +199,7 @@ class Releasing:
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     for variables, request in asked[job.done :]:
-                        failure = await release(server.policy, request, server.upstream, variables)
+                        failure = await release(server.policy, request, server.at, variables)
                         if failure:
                             break
                         done += 1

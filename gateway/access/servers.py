@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.ceilings import Ceilings
 from gateway.config import ServerConfig
 from gateway.policy.model import Policy
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import Upstream, Ways
 from gateway.upstream.resolve import Resolved
 
 
@@ -20,6 +20,8 @@ class MediaServer:
     config: ServerConfig
     policy: Policy
     upstream: Upstream
+    # Its further addresses, by their names in config.yaml.
+    ports: Mapping[str, Upstream] = field(default_factory=dict, repr=False, compare=False)
     # The policy's other origins, by their spelling.
     elsewhere: Mapping[str, Upstream] = field(default_factory=dict, repr=False, compare=False)
     # Questions about items that are on their way, by item; see `media`.
@@ -28,7 +30,12 @@ class MediaServer:
     @property
     def ways(self) -> tuple[Upstream, ...]:
         """Every connection that this server needs."""
-        return (self.upstream, *self.elsewhere.values())
+        return (self.upstream, *self.ports.values(), *self.elsewhere.values())
+
+    @property
+    def at(self) -> Ways:
+        """Its addresses by what a policy says in `at`."""
+        return {"": self.upstream, **self.ports} if self.ports else {"": self.upstream}
 
     @property
     def ceilings(self) -> Ceilings:

@@ -72,7 +72,14 @@ def examine(config_path: Path) -> Findings:
     from gateway.config_entries import shipped_policies
     from gateway.config_file import examine_config, examine_tls
     from gateway.errors import BadFile
-    from gateway.loading import certificate_warnings, load_themes, refuse_shared_hosts, theme_warnings
+    from gateway.loading import (
+        certificate_warnings,
+        load_themes,
+        port_warnings,
+        refuse_missing_ports,
+        refuse_shared_hosts,
+        theme_warnings,
+    )
     from gateway.policy.load import load_policy
 
     found = Findings()
@@ -94,10 +101,12 @@ def examine(config_path: Path) -> Findings:
         found.warnings += policy.warnings
     by_server = {one.name: policies[one.policy_path] for one in config.servers if one.policy_path in policies}
     refuse_shared_hosts(config, source, by_server)
+    refuse_missing_ports(config, source, by_server)
     examine_tls(config, source)
     theme, themes, broken = load_themes(config, source)
     found.errors = sorted(set(source.faults)) + problems + broken
-    found.warnings = [*config.warnings, *found.warnings, *theme_warnings(theme, themes)]
+    ports = port_warnings(config, source, by_server)
+    found.warnings = [*config.warnings, *ports, *found.warnings, *theme_warnings(theme, themes)]
     found.used = sum(path in paths for path in policies)
     found.shipped = len(policies) - found.used
     if not source.faults:

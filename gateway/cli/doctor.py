@@ -258,24 +258,25 @@ async def _look_at_server(report: Report, server: ServerConfig) -> None:
     from gateway.errors import UpstreamDown, UpstreamFailed
 
     name = f"server {server.name}"
-    try:
-        status = await _status(server, "/", ())
-    except UpstreamFailed as error:
-        what = "can't be reached" if isinstance(error, UpstreamDown) else "is slow to answer"
-        report.add(PROBLEM, name, f"{server.upstream} {what}: {error}", "is it running, and is upstream: right?")
-        return
-    report.add(
-        OK, name, f"{server.upstream} answers ({status} for /), policy {server.policy}, guests at {server.public}"
-    )
+    for at, origin in server.addresses.items():
+        address = f"{origin} ({at})" if at else str(origin)
+        try:
+            status = await _status(server, "/", (), at)
+        except UpstreamFailed as error:
+            what = "can't be reached" if isinstance(error, UpstreamDown) else "is slow to answer"
+            report.add(PROBLEM, name, f"{address} {what}: {error}", "is it running, and is upstream: right?")
+            continue
+        told = "" if at else f", policy {server.policy}, guests at {server.public}"
+        report.add(OK, name, f"{address} answers ({status} for /){told}")
     if not server.guest_access:
         report.add(NOTE, name, "guest_access is off: all its links are inactive")
 
 
-async def _status(server: ServerConfig, target: str, headers: tuple[tuple[str, str], ...]) -> int:
+async def _status(server: ServerConfig, target: str, headers: tuple[tuple[str, str], ...], at: str) -> int:
     from gateway.errors import UpstreamSlow
     from gateway.upstream.client import HttpUpstream
 
-    upstream = HttpUpstream(server.upstream, server.timeouts)
+    upstream = HttpUpstream(server.addresses[at], server.timeouts)
     try:
         async with asyncio.timeout(_PATIENCE), upstream.request("GET", target, headers) as answer:
             return answer.status
@@ -314,34 +315,44 @@ async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
     """Ask for the item's stream as a stranger, without any credential (spec 5)."""
     from gateway.errors import UpstreamFailed
     from gateway.policy.load import load_policy
-    from gateway.upstream.client import HttpUpstream
+    from gateway.upstream.client import open_ways
     from gateway.upstream.resolve import resolve_item
 
     policy = load_policy(server.policy_path).at_home(server.home)
-    upstream = HttpUpstream(server.upstream, server.timeouts)
+    if policy.ats.keys() - server.addresses.keys():
+        return  # said by `check`
     try:
-        resolved = await resolve_item(policy, upstream, item)
-        target = _stream(policy, resolved.kind, resolved.variables or {})
-        if resolved.state == "gone" or target is None:
+        async with open_ways(server.addresses, server.timeouts) as ways:
+            resolved = await resolve_item(policy, ways, item)
+        found = _stream(policy, resolved.kind, resolved.variables or {})
+        if resolved.state == "gone" or found is None:
             report.add(NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for")
             return
-        status = await _status(server, target, ())
+        target, at = found
+        status = await _status(server, target, (), at)
     except UpstreamFailed as error:
         report.add(NOTE, f"item {item}", f"can't be asked for: {error}")
         return
-    finally:
-        await upstream.close()
+    address = f"{server.addresses[at]}{target}"
     if 200 <= status < 300:
         report.add(
-            NOTE, f"item {item}", f"{server.upstream}{target} answers {status} without credentials: whoever reaches the"
+            NOTE, f"item {item}", f"{address} answers {status} without credentials: whoever reaches the"
             " server itself can have it", "let only the gateway and account holders reach that port",
         )  # fmt: skip
     else:
-        report.add(OK, f"item {item}", f"{server.upstream}{target} answers {status} without credentials")
+        report.add(OK, f"item {item}", f"{address} answers {status} without credentials")
 
 
-def _stream(policy: Policy, kind: str | None, variables: Mapping[str, tuple[str, ...]]) -> str | None:
+def _stream(policy: Policy, kind: str | None, variables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+    """The target of a stream or page, and the address of the server that it is asked for at."""
+    from gateway.policy.target import Target, parse_target
+
     name = kind or next(iter(policy.kinds))
     scope = policy.scope(name, variables)
     player = scope.player()
-    return player.src if player else scope.landing()
+    found = player.src if player else scope.landing()
+    target = parse_target(found) if found is not None else None
+    if not isinstance(target, Target):
+        return None
+    rule = scope.decide("GET", target).rule
+    return target.sent, rule.at if rule is not None else ""

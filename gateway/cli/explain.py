@@ -15,6 +15,7 @@ import click
 from gateway.cli.command import REFUSED, bad_usage, config_option, json_option, note, shown_path, the_server
 from gateway.cli.output import show_json, show_pairs
 from gateway.cli.subject import GUEST, given_variables, names_to_ask
+from gateway.config import MAIN
 
 if TYPE_CHECKING:
     from gateway.config import Config, ServerConfig
@@ -188,14 +189,11 @@ def _subject(
 
 
 async def _resolve(policy: Policy, server: ServerConfig, item: str) -> Any:
-    from gateway.upstream.client import HttpUpstream
+    from gateway.upstream.client import open_ways
     from gateway.upstream.resolve import resolve_item
 
-    upstream = HttpUpstream(server.upstream, server.timeouts)
-    try:
-        return await resolve_item(policy, upstream, item)
-    finally:
-        await upstream.close()
+    async with open_ways(server.addresses, server.timeouts) as ways:
+        return await resolve_item(policy, ways, item)
 
 
 def _show(found: Explanation, server: ServerConfig) -> None:
@@ -208,7 +206,8 @@ def _show(found: Explanation, server: ServerConfig) -> None:
         if found.sent is None:
             lines.append(("answered", found.body))
         else:
-            lines.append(("sent", f"{method} {server.upstream}{target}"))
+            lines.append(("sent", f"{method} {_address(found.rule, server)}{target}"))
+            lines += [("at", found.rule.at)] if found.rule.at else []
             lines += [("", f"{name}: {value}") for name, value in found.headers]
             lines += [("body", found.body)] if found.body else []
         if found.rule.follow is not None:
@@ -269,7 +268,7 @@ def _show_refusal(
 
 def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dict[str, object]:
     method, _, target = (found.sent or "").partition(" ")
-    sent = {"method": method, "url": f"{server.upstream}{target}", "headers": dict(found.headers)}
+    sent = {"method": method, "url": f"{_address(found.rule, server)}{target}", "headers": dict(found.headers)}
     if found.body:
         sent["body"] = found.body
     return {
@@ -288,6 +287,12 @@ def _as_json(found: Explanation, server: ServerConfig, subject: _Subject) -> dic
     }
 
 
+def _address(rule: Rule | None, server: ServerConfig) -> str:
+    """Where a rule's requests go."""
+    at = rule.at if rule is not None else ""
+    return str(server.addresses.get(at) or f"(no address {at} in config.yaml)")
+
+
 def _rule_json(rule: Rule) -> dict[str, object]:
     follow = rule.follow
     return {
@@ -296,5 +301,6 @@ def _rule_json(rule: Rule) -> dict[str, object]:
         "line": rule.line,
         "column": rule.column,
         "page": rule.page,
+        "at": rule.at or MAIN,
         "follow": {"as": follow.as_, "to": list(follow.texts)} if follow is not None else None,
     }

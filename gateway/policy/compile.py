@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
 from gateway.policy.compile_follow import compile_follow, origin_of
+from gateway.policy.compile_ports import look_for_strays, look_for_two_ways, named, places
 from gateway.policy.compile_steps import (
     RESOLVE,
     StepCompiler,
@@ -19,6 +20,7 @@ from gateway.policy.compile_upstream import compile_credentials, compile_passed
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
 from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.overlap import Meeting
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
 from gateway.policy.replacing import compile_drop, compile_replace
@@ -123,13 +125,17 @@ class _Compiler:
         of_all = self.finder((*given, *everywhere), prepared)
         self.tokens = {name: self.token(name, token, of_all) for name, token in document.tokens.items()}
         self.origins = tuple(dict.fromkeys(filter(None, (origin_of(self, said) for said in document.origins))))
-        shared = [rule for rule in (self.rule(rule, of_all) for rule in document.shared) if rule]
+        compiled = [(rule, self.rule(rule, of_all)) for rule in document.shared]
+        of_shared = [(said, rule) for said, rule in compiled if rule is not None]
+        shared = [rule for _, rule in of_shared]
         credentials = compile_credentials(document, self.fault)
         pinned = {fold_name(name) for rule in shared for name in rule.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
         kinds: dict[str, Kind] = {}
+        told: set[tuple[str, str]] = set()
         for name, kind in document.kinds.items():
             rules = []
+            every = list(of_shared)
             of_kind = self.finder((*given, *prepared[name]), prepared)
             for rule_document in kind.allow:
                 rule = self.rule(rule_document, of_kind)
@@ -137,9 +143,13 @@ class _Compiler:
                     continue
                 # A group that is off still pins its names: what an operator calls an id stays one.
                 pinned |= {fold_name(name) for name in rule.pinned}
+                every.append((rule_document, rule))
                 if rule.group is None or rule.group in on:
                     rules.append(rule)
             kinds[name] = self.kind(kind, (*rules, *shared), find, of_kind, given)
+            plain = (*prepared[name], "grant.id", "guest.id", "link.id")
+            look_for_two_ways(self, every, Meeting(self.item, plain, any_case=document.any_case), told)
+            look_for_strays(self, every)
         for rule in (*shared, *(rule for kind in kinds.values() for rule in kind.rules)):
             for name, _ in credentials.query:
                 if fold_name(name) in {fold_name(word) for word in rule.query.wanted}:
@@ -160,6 +170,8 @@ class _Compiler:
             interactions=on,
             pinned=frozenset(pinned),
             credentials=credentials,
+            ats=places(named(document, on), self.source),
+            ats_named=frozenset(said.text for said in named(document)),
             passed=compile_passed(document, self.source),
             origins=self.origins,
             drop=compile_drop(document.drop, self.fault),
@@ -396,7 +408,13 @@ class _Compiler:
             protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
             messages=compile_messages(rule, find, self.fault),
             follow=compile_follow(self, rule, find, self.origins) if rule.follow is not None else None,
+            at=self.rule_at(rule),
         )
+
+    def rule_at(self, rule: RuleDocument) -> str:
+        if rule.at is not None and rule.answer is not None:
+            self.fault((*rule.way, "at", KEY), "at: the gateway answers this itself")
+        return self.steps.at(rule.at)
 
     def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:
         """Warn where what follows the id could be the rest of another item's id."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+from gateway.config import MAIN, PORT_NAME
 from gateway.config_texts import duration_between
 from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
 from gateway.policy.header_names import is_framing, is_header_name
@@ -217,7 +218,16 @@ class StepCompiler:
             has_json=step.json is not None,
             headers=tuple(headers),
             checksum=self.checksum(step.checksum, target, find) if step.checksum is not None else None,
+            at=self.at(step.at),
         )
+
+    def at(self, said: Said | None) -> str:
+        """The address that is asked, by its name in config.yaml; "" for the main one."""
+        if said is None or said.text == MAIN:
+            return ""
+        if said.text and not PORT_NAME.fullmatch(said.text):
+            self.source.fault(said.way, "at: a name of config.yaml's upstream: small letters, digits, - and _")
+        return said.text
 
     def checksum(self, said: ChecksumDocument, target: str, find: NameFinder) -> Checksum | None:
         name = said.name.text

@@ -186,6 +186,7 @@ class Scope:
         return type(rule)(
             text=rule.text, file=rule.file, line=rule.line, column=rule.column, page=False,
             methods=frozenset({"GET"}), path=rule.path, query=rule.query, group=rule.group,
+            at=rule.at,
         )  # fmt: skip
 
     def reach(self, rule: Rule) -> Reach:

@@ -5,7 +5,7 @@
     protects_itself: true|false         every media request of the server needs its own login
     item:                                                                                  needed
       id: pattern                       full match; named parts become variables           needed
-      resolve: [{request, json, headers, checksum, id, gone, not_started, ended, vars}]
+      resolve: [{request, at, json, headers, checksum, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern, or {jwt: {claim: template}}}     the latter: a token with that claim (see `token_claims`)
     kinds:                                                                                 needed
@@ -14,8 +14,8 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as}         one of them
-        prepare: [{request, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
-        release: [METHOD /path, or {request, json, headers, checksum}]                    when the grant ends
+        prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
+        release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
         exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
         interactions: {group: [rule]}
@@ -32,6 +32,7 @@
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
     rule: [page] METHOD[,METHOD] path[?query], or {request: that, and}
+        at: name                        another address of the same server (config.yaml: upstream)
         send: {query: {name: template|null}, headers: {name: template|null}}
         json: shape, max: size          what of a JSON body passes (see `shapes`), and how large it may come
         body: {type, max}               a raw body of one media type
@@ -91,7 +92,7 @@ class PolicyReader(RuleReader, StepReader):
             self.source.fault((), "item: is missing")
         item = self.mapping(data.get("item"), ("item",), ("id", "resolve", "kind"))
         item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
-        keys = ("request", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
+        keys = ("request", "at", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
         steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
         named = self.names(data.get("patterns"), ("patterns",))
@@ -226,7 +227,7 @@ class PolicyReader(RuleReader, StepReader):
         prepare, release = base.prepare, base.release
         if "prepare" in body:
             keys = (
-                "request", "json", "headers", "checksum", "gone", "not_started", "ended", "vars", "each", "renew",
+                "request", "at", "json", "headers", "checksum", "gone", "not_started", "ended", "vars", "each", "renew",
             )  # fmt: skip
             prepare = tuple(
                 self.step(step, at, keys, "prepare") for step, at in self.items(body["prepare"], (*way, "prepare"))

@@ -50,6 +50,7 @@ class Rule:
     protocol: str | None = None  # of a websocket
     messages: Messages | None = None
     follow: Follow | None = None
+    at: str = ""  # the address of the server that is asked; "" is the main one
 
     def takes(self, method: str) -> bool:
         """GET covers HEAD (RFC 9110 9.3.2); a handshake is asked for as WS and by nothing else."""
@@ -236,6 +237,10 @@ class Policy:
     examples: ExamplesDocument
     drop: tuple[AnswerPath, ...] = ()  # fields taken out of answers
     replace: tuple[tuple[str, tuple[Part, ...]], ...] = ()  # literal texts in answers and what takes their place
+    # Names that rules and steps in force give to addresses of the server, and where each is written first; then
+    # those of groups that are off as well.
+    ats: Mapping[str, str] = field(default_factory=dict)
+    ats_named: frozenset[str] = frozenset()
     passed: tuple[str, ...] = ()  # further request headers, as the policy spells them
     warnings: tuple[Fault, ...] = ()
     # Origins that are this server when a variable holds a whole URL: its upstream and other names.

@@ -47,6 +47,7 @@ class Written:
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class StepRequest:
     has_json: bool = False
     headers: tuple[tuple[str, Words], ...] = ()
     checksum: Checksum | None = None
+    at: str = ""  # the address of the server that is asked; "" is the main one
 
     def at_home(self, origins: tuple[str, ...]) -> StepRequest:
         return dataclasses.replace(self, address=dataclasses.replace(self.address, home=origins))
@@ -109,7 +111,7 @@ class StepRequest:
             if not any(name.lower() == "content-type" for name, _ in headers):
                 headers.append(("Content-Type", "application/json"))
         sent = target.sent if self.checksum is None else self.checksum.signed(target, values)
-        return None if sent is None else Written(self.method, sent, tuple(headers), body)
+        return None if sent is None else Written(self.method, sent, tuple(headers), body, self.at)
 
 
 class _Missing(Exception):

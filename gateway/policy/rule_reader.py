@@ -31,6 +31,7 @@ class RuleReader(ShapeReader):
     def long(self, entry: dict[str, Any], way: Way, group: str | None) -> RuleDocument | None:
         known = (
             "request", "send", "json", "max", "body", "answer", "capture", "protocol", "messages", "binary", "follow",
+            "at",
         )  # fmt: skip
         data = self.mapping(entry, way, known, "rule")
         rule = self.rule(self.needed(data, "request", way), group)
@@ -41,9 +42,10 @@ class RuleReader(ShapeReader):
         capture = self.texts(data.get("capture"), (*way, "capture"))
         socket = self.socket(data, way)
         follow = self.follow(data.get("follow"), (*way, "follow"))
+        at = self.optional(data, "at", way)
         if rule is None:
             return None
-        return replace(rule, send=send, body=body, answer=answer, capture=capture, socket=socket, follow=follow)
+        return replace(rule, send=send, body=body, answer=answer, capture=capture, socket=socket, follow=follow, at=at)
 
     def send(self, data: Any, way: Way) -> SendDocument | None:
         if data is None:

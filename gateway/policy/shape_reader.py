@@ -12,12 +12,10 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 # The keys that this version has not; a text of their own, since who writes one relies on it.
 LATER = {
     "policy": ("cookies",),
-    "step": ("body", "at", "send"),
-    "prepare": ("body", "at", "send"),
+    "step": ("body", "send"),
+    "prepare": ("body", "send"),
     "kind": ("beside",),
-    "rule": (
-        "coalesce", "at",
-    ),
+    "rule": ("coalesce",),
     "guest_access": ("cast",),
     "upstream": ("login", "jwt", "checksum"),
 }  # fmt: skip

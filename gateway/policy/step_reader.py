@@ -27,6 +27,7 @@ class StepReader(ShapeReader):
             each=self.optional(step, "each", way) if "each" in keys else None,
             renew=step.get("renew") if "renew" in keys else None,
             renew_way=(*way, "renew"),
+            at=self.optional(step, "at", way),
         )
 
     def checksum(self, data: Any, way: Way) -> ChecksumDocument | None:
@@ -43,7 +44,7 @@ class StepReader(ShapeReader):
         return ChecksumDocument(name, given[0], self.text(body[given[0]], (*way, given[0])))
 
     def releases(self, data: Any, way: Way) -> tuple[StepDocument, ...]:
-        keys = ("request", "json", "headers", "checksum")
+        keys = ("request", "at", "json", "headers", "checksum")
         return tuple(
             self.step(entry, at, keys) if isinstance(entry, dict) else StepDocument(self.text(entry, at))
             for entry, at in self.items(data, way)

@@ -56,6 +56,7 @@ class RuleDocument:
     capture: Mapping[str, Said] = field(default_factory=dict)
     socket: SocketDocument | None = None
     follow: FollowDocument | None = None
+    at: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class StepDocument:
     each: Said | None = None
     renew: Any = None
     renew_way: Way = ()
+    at: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

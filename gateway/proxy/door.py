@@ -185,6 +185,7 @@ class ProxyDoor:
             if not keep:
                 answered.force_close()
             return answered
+        visit.at = rule.at if rule is not None else ""
         facing = self._facing(allowed.server)
         exchange = Exchange(
             facing,
@@ -227,15 +228,20 @@ class ProxyDoor:
         request, live, facing = visit.request, allowed.live, self._facing(allowed.server)
         visit.grant = live.grant.id
         vouch(request)
-        target, headers = facing.request(
-            allowed.decision.sent or visit.target, request.headers, self.client(request), put=allowed.decision.headers
-        )
         rule = allowed.decision.rule
+        visit.at = at = rule.at if rule is not None else ""
+        target, headers = facing.request(
+            allowed.decision.sent or visit.target,
+            request.headers,
+            self.client(request),
+            put=allowed.decision.headers,
+            at=at,
+        )
         protocol = rule.protocol if rule is not None else None
         frames = Frames.of(allowed.decision, live)
         with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
-                async with facing.upstream.websocket(target, headers, protocol) as upstream:
+                async with facing.ways[at].websocket(target, headers, protocol) as upstream:
                     conversation = Conversation(upstream, facing.finder, self.metrics, frames)
                     try:
                         visit.detail = await conversation.run(request)

@@ -57,6 +57,7 @@ class Exchange:
 
     __slots__ = (
         "_allowed",
+        "_at",
         "_body",
         "_bring",
         "_captures",
@@ -98,6 +99,7 @@ class Exchange:
         self._following = following
         self._place = following.place if following is not None else Place("", allowed.decision.sent or visit.target)
         rule = allowed.decision.rule
+        self._at = rule.at if rule is not None else ""
         self._put = allowed.decision.headers
         if body is not None and rule is not None and rule.body is not None:
             self._put = (*self._put, ("Content-Type", rule.body.type))
@@ -141,11 +143,13 @@ class Exchange:
         """None: the answer is part of a text, ask again for all of it."""
         visit, request = self._visit, self._request
         facing, place = self._facing, self._place
-        upstream = facing.upstream
+        upstream = facing.ways[self._at]
         if place.origin:
             upstream, target, headers = facing.elsewhere(place, request.headers, whole=whole)
         else:
-            target, headers = facing.request(place.target, request.headers, self._client, whole=whole, put=self._put)
+            target, headers = facing.request(
+                place.target, request.headers, self._client, whole=whole, put=self._put, at=self._at
+            )
         asked = time.perf_counter()
         async with upstream.request(request.method, target, headers, self._body) as answer:
             self._metrics.upstream_answered(time.perf_counter() - asked)

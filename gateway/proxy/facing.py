@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.policy.model import Credentials
     from gateway.policy.sending import SentHeaders
     from gateway.policy.target import Target
-    from gateway.upstream.client import Upstream
+    from gateway.upstream.client import Upstream, Ways
 
 _USUAL = {"http": 80, "https": 443}
 
@@ -33,13 +33,14 @@ _USUAL = {"http": 80, "https": 443}
 @dataclass(frozen=True, slots=True)
 class Facing:
     server: MediaServer
-    upstream: Upstream
+    ways: Ways  # by `at`
     names: tuple[Origin, ...]  # the origins that are this server; ours too, which we tell it in X-Forwarded-Host
     finder: CredentialFinder
+    _elsewhere: Mapping[str, frozenset[Origin]]  # by `at`, the addresses that only other names mean
     injected: frozenset[str]  # pairs that we add to queries, as they are spelled there
     _credentials: Credentials
     _sent: Pairs
-    _host: str
+    _hosts: Mapping[str, str]  # by `at`
     _own: re.Pattern[str]
     embedding: Embedding
     passed: Mapping[str, tuple[str, bool]]  # what the policy adds to the headers that are sent on
@@ -48,16 +49,21 @@ class Facing:
     def of(cls, server: MediaServer, embedding: Embedding) -> Facing:
         """`embedding`: who may frame the server's pages."""
         credentials = server.policy.credentials
-        home = (server.config.upstream, *server.config.also_known_as)
+        addresses = server.config.addresses
+        home = (*dict.fromkeys(addresses.values()), *server.config.also_known_as)
         return cls(
             server=server,
-            upstream=server.upstream,
+            ways=server.at,
             names=(*home, server.config.public),
             finder=CredentialFinder(credentials.spellings()),
+            _elsewhere={
+                at: frozenset(addresses.values()) - {origin, *server.config.also_known_as, server.config.public}
+                for at, origin in addresses.items()
+            },
             injected=frozenset(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credentials.query),
             _credentials=credentials,
             _sent=credentials.sent_headers(),
-            _host=server.config.upstream.netloc,
+            _hosts={at: origin.netloc for at, origin in addresses.items()},
             _own=_spelled([origin for origin in home if origin != server.config.public]),
             embedding=embedding,
             passed=passed_on(server.policy.passed),
@@ -71,12 +77,13 @@ class Facing:
         *,
         whole: bool = False,
         put: SentHeaders = (),
+        at: str = "",
     ) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers for the server; see `towards_server`."""
         public = self.server.config.public
         return self._credentials.into(target.sent), towards_server(
             headers,
-            host=self._host,
+            host=self._hosts[at],
             client=client,
             scheme=public.scheme,
             public_host=public.netloc,
@@ -85,6 +92,11 @@ class Facing:
             passed=self.passed,
             put=put,
         )
+
+    def names_of(self, at: str) -> tuple[Origin, ...]:
+        """As `names`, without the other addresses of the server."""
+        others = self._elsewhere[at]
+        return tuple(one for one in self.names if one not in others) if others else self.names
 
     def elsewhere(
         self, place: Place, headers: CIMultiDictProxy[str], *, whole: bool

@@ -74,6 +74,7 @@ class Following:
         self._reach = self._scope.reach(rule)
         self._levels = levels if levels is not None else min(place.folder.count("/"), 255)
         self._folder = folder_of(place, self._levels)
+        self._names = facing.names_of(rule.at)
         self._origins = tuple(map(as_origin, facing.server.policy.origins))
         self._before = f"{sealer.own}/s/"
         self._folders: dict[str, _Folder | None] = {}
@@ -99,7 +100,7 @@ class Following:
             return None
         if self._allowed(place):
             return place.target.sent
-        return self._written(place, self.sort, self.depth) if self._reaches(place) else None
+        return self._written(place, self.sort, self.depth) if self._here(location) and self._reaches(place) else None
 
     def _judged(self, text: str, sort: str) -> str | None:
         place = self._named(text)
@@ -108,7 +109,7 @@ class Following:
         if self._allowed(place):
             plain = self.depth == 0 and not self.place.origin and _stays(text)
             return text if plain else place.target.sent
-        if not self._reaches(place):
+        if not (self._here(text) and self._reaches(place)):
             return None
         name = file_name(place.target)
         sort = LISTS.get(name.rpartition(".")[2].lower(), sort)
@@ -121,6 +122,13 @@ class Following:
 
     def _allowed(self, place: Place) -> bool:
         return not place.origin and self._scope.decide("GET", place.target).allowed
+
+    def _here(self, text: str) -> bool:
+        """Whether what is signed leads where the text says: a signed URL goes where its rule goes, and so to no
+        other address of the server."""
+        if self._names is self._facing.names:
+            return True
+        return named(text, self.place, self._names, self._origins, self._facing.injected) is not None
 
     def _reaches(self, place: Place) -> bool:
         """A credential of ours that the server has written into an address on another host stays here."""
@@ -154,7 +162,8 @@ class Following:
         reading and takes part in no other segment's, so what is found for one holds for all."""
         place = self._named(written + "x")
         # On another host each whole address is searched for credentials of ours.
-        if place is None or place.target.query or (place.origin and self._facing.finder):
+        elsewhere = place is not None and place.origin and self._facing.finder
+        if place is None or place.target.query or elsewhere or not self._here(written + "x"):
             found = None
         else:
             found = _Folder(self, place)

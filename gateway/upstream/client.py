@@ -12,8 +12,8 @@ headers of its own, cuts every answer after five minutes and shares a hundred co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
@@ -90,6 +90,10 @@ class Upstream(Protocol):
         Entering raises UpstreamRefusedUpgrade, UpstreamDown or UpstreamSlow."""
 
     async def close(self) -> None: ...
+
+
+Ways = Mapping[str, Upstream]
+"""The addresses of one media server, by what rules and steps say in `at`; "" is the main one."""
 
 
 class HttpUpstream:
@@ -176,6 +180,17 @@ class HttpUpstream:
             # `http://server` + `@evil` is another server; canonical targets can't come here like this.
             raise ValueError("a target begins with exactly one slash")
         return URL(self._base + target, encoded=True)
+
+
+@asynccontextmanager
+async def open_ways(addresses: Mapping[str, Origin], timeouts: Timeouts) -> AsyncIterator[Ways]:
+    """Ways to one media server for as long as it takes to ask it something."""
+    ways = {at: HttpUpstream(origin, timeouts) for at, origin in addresses.items()}
+    try:
+        yield ways
+    finally:
+        for way in ways.values():
+            await way.close()
 
 
 class HttpAnswer:

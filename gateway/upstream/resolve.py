@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gateway.errors import UpstreamDown, UpstreamSlow
 from gateway.policy.model import Policy
 from gateway.policy.resolve import BadAnswer, read_answer
-from gateway.upstream.client import Upstream
+from gateway.upstream.client import Ways
 from gateway.upstream.steps import MAX_ANSWER, sent
 
 DEADLINE = 15.0  # seconds for all steps together: somebody is waiting for a page
@@ -37,7 +37,7 @@ class Resolved:
         return (self.variables or {}).get("owner", ())
 
 
-async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolved:
+async def resolve_item(policy: Policy, ways: Ways, item: str) -> Resolved:
     """Ask all steps in their order. Raises UpstreamDown or UpstreamSlow.
 
     An id the policy's pattern does not match is gone: nothing of that name is ever asked for.
@@ -54,7 +54,7 @@ async def resolve_item(policy: Policy, upstream: Upstream, item: str) -> Resolve
                     return Resolved("gone", identity)  # nothing of that name can ever be asked for
                 if written is None:
                     raise UpstreamDown("a resolve request could not be written from the item's variables")
-                async with sent(policy, upstream, written) as answer:
+                async with sent(policy, ways, written) as answer:
                     body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_answer(policy, step, answer.status, content_type, body)

@@ -15,7 +15,7 @@ from gateway.policy.decide import Variables
 from gateway.policy.model import Kind, Policy, Step
 from gateway.policy.request import StepRequest, Written
 from gateway.policy.resolve import BadAnswer, read_prepared
-from gateway.upstream.client import Answer, Upstream
+from gateway.upstream.client import Answer, Ways
 
 MAX_ANSWER = 4 * 1024 * 1024
 PREPARE_SECONDS = 15.0  # for all steps together: a guest is waiting
@@ -31,16 +31,16 @@ class Prepared:
     variables: Variables
 
 
-def sent(policy: Policy, upstream: Upstream, written: Written) -> AbstractAsyncContextManager[Answer]:
+def sent(policy: Policy, ways: Ways, written: Written) -> AbstractAsyncContextManager[Answer]:
     """A request with the policy's credentials; a header that the step itself writes comes first."""
     own = {name.lower() for name, _ in written.headers}
     credentials = [pair for pair in policy.credentials.sent_headers() if pair[0].lower() not in own]
     target = policy.credentials.into(written.target)
-    return upstream.request(written.method, target, [*written.headers, *credentials], written.body)
+    return ways[written.at].request(written.method, target, [*written.headers, *credentials], written.body)
 
 
 async def prepare(
-    policy: Policy, kind: Kind, upstream: Upstream, variables: Variables, steps: Sequence[Step] | None = None
+    policy: Policy, kind: Kind, ways: Ways, variables: Variables, steps: Sequence[Step] | None = None
 ) -> Prepared:
     """Ask the kind's steps, or these of them, in their order. Raises UpstreamDown or UpstreamSlow."""
     found: dict[str, tuple[str, ...]] = {}
@@ -50,7 +50,7 @@ async def prepare(
                 written = step.request.written({**variables, **found})
                 if written is None:
                     raise UpstreamDown("a prepare request could not be written from the variables")
-                async with sent(policy, upstream, written) as answer:
+                async with sent(policy, ways, written) as answer:
                     body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_prepared(kind, policy, step, answer.status, content_type, body)
@@ -64,14 +64,14 @@ async def prepare(
     return Prepared("ok", found)
 
 
-async def release(policy: Policy, request: StepRequest, upstream: Upstream, variables: Variables) -> str:
+async def release(policy: Policy, request: StepRequest, ways: Ways, variables: Variables) -> str:
     """Ask for one release. "" when it is done, or there is nothing to be done; else what was answered. Raises
     UpstreamDown or UpstreamSlow."""
     written = request.written(variables)
     if written is None:
         return ""
     try:
-        async with asyncio.timeout(RELEASE_SECONDS), sent(policy, upstream, written) as answer:
+        async with asyncio.timeout(RELEASE_SECONDS), sent(policy, ways, written) as answer:
             done = 200 <= answer.status < 300 or answer.status in _DONE
             return "" if done else f"answered {answer.status}"
     except TimeoutError as error:

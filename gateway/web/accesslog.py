@@ -106,6 +106,8 @@ class AccessLog:
         fields["ref"] = ref
         if isinstance(visit, Visit):
             fields["server"] = visit.server.config.name
+            if visit.at:
+                fields["at"] = visit.at
             if visit.grant:
                 fields["grant"] = visit.grant
         elif visit is not None and visit.who:

@@ -30,6 +30,7 @@ class Visit:
     ref: str
     reason: Reason | None = None
     detail: str = ""
+    at: str = ""  # which of the server's addresses was asked, where it is not the main one
     grant: str = ""  # the id of the grant that answers this request, once one does
     # Theme, languages and prefixes of this deployment; without them the plain look.
     pages: Pages = field(default_factory=plain_pages, repr=False)

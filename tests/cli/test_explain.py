@@ -64,6 +64,7 @@ def test_json(run) -> None:
             "line": 12,
             "column": 9,
             "page": False,
+            "at": "main",
             "follow": None,
         },
         "sent": {"method": "GET", "url": "http://127.0.0.1:9/live/abc/ws?api_key=***",

@@ -177,8 +177,13 @@ WRONG_SERVER = {
     "upstream: http://1.2.3": "3:15: servers[0].upstream: the host must be a name such as tv.example.org, or an IP"
     " address (v6 in [])",
     "upstream: http://tv.exämple": "3:15: servers[0].upstream: the host must be written in ASCII (as xn--…)",
-    "upstream: {main: http://x}": "3:15: servers[0].upstream: this version does not implement several addresses of one"
-    " server",
+    "upstream: {webrtc: http://x}": "3:15: servers[0].upstream.main: is missing",
+    "upstream: {main: http://x, webrtc: x}": "3:40: servers[0].upstream.webrtc: must be a URL such as"
+    " https://guest.example.org",
+    "upstream: {main: http://x, api: http://u:p@y}": "3:37: servers[0].upstream.api: must hold no user name or"
+    " password; credentials are written in the policy (upstream: basic)",
+    "upstream: {main: http://x, Web RTC: http://y}": "3:32: servers[0].upstream.Web RTC: must be small letters, digits,"
+    " - and _, at most 40",
     "policy: hsl": "4:13: servers[0].policy: no policy hsl is shipped (did you mean hls?); one of your own is written"
     " as ./hsl.yaml",
     "policy: ./mine.yaml": "4:13: servers[0].policy: no file FOLDER/mine.yaml",

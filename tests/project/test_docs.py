@@ -132,8 +132,8 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         ),
         (
             "A request of `item.resolve`",
-            "request json headers checksum checksum.name checksum.sha1 checksum.sha256 checksum.sha384 checksum.sha512"
-            " id gone not_started ended vars",
+            "request at json headers checksum checksum.name checksum.sha1 checksum.sha256 checksum.sha384"
+            " checksum.sha512 id gone not_started ended vars",
         ),
         (
             "A kind",
@@ -142,7 +142,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         ),
         (
             "A rule in its long form",
-            "request send json max body body.type body.max answer answer.status answer.json capture"
+            "request at send json max body body.type body.max answer answer.status answer.json capture"
             " protocol messages binary follow follow.as follow.to",
         ),
         ("Examples", "with allow deny"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,15 +161,24 @@ async def opened(
     port: int | None = None,
     embedding: Embedding | None = None,
     elsewhere: Mapping[str, Upstream] | None = None,
+    ports: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Stage]:
     """`upstream_part`: what is added to the policy, such as its `upstream:` block. `port`: of a server that is
-    not ours. `embedding`: who may frame its pages."""
+    not ours. `embedding`: who may frame its pages. `ports`: further addresses of it, by name."""
     async with WireServer(script) as media:
         origin = Origin("http", "127.0.0.1", port or media.port)
         public = Origin("http", "gateway.test", 80)
         config = ServerConfig("tv", origin, "test", Path("test.yaml"), True, public, also, timeouts=timeouts)
+        further = {name: Origin("http", "127.0.0.1", number) for name, number in (ports or {}).items()}
+        config = replace(config, ports=tuple(further.items()))
         policy = load_policy_text(policy_text + upstream_part)
-        server = MediaServer(config, policy, HttpUpstream(origin, timeouts), elsewhere or {})
+        server = MediaServer(
+            config,
+            policy,
+            HttpUpstream(origin, timeouts),
+            {name: HttpUpstream(one, timeouts) for name, one in further.items()},
+            elsewhere or {},
+        )
         live = FakeLive(SimpleNamespace(id="g1"), policy.scope("video", {"id": ("abc",)}), server)
         authorizer: Any = FakeAuthorizer(live)
         session: Any = FakeSession()
@@ -205,7 +214,8 @@ async def opened(
         finally:
             listening.close()
             await edge.shutdown(0.1)
-            await server.upstream.close()
+            for way in server.at.values():
+                await way.close()
         assert stage.failures == []
         assert live.held == 0, "a request went on holding its grant"
 

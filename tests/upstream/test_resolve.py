@@ -12,8 +12,9 @@ from gateway.config import Origin, Timeouts
 from gateway.errors import UpstreamDown
 from gateway.policy.load import load_policy_text
 from gateway.policy.model import Policy
-from gateway.upstream.client import HttpUpstream
+from gateway.upstream.client import HttpUpstream, open_ways
 from gateway.upstream.resolve import Resolved, resolve_item
+from gateway.upstream.steps import prepare, release
 from tests.wire import Call, WireServer
 
 POLICY = load_policy_text(
@@ -55,7 +56,7 @@ async def resolved(item: str, answers: Mapping[str, object], policy: Policy = PO
         times = Timeouts(connect=timedelta(seconds=5), answer=timedelta(seconds=5), idle=timedelta(seconds=5))
         upstream = HttpUpstream(Origin("http", "127.0.0.1", server.port), times)
         try:
-            return await resolve_item(policy, upstream, item)
+            return await resolve_item(policy, {"": upstream}, item)
         finally:
             await upstream.close()
 
@@ -104,3 +105,39 @@ async def test_a_page_instead_of_data_is_a_broken_server_and_no_lost_item(page: 
     assert (await resolved("abc1", {"/types/abc1": {"type": "Movie"}}, TYPES)).kind == "video"
     with pytest.raises(UpstreamDown):
         await resolved("abc1", {"/types/abc1": page}, TYPES)
+
+
+async def test_each_step_asks_at_its_own_address() -> None:
+    """resolve, prepare and release alike."""
+    policy = load_policy_text(
+        """
+server: x
+item:
+  id: "[a-z0-9]+"
+  resolve: [{request: "GET /api/{id}", at: api, vars: {title: $.title}}, {request: "GET /also/{id}"}]
+kinds:
+  video:
+    open: "/m/{id}"
+    prepare: [{request: "POST /new/{id}", at: rtc, vars: {play: $.play}}, {request: "POST /more/{id}"}]
+    release: [{request: "DELETE /old/{play}", at: rtc}]
+    allow: ["page GET /m/{id}"]
+upstream: {headers: {X-Key: secret-of-the-server}}
+"""
+    )
+
+    async def script(call: Call) -> None:
+        assert call.header("X-Key") == "secret-of-the-server"
+        await call.answer(b'{"title": "Film", "play": "p1"}', headers="Content-Type: application/json\r\n")
+
+    async with WireServer(script) as main, WireServer(script) as api, WireServer(script) as rtc:
+        ports = {"": main.port, "api": api.port, "rtc": rtc.port}
+        addresses = {name: Origin("http", "127.0.0.1", port) for name, port in ports.items()}
+        async with open_ways(addresses, Timeouts()) as ways:
+            resolved = await resolve_item(policy, ways, "abc")
+            assert resolved.title == "Film"
+            kind, known = policy.kinds["video"], {"id": ("abc",)}
+            prepared = await prepare(policy, kind, ways, known)
+            assert prepared.variables == {"play": ("p1",)}
+            assert await release(policy, kind.release[0], ways, {**known, **prepared.variables}) == ""
+        told = [[call.line.rpartition(" ")[0] for call in one.calls] for one in (main, api, rtc)]
+    assert told == [["GET /also/abc", "POST /more/abc"], ["GET /api/abc"], ["POST /new/abc", "DELETE /old/p1"]]
