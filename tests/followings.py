@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.access.servers import MediaServer
 from gateway.config import Origin, ServerConfig
@@ -15,6 +16,9 @@ from gateway.policy.target import Target, parse_target
 from gateway.proxy.facing import Facing
 from gateway.proxy.following import Following, Sealer
 from gateway.web.embedding import Embedding
+
+if TYPE_CHECKING:
+    from gateway.rewrite.numbers import Template
 
 KEYS = Keys.derive([b"a secret of the tests, long enough."])
 GRANT = "A" * 28
@@ -33,3 +37,16 @@ def following(policy_text: str, path: str, *, sort: str = "hls", depth: int = 0,
     target = parse_target(path)
     assert isinstance(target, Target)
     return Following(Sealer(KEYS, "/_gateway"), facing, live, rule, Place("", target), sort=sort, depth=depth)
+
+
+class Told:
+    """Answers of a test in place of a policy's."""
+
+    def __init__(self, address: Callable[[str, str], str | None]) -> None:
+        self.address = address
+
+    def template(self, template: Template) -> str | None:
+        return self.address(str(template), "template")
+
+    def redirect(self, location: str) -> str | None:
+        return self.address(location, "again")

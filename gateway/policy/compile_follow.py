@@ -20,8 +20,7 @@ from gateway.policy.template import (
 from gateway.policy.written import RuleDocument, Said
 from gateway.yaml_source import Way, did_you_mean
 
-IMPLEMENTED = ("hls",)
-_LATER = ("dash", "json")
+SORTS = ("hls", "dash", "json")
 
 
 class Blame(Protocol):
@@ -54,10 +53,8 @@ def compile_follow(blame: Blame, rule: RuleDocument, find: NameFinder, origins: 
     written = rule.follow
     assert written is not None
     as_ = written.as_
-    if as_.text in _LATER and as_.text not in IMPLEMENTED:
-        blame.fault(as_.way, f"as: {as_.text}: this version does not implement it")
-    elif as_.text and as_.text not in IMPLEMENTED:
-        blame.fault(as_.way, f"as: {' or '.join(IMPLEMENTED)}{did_you_mean(as_.text, IMPLEMENTED)}")
+    if as_.text and as_.text not in SORTS:
+        blame.fault(as_.way, f"as: {', '.join(SORTS[:-1])} or {SORTS[-1]}{did_you_mean(as_.text, SORTS)}")
     if not set(rule.methods) <= {"GET", "HEAD"}:
         blame.fault(written.way, "follow: only answers to GET are followed")
     if rule.answer is not None or rule.capture:

@@ -41,7 +41,7 @@
         protocol: name                  the websocket subprotocol that is asked for
         messages: [shape with max]      frames the guest may send, written anew (see `messages`)
         binary: true|false              beside messages: binary frames pass
-        follow: {as: hls, to: [path or address]}     what the answer names there becomes reachable (see `follow`)
+        follow: {as: hls|dash|json, to: [path or address]}     what the answer names becomes reachable (see `follow`)
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
 writes `send:` relies on it, and a policy that is looser than it reads is worse than none.

@@ -20,13 +20,13 @@ from gateway.metrics import Metrics
 from gateway.policy.capture import HeaderCapture, JsonCapture, captured_json
 from gateway.policy.follow import Place
 from gateway.proxy.facing import Facing
-from gateway.proxy.follow_answer import Sort, expected, read_as, rewrite_answer
+from gateway.proxy.follow_answer import PASSED, REFUSED, expected, read_as, rewrite_answer
 from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
 from gateway.proxy.rewriting import FlowingRewrite, Unreadable
 from gateway.reasons import Reason
-from gateway.rewrite.hls import NotFollowed
+from gateway.rewrite.addresses import NotFollowed
 from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
 from gateway.upstream.client import Answer, AnswerTooLarge
 from gateway.web.refuse import refuse, refuse_failure
@@ -132,7 +132,7 @@ class Exchange:
 
     @property
     def _expects_list(self) -> bool:
-        return self._following is not None and expected(self._following, self._place.target.text)
+        return self._following is not None and expected(self._following)
 
     async def _ask_again(self) -> web.StreamResponse:
         response = await self._ask(True)
@@ -161,12 +161,12 @@ class Exchange:
             if 300 <= answer.status < 400 and locations:
                 return self._redirect(answer, locations)
             if self._following is not None:
-                sort = read_as(self._following, answer, place.target.text)
-                if sort is Sort.REFUSED:
-                    return refuse(visit, Reason.FOLLOW_REFUSED, detail="a playlist in place of a file")
-                if sort is Sort.READ:
+                sort = read_as(self._following, answer)
+                if sort == REFUSED:
+                    return refuse(visit, Reason.FOLLOW_REFUSED, detail=sort)
+                if sort != PASSED:
                     known = whole or request.method == "HEAD"
-                    return await self._followed(answer, self._following) if known else None
+                    return await self._followed(answer, self._following, sort) if known else None
             text = is_text(answer.headers.get("Content-Type", ""), place.target.text)
             changed = self._facing.rewrites and text
             searched = (
@@ -239,7 +239,7 @@ class Exchange:
         if not self._allowed.decision.page:
             self._allowed.live.watch()
 
-    async def _followed(self, answer: Answer, following: Following) -> web.StreamResponse:
+    async def _followed(self, answer: Answer, following: Following, sort: str) -> web.StreamResponse:
         headers = self._facing.answer(answer.headers, page=False)
         for name in list(headers):
             # What it says of the server's text is not so of ours.
@@ -248,7 +248,7 @@ class Exchange:
         if self._request.method == "HEAD":
             return web.Response(status=200, headers=headers)
         try:
-            body, kind = await rewrite_answer(answer, following, MAX_TEXT)
+            body, kind = await rewrite_answer(answer, following, sort, MAX_TEXT)
         except NotFollowed as error:
             return refuse(self._visit, Reason.FOLLOW_REFUSED, detail=str(error))
         finder = self._facing.finder

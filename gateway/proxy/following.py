@@ -18,14 +18,16 @@ from gateway.config import Origin
 from gateway.links.followed import Followed, beside, seal
 from gateway.policy.follow import DEEPEST, Beside, Place
 from gateway.policy.target import Ambiguity, Target, parse_target
-from gateway.proxy.places import MAX_NAME, file_name, named
+from gateway.proxy.places import MAX_NAME, MAX_PLACE, file_ending, file_name, named
 from gateway.proxy.redirects import without
+from gateway.proxy.templates import canonical, samples, stays_in_folder, template_name
 
 if TYPE_CHECKING:
     from gateway.access.live import LiveGrant
     from gateway.links.keys import Keys
     from gateway.policy.model import Rule
     from gateway.proxy.facing import Facing
+    from gateway.rewrite.numbers import Template
 
 # A file's name that needs no reading: no separator, no escape, no scheme, no dot at either end.
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+")
@@ -33,7 +35,6 @@ _NO_QUERY = Target("/", "", "/", ())
 LISTS = {"m3u8": "hls", "m3u": "hls", "mpd": "dash"}
 """What a name's ending says of it, whatever it was named as."""
 _MAX_FOLDERS = 64
-MAX_PLACE = 4_096  # characters of a place that is sealed; a request line has room for twice as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,22 @@ class Following:
             return place.target.sent
         return self._written(place, self.sort, self.depth) if self._here(location) and self._reaches(place) else None
 
+    def template(self, template: Template) -> str | None:
+        """The same for one that a player fills numbers in; what these may be is judged when they come."""
+        found = canonical(template, self._named)
+        if found is None:
+            return None
+        origin, template = found
+        sealed = Followed("template", 0, self._mark, self._levels, origin + str(template))
+        for sample in samples(origin, template):
+            if file_ending(sample.target) in LISTS:
+                return None
+            if self._allowed(sample):
+                return str(template)
+            if self._reaches(sample) and stays_in_folder(sealed.place, self._reach, self._levels):
+                return self._sealer.url(self._grant, sealed, f"{template.slots}/{template_name(template)}")
+        return None
+
     def _judged(self, text: str, sort: str) -> str | None:
         place = self._named(text)
         if place is None:
@@ -111,9 +128,8 @@ class Following:
             return text if plain else place.target.sent
         if not (self._here(text) and self._reaches(place)):
             return None
-        name = file_name(place.target)
-        sort = LISTS.get(name.rpartition(".")[2].lower(), sort)
-        if sort == "file":
+        sort = LISTS.get(file_ending(place.target), sort)
+        if sort == "file" or (sort == "any" and self.depth >= DEEPEST):
             return self._written(place, "file", 0)
         return self._written(place, sort, self.depth + 1) if self.depth < DEEPEST else None
 

@@ -19,6 +19,7 @@ from gateway.policy.follow import Place
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.following import folder_of
 from gateway.proxy.places import file_name, place_of
+from gateway.proxy.templates import NO_NAME, filled_place, stays_in_folder
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
@@ -62,13 +63,14 @@ async def open_signed(
         return live
     if method not in ("GET", "HEAD"):
         return Denied(Reason.METHOD_REFUSED)
-    place = place_of(followed.place)
+    place = filled_place(followed) if followed.sort == "template" else place_of(followed.place)
     rule = live.scope.following(followed.mark)
     if place is None or rule is None:
         return Denied(Reason.NO_RULE, "the rule that was followed is no longer in force")
-    if file_name(place.target) != segments[-1]:
+    named_so = file_name(place.target) == segments[-1]
+    if not named_so and (followed.sort, segments[-1]) != ("template", NO_NAME):
         return Denied(Reason.NO_RULE, "another file name than was signed")
-    if not _within(live, rule, place, followed.levels):
+    if not _within(live, rule, place, followed):
         return Denied(Reason.NO_RULE, "no longer within what the rule follows to")
     if target.pairs:
         asked = _with_directives(place, target) if followed.sort == "hls" else None
@@ -78,7 +80,8 @@ async def open_signed(
     live.touch()
     # What the rule says of its own request (a query it sets, say) is not said of what its answers name.
     allowed = Allowed(live, Decision(live.scope.plain(rule), None), live.server)
-    return Opened(allowed, rule, place, followed.sort, followed.depth, followed.levels)
+    sort = "file" if followed.sort == "template" else followed.sort
+    return Opened(allowed, rule, place, sort, followed.depth, followed.levels)
 
 
 def _unsealed(sealer: Sealer, segments: list[str], grant_ids: tuple[str, ...]) -> tuple[str, Followed] | None:
@@ -90,10 +93,13 @@ def _unsealed(sealer: Sealer, segments: list[str], grant_ids: tuple[str, ...]) -
     return None
 
 
-def _within(live: LiveGrant, rule: Rule, place: Place, levels: int) -> bool:
+def _within(live: LiveGrant, rule: Rule, place: Place, followed: Followed) -> bool:
     if place.origin and place.origin not in live.server.policy.origins:
         return False
-    return live.scope.reach(rule).holds(place, folder_of(place, levels))
+    reach = live.scope.reach(rule)
+    if followed.sort == "template" and not stays_in_folder(followed.place, reach, followed.levels):
+        return False
+    return reach.holds(place, folder_of(place, followed.levels))
 
 
 def _with_directives(place: Place, target: Target) -> Place | None:

@@ -14,26 +14,17 @@ steering goes: its manifest would replace hosts afterwards. So do `data:` and `s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-Addressing = Callable[[str, str], str | None]
-"""What to write for an address, told what it is named as: a `file`, a list to be read as `hls`, `dash` or `json`,
-or `any` of these. None: nothing may be written."""
+from gateway.rewrite.addresses import ADDRESS, MAX_ADDRESSES, Addresses, NotFollowed
 
 MAX_LINE = 65_536
-MAX_ADDRESSES = 100_000
 MAX_LINES = 400_000
-
-
-class NotFollowed(Exception):
-    """Not a playlist that can be read in one way alone; the text says why, for the log."""
 
 
 _ATTRIBUTE = re.compile(r'\s*([A-Za-z0-9-]+)\s*=\s*("[^"]*"|[^",\s]*)\s*(?:,|$)')
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
 _LINE = re.compile(r"\r\n|\n|\r")
-# Where a loader would see the beginning of an address: a scheme, or two slashes of either sort.
-_ADDRESS = re.compile(r"[A-Za-z0-9]\s*:\s*[\\/]|[\\/]\s*[\\/]|(?:https?|wss?|data|blob|file|javascript|skd)\s*:", re.I)
 # Line ends to some readers, nothing to others; none has business in a playlist (RFC 8216 4.1).
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _ADDRESS_NAME = re.compile(r"(?:^|-)(?:URI|URL|HREF|SRC)$|^X-ASSET-LIST$", re.I)
@@ -69,15 +60,15 @@ def decoded(body: bytes) -> str:
     return text
 
 
-def rewritten(text: str, address: Addressing) -> Iterator[str]:
+def rewritten(text: str, addresses: Addresses) -> Iterator[str]:
     """The lines of a `decoded` playlist, each with its end; "" for each that is left out or waits for others, so that
     whoever takes them sees the time pass. Raises NotFollowed."""
-    return _Rewriter(address).lines(text)
+    return _Rewriter(addresses).lines(text)
 
 
 class _Rewriter:
-    def __init__(self, address: Addressing) -> None:
-        self._address = address
+    def __init__(self, addresses: Addresses) -> None:
+        self._address = addresses.address
         self._defined: dict[str, str] = {}
         self._held: list[str] = []  # tags that belong to the next URI line
         self._variant = False
@@ -179,11 +170,11 @@ class _Rewriter:
             self._variant = True
         if not colon or "=" not in rest:
             # No attributes: a comment, a number, a title.
-            return None if _ADDRESS.search(line) else line
+            return None if ADDRESS.search(line) else line
         attributes = _attributes(rest)
         if attributes is None:
             # What stands there is a player's guess, and so must hold no address and no name of one.
-            odd = _ADDRESS.search(line) or re.search(r"UR[IL]|ASSET|\{\$", line, re.I) or not name.startswith("#EXT")
+            odd = ADDRESS.search(line) or re.search(r"UR[IL]|ASSET|\{\$", line, re.I) or not name.startswith("#EXT")
             return None if odd else line
         if name == _DEFINE:
             self._define(dict(attributes))
@@ -195,11 +186,11 @@ class _Rewriter:
                 if found is None:
                     return None
                 value = f'"{found}"'
-            elif _ADDRESS.search(text):
+            elif ADDRESS.search(text):
                 return None
             elif "{$" in text and name != _DEFINE:
                 resolved = self._resolved(text)
-                if resolved is not None and _ADDRESS.search(resolved):
+                if resolved is not None and ADDRESS.search(resolved):
                     return None
             written.append(f"{key}={value}")
         return f"{name}:{','.join(written)}"
@@ -234,4 +225,4 @@ def _attributes(text: str) -> list[tuple[str, str]] | None:
 
 def _plain_duration(line: str) -> str:
     """Titles are for people; one with an address in it is left out."""
-    return line.partition(",")[0] + "," if _ADDRESS.search(line[8:]) else line
+    return line.partition(",")[0] + "," if ADDRESS.search(line[8:]) else line

@@ -62,8 +62,7 @@ def test_without_to_it_is_the_own_folder_and_below() -> None:
     ("rule", "wanted"),
     [
         ("GET /l/{id}\n        follow: {}", "12:17: as: is missing"),
-        ("GET /l/{id}\n        follow: {as: hsl}", "12:22: as: hls (did you mean hls?)"),
-        ("GET /l/{id}\n        follow: {as: dash}", "12:22: as: dash: this version does not implement it"),
+        ("GET /l/{id}\n        follow: {as: hsl}", "12:22: as: hls, dash or json (did you mean hls?)"),
         ("GET /l/{id}\n        follow: {as: hls, into: []}", "12:27: into: unknown key"),
         ("GET /l/{id}\n        follow: {as: hls, to: []}", "12:31: to: names nothing"),
         ("GET /l/{id}\n        follow: {as: hls, to: [v]}", "12:32: to: a path"),

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rewrite.hls import MAX_ADDRESSES, NotFollowed, decoded, rewritten
+from gateway.rewrite.addresses import MAX_ADDRESSES, NotFollowed
+from gateway.rewrite.hls import decoded, rewritten
+from tests.followings import Told
 
 
 def rewrite(*lines: str, end: str = "\n", allowed: str = r"[a-z0-9/]+\.(ts|m3u8|key|mp4|json)") -> list[str]:
@@ -19,7 +21,7 @@ def rewrite(*lines: str, end: str = "\n", allowed: str = r"[a-z0-9/]+\.(ts|m3u8|
         return {"file": "/S/", "hls": "/P/", "any": "/A/"}[sort] + text if re.fullmatch(allowed, text) else None
 
     text = end.join(("#EXTM3U", *lines, ""))
-    return "".join(rewritten(decoded(text.encode()), address)).split("\n")[1:-1]
+    return "".join(rewritten(decoded(text.encode()), Told(address))).split("\n")[1:-1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""What the rewriting of playlists, manifests and JSON answers has in common. Pure.
+
+Rule: whatever a player could load is an address that was asked about here; what is told in return is written in
+its place, or nothing is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gateway.rewrite.numbers import Template
+
+MAX_ADDRESSES = 100_000
+
+# Where a loader would see the beginning of an address: a scheme, or two slashes of either sort.
+_OTHER = "data|blob|file|javascript|vbscript|skd"
+ADDRESS = re.compile(
+    rf"[A-Za-z0-9]\s*:\s*[\\/]|[\\/]\s*[\\/]|\b(?:https?|wss?|ftp)\s*:|^[\0- ]*(?:{_OTHER})\s*:|\b(?:{_OTHER}):\S", re.I
+)
+
+# Browsers take these out of an address before they read it.
+_UNSEEN = dict.fromkeys(map(ord, "\t\n\r"))
+
+
+def holds_address(text: str) -> bool:
+    if ":" not in text and "/" not in text and "\\" not in text:
+        return False
+    return ADDRESS.search(text) is not None or ADDRESS.search(text.translate(_UNSEEN)) is not None
+
+
+class NotFollowed(Exception):
+    """Not a list that can be read in one way alone; the text says why, for the log."""
+
+
+class Addresses(Protocol):
+    """None: nothing may be written."""
+
+    def address(self, text: str, sort: str) -> str | None:
+        """For an address that is named as a `file`, as a list to be read as `hls`, `dash` or `json`, or as `any`
+        of these."""
+
+    def template(self, template: Template) -> str | None:
+        """For an address in which a player writes numbers."""
+
+    def redirect(self, location: str) -> str | None:
+        """For where the same list is to be asked for again."""

@@ -1,0 +1,105 @@
+"""A JSON answer in which every address has been judged. Pure.
+
+Rule: a string that is an address (an absolute path, or one with a scheme or host) is written as it was judged, or
+becomes null; so does a text with an address somewhere in it, and a pair goes whose name holds one. The tree stays
+as it is. Relative addresses can't be told from words; they stay, and lead to this host, where each request is judged.
+
+A text that is read in two ways is refused: a name that stands twice in one object, NaN and the like, nesting that
+some readers give up at, another encoding.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.rewrite.addresses import MAX_ADDRESSES, Addresses, NotFollowed, holds_address
+
+MAX_DEPTH = 64
+_PIECE = 64 * 1024
+_SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]")
+
+
+def parse(body: bytes) -> Any:
+    """Raises NotFollowed."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotFollowed("not UTF-8") from error
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refused, parse_float=_number)
+    except RecursionError as error:
+        raise NotFollowed("nested too deep") from error
+    except ValueError as error:
+        raise NotFollowed("not JSON") from error
+
+
+def rewritten(document: Any, addresses: Addresses) -> Iterator[str]:
+    """The text in pieces, "" where time has passed. Raises NotFollowed."""
+    rewriter = _Rewriter(addresses)
+    root = [document]
+    yield from rewriter.walk(root)
+    written: list[str] = []
+    size = 0
+    for piece in json.JSONEncoder(separators=(",", ":"), allow_nan=False).iterencode(root[0]):
+        written.append(piece)
+        size += len(piece)
+        if size > _PIECE:
+            yield "".join(written)
+            written, size = [], 0
+    yield "".join(written)
+
+
+class _Rewriter:
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._left = MAX_ADDRESSES
+
+    def walk(self, root: list[Any]) -> Iterator[str]:
+        todo: list[tuple[Any, int]] = [(root, 0)]
+        while todo:
+            yield ""
+            inside, depth = todo.pop()
+            if depth > MAX_DEPTH:
+                raise NotFollowed(f"nested more than {MAX_DEPTH} deep")
+            if isinstance(inside, dict):
+                for name in [name for name in inside if holds_address(name)]:
+                    del inside[name]
+                pairs: Any = inside.items()
+            else:
+                pairs = enumerate(inside)
+            for key, value in list(pairs):
+                if isinstance(value, str):
+                    inside[key] = self._judged(value)
+                    yield ""
+                elif isinstance(value, dict | list):
+                    todo.append((value, depth + 1))
+
+    def _judged(self, text: str) -> str | None:
+        if not text.startswith("/") and not holds_address(text):
+            return text
+        self._left -= 1
+        if self._left < 0:
+            raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
+        return None if _SPACE.search(text) else self._addresses.address(text, "any")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotFollowed("a name stands twice in one object")
+    return found
+
+
+def _refused(text: str) -> Any:
+    raise NotFollowed(f"holds {text}")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise NotFollowed("holds a number out of range")
+    return number
