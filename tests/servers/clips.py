@@ -88,20 +88,26 @@ def make_clips(folder: Path) -> None:
 def stamp(source: Path, to: Path, item: str) -> Path:
     """Copy, with `item` written where players do not look."""
     to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(stamped_bytes(source, item))
+    return to
+
+
+def stamped_bytes(source: Path, item: str) -> bytes:
     data, mark = source.read_bytes(), f"item:{item}".encode()
     match source.suffix:
         case ".mp4" | ".m4s":
-            data += struct.pack(">I4s", 8 + len(mark), b"free") + mark
+            return data + struct.pack(">I4s", 8 + len(mark), b"free") + mark
+        case ".ts":
+            return data + bytes((0x47, 0x1F, 0xFF, 0x10)) + (mark + b"\n").ljust(184, b"\xff")  # a null packet
         case ".vtt":
-            data = data.replace(b"WEBVTT\n", b"WEBVTT\n\nNOTE " + mark + b"\n", 1)
+            return data.replace(b"WEBVTT\n", b"WEBVTT\n\nNOTE " + mark + b"\n", 1)
         case ".webm":
-            data += bytes((0xEC, 0x80 | len(mark))) + mark  # an EBML Void element
+            return data + bytes((0xEC, 0x80 | len(mark))) + mark  # an EBML Void element
         case ".jpg" | ".png":
-            data += mark  # after the end of the picture
+            return data + mark  # after the end of the picture
         case ".m3u8":
-            data = data.replace(b"#EXTM3U\n", b"#EXTM3U\n## " + mark + b"\n", 1)
-    to.write_bytes(data)
-    return to
+            return data.replace(b"#EXTM3U\n", b"#EXTM3U\n## " + mark + b"\n", 1)
+    raise LookupError(source.suffix)
 
 
 @pytest.fixture(scope="session")
