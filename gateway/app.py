@@ -205,7 +205,7 @@ def _servers(found: Loaded, before: Servers | None) -> Servers:
             servers.append(old)
             continue
         same = old is not None and (old.config.upstream, old.config.timeouts) == (config.upstream, config.timeouts)
-        upstream = old.upstream if old is not None and same else HttpUpstream(config.upstream, config.timeouts)
+        line = old.line if old is not None and same else HttpUpstream(config.upstream, config.timeouts)
         ports: dict[str, Upstream] = {}
         for name, origin in config.ports:
             was = old.ports.get(name) if old is not None and old.config.timeouts == config.timeouts else None
@@ -214,7 +214,7 @@ def _servers(found: Loaded, before: Servers | None) -> Servers:
         elsewhere = {
             origin: held.get(origin) or HttpUpstream(as_origin(origin), config.timeouts) for origin in policy.origins
         }
-        servers.append(MediaServer(config, policy, upstream, ports, elsewhere))
+        servers.append(MediaServer(config, policy, line, ports, elsewhere))
     return Servers(servers)
 
 

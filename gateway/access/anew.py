@@ -131,7 +131,7 @@ class Anew:
 
     async def _bring(self, live: LiveGrant, steps: Sequence[Step], renewing: bool) -> Denied | None:
         server, grant = live.server, live.grant
-        found = await ask_steps(server, grant, live.guest, steps)
+        found = await ask_steps(server, grant, live.guest, steps, now=self._clock())
         if isinstance(found, Denied):
             # Whether the item itself is gone says `resolve`, which was asked a moment ago.
             return Denied(Reason.UPSTREAM_DOWN, found.detail) if found.reason is Reason.MEDIA_GONE else found

@@ -17,13 +17,15 @@ from gateway.policy.decide import Scope
 
 _log = logging.getLogger("gateway")
 
+TOKENS = 3  # of `jwt` that are remembered for a grant
+
 
 class LiveGrant:
     """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
 
     __slots__ = (
-        "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "ended", "grant", "guest", "last_seen", "noted",
-        "opened", "server", "unsaid",
+        "_claimed", "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "_tokens", "_until", "ended", "grant",
+        "guest", "last_seen", "noted", "opened", "server", "unsaid",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +41,10 @@ class LiveGrant:
         self.guest = guest
         self.server = server
         self._scope: Scope | None = None
+        # What `jwt` of the policy has made for it, newest first, each with its end; when another one is due.
+        self._tokens: tuple[tuple[str, int], ...] = ()
+        self._until: int | None = None
+        self._claimed: dict[str, tuple[str, ...] | None] = {}
         self.last_seen = self.noted = grant.last_seen
         self.ended: str | None = None
         self.opened = False  # a page of it has been opened by way of this worker
@@ -53,9 +59,28 @@ class LiveGrant:
     @property
     def scope(self) -> Scope:
         """What it reaches, by its server's policy as it is now."""
-        if self._scope is None:
-            self._scope = scope_of(self.server, self.grant, self.guest)
+        if self._scope is None or (self._until is not None and self._clock() >= self._until):
+            self._scope = self._bound()
         return self._scope
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Those of `jwt` that were made for it, as far as they may still count; newest first."""
+        return tuple(token for token, _ in self._tokens)
+
+    def _bound(self) -> Scope:
+        server, values, now = self.server, variables_of(self.server, self.grant, self.guest), self._clock()
+        minter = server.policy.jwt
+        if minter is None:
+            self._until = None
+        else:
+            claimed = {name: values.get(name) for name in minter.variables}
+            if self._until is None or now >= self._until or claimed != self._claimed:
+                made = minter.mint(values, now)
+                self._claimed, self._until = claimed, made[1] if made is not None else None
+                self._tokens = ((made[0], made[2]), *self._tokens)[:TOKENS] if made is not None else self._tokens
+            values[minter.name] = tuple(token for token, end in self._tokens if end > now)
+        return server.policy.scope(self.grant.kind, values)
 
     def touch(self) -> None:
         """A request of this grant, or something of it that is still open."""
@@ -132,11 +157,6 @@ def has_place(server: MediaServer, grant: Grant) -> bool:
     return grant.kind in server.policy.kinds and server.policy.item.variables(grant.item) is not None
 
 
-def scope_of(server: MediaServer, grant: Grant, guest: Guest) -> Scope:
-    """The policy bound to all variables of a grant; it must have a place for it."""
-    return server.policy.scope(grant.kind, variables_of(server, grant, guest))
-
-
 def variables_of(server: MediaServer, grant: Grant, guest: Guest) -> dict[str, tuple[str, ...]]:
     """Everything that a template of the grant's kind may name."""
     return {
@@ -150,3 +170,10 @@ def variables_of(server: MediaServer, grant: Grant, guest: Guest) -> dict[str, t
         "link.id": (grant.link,),
         "public_url": (str(server.config.public),),
     }
+
+
+def with_token(server: MediaServer, values: dict[str, tuple[str, ...]], now: int) -> dict[str, tuple[str, ...]]:
+    """For requests that the gateway makes itself for a grant, before and after it: with a token of its own."""
+    minter = server.policy.jwt
+    made = minter.mint(values, now) if minter is not None else None
+    return values if minter is None or made is None else {**values, minter.name: (made[0],)}

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import replace
 
-from gateway.access.live import variables_of
+from gateway.access.live import variables_of, with_token
 from gateway.access.outcome import Denied
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import Watched
@@ -73,7 +73,7 @@ class Preparer:
     async def _ask(self, server: MediaServer, grant: Grant, guest: Guest) -> Grant | Denied:
         kind = server.policy.kinds[grant.kind]
         if kind.prepare:
-            found = await ask_steps(server, grant, guest, kind.prepare)
+            found = await ask_steps(server, grant, guest, kind.prepare, now=self._clock())
             if isinstance(found, Denied):
                 return found
             grant = replace(grant, brought=found)
@@ -87,11 +87,14 @@ class Preparer:
             task.exception()  # who waited has heard it, or has left
 
 
-async def ask_steps(server: MediaServer, grant: Grant, guest: Guest, steps: Sequence[Step]) -> Variables | Denied:
+async def ask_steps(
+    server: MediaServer, grant: Grant, guest: Guest, steps: Sequence[Step], *, now: int
+) -> Variables | Denied:
     """What these steps of the kind's prepare bring for this grant."""
     kind = server.policy.kinds[grant.kind]
+    values = with_token(server, variables_of(server, grant, guest), now)
     try:
-        found = await prepare(server.policy, kind, server.at, variables_of(server, grant, guest), steps)
+        found = await prepare(server.policy, kind, server.at, values, steps)
     except UpstreamSlow as error:
         return Denied(Reason.UPSTREAM_SLOW, str(error))
     except UpstreamFailed as error:
@@ -194,7 +197,9 @@ class Releasing:
         kind = server.policy.kinds.get(job.kind) if server is not None else None
         done, failure = job.done, ""
         if server is not None and kind is not None:
-            sets = [_variables(server, job, one) for one in (job.variables, *job.sets)]
+            sets = [
+                with_token(server, _variables(server, job, one), self._clock()) for one in (job.variables, *job.sets)
+            ]
             asked = [(variables, request) for variables in sets for request in kind.release]
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):

@@ -11,31 +11,41 @@ from gateway.config import ServerConfig
 from gateway.policy.model import Policy
 from gateway.upstream.client import Upstream, Ways
 from gateway.upstream.resolve import Resolved
+from gateway.upstream.signed_in import SignedIn, SignIn, signed_in
 
 
 @dataclass(frozen=True, slots=True)
 class MediaServer:
-    """One media server: what config.yaml says of it, its compiled policy, and the way to it."""
+    """One media server: what config.yaml says of it, its compiled policy, and the way to it: `line`, and `upstream`,
+    which signs in where the policy says so."""
 
     config: ServerConfig
     policy: Policy
-    upstream: Upstream
+    line: Upstream
     # Its further addresses, by their names in config.yaml.
     ports: Mapping[str, Upstream] = field(default_factory=dict, repr=False, compare=False)
     # The policy's other origins, by their spelling.
     elsewhere: Mapping[str, Upstream] = field(default_factory=dict, repr=False, compare=False)
     # Questions about items that are on their way, by item; see `media`.
+    # By what a policy says in `at`, signed in where it says so; and what that has brought.
+    at: Ways = field(init=False, repr=False, compare=False)
+    sign_in: SignIn | None = field(init=False, repr=False, compare=False)
     asking: dict[str, asyncio.Task[Resolved]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        at = signed_in({"": self.line, **self.ports}, self.policy)
+        main = at[""]
+        object.__setattr__(self, "at", at)
+        object.__setattr__(self, "sign_in", main.sign_in if isinstance(main, SignedIn) else None)
+
+    @property
+    def upstream(self) -> Upstream:
+        return self.at[""]
 
     @property
     def ways(self) -> tuple[Upstream, ...]:
         """Every connection that this server needs."""
-        return (self.upstream, *self.ports.values(), *self.elsewhere.values())
-
-    @property
-    def at(self) -> Ways:
-        """Its addresses by what a policy says in `at`."""
-        return {"": self.upstream, **self.ports} if self.ports else {"": self.upstream}
+        return (self.line, *self.ports.values(), *self.elsewhere.values())
 
     @property
     def ceilings(self) -> Ceilings:

@@ -270,6 +270,33 @@ async def _look_at_server(report: Report, server: ServerConfig) -> None:
         report.add(OK, name, f"{address} answers ({status} for /){told}")
     if not server.guest_access:
         report.add(NOTE, name, "guest_access is off: all its links are inactive")
+    await _look_at_login(report, server)
+
+
+async def _look_at_login(report: Report, server: ServerConfig) -> None:
+    """Whether the gateway can sign in there, where its policy says so."""
+    from gateway.errors import BadFile, UpstreamFailed
+    from gateway.policy.load import load_policy
+    from gateway.upstream.client import HttpUpstream
+    from gateway.upstream.signed_in import SignIn
+
+    try:
+        policy = load_policy(server.policy_path)
+    except BadFile:
+        return  # said before
+    if policy.login is None:
+        return
+    name = f"server {server.name}"
+    upstream = HttpUpstream(server.upstream, server.timeouts)
+    try:
+        await SignIn(upstream, policy.login, policy).secrets()
+    except UpstreamFailed as error:
+        what = f"{error}: guests get 502 for what needs it"
+        report.add(PROBLEM, name, what, "see upstream.login of the policy, and the account it names")
+    else:
+        report.add(OK, name, "the gateway can sign in there (login)")
+    finally:
+        await upstream.close()
 
 
 async def _status(server: ServerConfig, target: str, headers: tuple[tuple[str, str], ...], at: str) -> int:
@@ -317,13 +344,14 @@ async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
     from gateway.policy.load import load_policy
     from gateway.upstream.client import open_ways
     from gateway.upstream.resolve import resolve_item
+    from gateway.upstream.signed_in import signed_in
 
     policy = load_policy(server.policy_path).at_home(server.home)
     if policy.ats.keys() - server.addresses.keys():
         return  # said by `check`
     try:
         async with open_ways(server.addresses, server.timeouts) as ways:
-            resolved = await resolve_item(policy, ways, item)
+            resolved = await resolve_item(policy, signed_in(ways, policy), item)
         found = _stream(policy, resolved.kind, resolved.variables or {})
         if resolved.state == "gone" or found is None:
             report.add(NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for")

@@ -191,9 +191,10 @@ def _subject(
 async def _resolve(policy: Policy, server: ServerConfig, item: str) -> Any:
     from gateway.upstream.client import open_ways
     from gateway.upstream.resolve import resolve_item
+    from gateway.upstream.signed_in import signed_in
 
     async with open_ways(server.addresses, server.timeouts) as ways:
-        return await resolve_item(policy, ways, item)
+        return await resolve_item(policy, signed_in(ways, policy), item)
 
 
 def _show(found: Explanation, server: ServerConfig) -> None:

@@ -16,9 +16,16 @@ from gateway.policy.compile_steps import (
     prepared_names,
     segments,
 )
-from gateway.policy.compile_upstream import compile_credentials, compile_passed
+from gateway.policy.compile_upstream import (
+    SecretNames,
+    compile_credentials,
+    compile_jwt,
+    compile_login,
+    compile_passed,
+)
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
+from gateway.policy.minting import Minter
 from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.overlap import Meeting
 from gateway.policy.page_address import PageAddress, parse_page_address
@@ -71,6 +78,8 @@ class _Compiler:
         self.warnings: list[Fault] = []
         self.steps = StepCompiler(source, self.address)
         self.sends: dict[Way, Send] = {}
+        self.secrets = SecretNames(document)
+        self.minter: Minter | None = None
         self.origins: tuple[str, ...] = ()
 
     def fault(self, way: Way, what: str) -> None:
@@ -98,7 +107,8 @@ class _Compiler:
         variables = ["id", *self.item.names]
         steps = []
         for index, step in enumerate(document.steps):
-            steps.append(self.steps.step(step, self.finder(variables), RESOLVE))
+            known = self.secrets.within(self.finder(variables), jwt=False)
+            steps.append(self.steps.step(step, known, RESOLVE))
             variables += [name for name in step.vars if name not in variables]
             if index and step.id is not None:
                 self.fault(step.id.way, "id: only the first step can replace the id")
@@ -128,7 +138,12 @@ class _Compiler:
         compiled = [(rule, self.rule(rule, of_all)) for rule in document.shared]
         of_shared = [(said, rule) for said, rule in compiled if rule is not None]
         shared = [rule for _, rule in of_shared]
-        credentials = compile_credentials(document, self.fault)
+        login = compile_login(document.login, self.steps.answer_path, self.fault)
+        self.minter = minter = compile_jwt(
+            document.jwt, lambda body: self.steps.json(body, find), self.fault, self.warn
+        )
+        more = (*(login.own_secrets() if login else ()), *(minter.texts if minter else ()))
+        credentials = compile_credentials(document, self.secrets, more, self.fault)
         pinned = {fold_name(name) for rule in shared for name in rule.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
         kinds: dict[str, Kind] = {}
@@ -172,6 +187,8 @@ class _Compiler:
             credentials=credentials,
             ats=places(named(document, on), self.source),
             ats_named=frozenset(said.text for said in named(document)),
+            login=login,
+            jwt=minter,
             passed=compile_passed(document, self.source),
             origins=self.origins,
             drop=compile_drop(document.drop, self.fault),
@@ -200,12 +217,15 @@ class _Compiler:
                 return Hole(name, pattern)
             if name in self.document.tokens:
                 raise TemplateError(f"{{{name}}} is a token: it stands in a rule's path or query, and not here")
+            if name in (*self.secrets.login, *self.secrets.jwt):
+                raise TemplateError(f"{{{name}}} is a secret between gateway and server, and can't stand here")
             kinds = [kind for kind, names in (prepared or {}).items() if name in names]
             if kinds:
                 raise TemplateError(
                     f"{{{name}}} comes from prepare or capture of {', '.join(kinds)}, which does not apply here"
                 )
-            hint = did_you_mean(name, (*known, *self.patterns, *self.document.tokens))
+            secrets = (*self.secrets.login, *self.secrets.jwt) if name.startswith(("login.", "jwt.")) else ()
+            hint = did_you_mean(name, secrets or (*known, *self.patterns, *self.document.tokens))
             raise TemplateError(f"unknown name {{{name}}}{hint}")
 
         return find
@@ -228,6 +248,10 @@ class _Compiler:
     def with_tokens(self, find: NameFinder) -> NameFinder:
         """For the path and the query of a rule."""
         return lambda name: self.tokens.get(name) or find(name)
+
+    def upstream_only(self, find: NameFinder) -> NameFinder:
+        """For what goes to the server and nowhere else."""
+        return self.secrets.within(find)
 
     # --- the item ---
 
@@ -262,18 +286,21 @@ class _Compiler:
         except OverflowError:
             self.fault(way, "the rules are too large together")
         addresses = [self.page_address(said, find) for said in kind.page_urls]
+        # A server may want its token in the address of the guest's own page: `told` has a word about that.
+        of_page = self.secrets.within(of_kind, login=False)
         player = None
         if kind.player is not None:
             as_ = self.player_sort(kind.player.src, kind.player.as_)
             player = Player(
-                src=self.address(kind.player.src, of_kind),
-                poster=self.address(kind.player.poster, of_kind) if kind.player.poster else None,
-                file=self.address(kind.player.file, of_kind) if kind.player.file else None,
+                src=self.address(kind.player.src, of_page),
+                poster=self.address(kind.player.poster, of_page) if kind.player.poster else None,
+                file=self.address(kind.player.file, of_page) if kind.player.file else None,
                 as_=as_,
             )
-        opened = self.address(kind.open, of_kind) if kind.open else None
-        prepare, release = self.steps.kind(kind, given, self.finder)
+        opened = self.address(kind.open, of_page) if kind.open else None
+        prepare, release = self.steps.kind(kind, given, lambda names: self.upstream_only(self.finder(names)))
         told = self.told(kind, rules, opened, player, prepare)
+        shows_token = kind.guest_access and self.shows_token(kind, opened, player)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
         names = {name for rule in rules for name in rule.path.variables}
         return Kind(
@@ -292,6 +319,7 @@ class _Compiler:
             release=release,
             exclusive=kind.exclusive,
             captured=frozenset(one.name for rule in rules for one in rule.captures),
+            shows_token=shows_token,
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
         )
 
@@ -322,6 +350,8 @@ class _Compiler:
             (step.request.variables, self.source.place(at.request.way))
             for step, at in zip(prepare, kind.prepare, strict=True)
         ]
+        if self.minter is not None and kind.guest_access:
+            places.append((self.minter.variables, self.source.place(("upstream", "jwt", "claims"))))
         found = set()
         for names, (line, column) in places:
             for name in sorted({"guest.name", "guest.email"}.intersection(names)):
@@ -329,6 +359,17 @@ class _Compiler:
                 what = f"{{{name}}} tells the media server who the guest is; the entry page says so"
                 self.warnings.append(Fault(self.source.file, line, column, what))
         return frozenset(found)
+
+    def shows_token(self, kind: KindDocument, opened: Address | None, player: Player | None) -> bool:
+        """Whether the guest's own page has the token of `jwt` in its address."""
+        addresses = (opened, *((player.src, player.poster, player.file) if player else ()))
+        names = {name for address in addresses if address is not None for name in address.variables}
+        if not self.secrets.jwt or not names.intersection(self.secrets.jwt):
+            return False
+        said = kind.open or (kind.player.src if kind.player else None)
+        what = f"{{{self.secrets.jwt[0]}}} stands in the address of the guest's page: the guest has it, and whoever"
+        self.warn(said.way if said else kind.way, f"{what} reaches the server itself can use it there while it lasts")
+        return True
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:
@@ -380,14 +421,15 @@ class _Compiler:
         path_text, question, query_text = rule.target.partition("?")
         try:
             path = parse_path(path_text, self.with_tokens(find))
-            query = parse_query(query_text, self.with_tokens(find)) if question else NO_QUERY
+            own = self.secrets.within(self.with_tokens(find), login=False)
+            query = parse_query(query_text, own) if question else NO_QUERY
         except TemplateError as error:
             self.fault(rule.way, str(error))
             return None
         if path.whole is not None and len(path.parts) == 1 and question:
             self.fault(rule.way, "a variable that holds a whole address brings its own query")
         self.look_for_neighbours(rule, path.parts)
-        send = compile_send(rule, query, find, self.fault)
+        send = compile_send(rule, query, self.upstream_only(find), self.fault)
         if rule.send is not None and send is not None:
             self.sends[rule.send.way] = send
         line, column = self.source.place(rule.way)
@@ -402,11 +444,11 @@ class _Compiler:
             query=query,
             group=rule.group,
             send=send,
-            body=compile_body(rule, find, self.fault),
+            body=compile_body(rule, self.upstream_only(find), self.fault),
             answer=compile_answer(rule, find, self.fault),
             captures=self.steps.captures(rule, find),
             protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
-            messages=compile_messages(rule, find, self.fault),
+            messages=compile_messages(rule, self.secrets.within(find, login=False), self.fault),
             follow=compile_follow(self, rule, find, self.origins) if rule.follow is not None else None,
             at=self.rule_at(rule),
         )

@@ -14,6 +14,7 @@ from gateway.config_texts import duration_between
 from gateway.policy.capture import Capture, HeaderCapture, JsonCapture
 from gateway.policy.header_names import is_framing, is_header_name
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
+from gateway.policy.login import holds_mark
 from gateway.policy.model import Address, Check, Player, Rule, Step
 from gateway.policy.request import Checksum, StepRequest, Words
 from gateway.policy.template import Hole, NameFinder, Some, TemplateError, Text, Variable, parse_path, split_parts
@@ -237,7 +238,7 @@ class StepCompiler:
         elif name in names:
             self.source.fault(said.name.way, f"checksum: the request has a {name} already")
 
-        def with_query(one: str) -> Variable | Hole:
+        def with_query(one: str) -> Text | Variable | Hole:
             return Variable("query") if one == "query" else find(one)
 
         try:
@@ -249,6 +250,8 @@ class StepCompiler:
         literal = sum(len(part.text) for part in parts if isinstance(part, Text))
         if Variable("query") not in parts or any(isinstance(part, Hole) for part in parts):
             self.source.fault(said.over.way, "checksum: written as text, {query} and a secret")
+        elif any(isinstance(part, Text) and holds_mark(part.text) for part in parts):
+            self.source.fault(said.over.way, "checksum: what a sign-in gives can't be signed with")
         elif literal < MIN_SECRET:
             self.source.fault(said.over.way, f"checksum: a secret of at least {MIN_SECRET} characters stands in it")
         return Checksum(name, said.algorithm, Words(parts))

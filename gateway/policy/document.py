@@ -28,6 +28,8 @@
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
                    default_days, max_days, max_clicks, require: [days|clicks|pin]}
     upstream: {headers: {}, query: {}, basic: "user:password"}
+        login: {request, json, form, headers, secrets: {name: path}, again: [status]}     stands as {login.name}
+        jwt: {as: name, key, alg, minutes, claims}                                        stands as {jwt.name}
     checksum: {name, sha1|sha256|sha384|sha512: template with {query}}        signs the query of its request
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
@@ -123,7 +125,9 @@ class PolicyReader(RuleReader, StepReader):
         if preview not in ("nothing", "title"):
             self.source.fault(("guest_access", "preview"), "preview: nothing or title")
             preview = "nothing"
-        upstream = self.mapping(data.get("upstream"), ("upstream",), ("headers", "query", "basic"), "upstream")
+        upstream = self.mapping(
+            data.get("upstream"), ("upstream",), ("headers", "query", "basic", "login", "jwt"), "upstream"
+        )
         return PolicyDocument(
             title=title.text,
             verified=verified.text if verified else "",
@@ -147,6 +151,8 @@ class PolicyReader(RuleReader, StepReader):
             headers=self.texts(upstream.get("headers"), ("upstream", "headers")),
             query=self.texts(upstream.get("query"), ("upstream", "query")),
             basic=self.optional(upstream, "basic", ("upstream",)),
+            login=self.login(upstream.get("login"), ("upstream", "login")),
+            jwt=self.jwt(upstream.get("jwt"), ("upstream", "jwt")),
             examples=self.examples(data.get("examples")),
             origins=tuple(self.text(one, way) for one, way in self.items(data.get("origins"), ("origins",))),
             passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),

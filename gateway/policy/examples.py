@@ -53,6 +53,8 @@ def run_examples(policy: Policy, source: Source) -> None:
         if name not in known:
             source.fault(("examples", "with", "vars", name), f"{name}: unknown variable{did_you_mean(name, known)}")
     variables = {**given, **own, **examples.vars}
+    if policy.jwt is not None:
+        variables[policy.jwt.name] = ("token-of-the-examples",)
     scope = policy.scope(kind, variables)
     for said, wanted in (*((one, True) for one in examples.allow), *((one, False) for one in examples.deny)):
         allowed, why = _verdict(scope, said)

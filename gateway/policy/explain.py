@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.policy.login import MASK, mark_of, masked
 from gateway.policy.model import Policy, Rule
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.reasons import Reason
-
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,8 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
     target = parse_target(raw)
     if isinstance(target, Ambiguity):
         return Explanation(False, method, None, None, Reason.AMBIGUOUS_TARGET, target.what, None, (), ())
+    if policy.jwt is not None:
+        variables = {policy.jwt.name: (mark_of(policy.jwt.name),), **variables}
     scope = policy.scope(kind, variables)
     websocket = method == "WS"
     decision = scope.decide("GET" if websocket else method, target, websocket=websocket)
@@ -55,11 +56,11 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
         "",
         f"{'GET' if websocket else method} {_masked(decision.sent or target, policy)}",
         (
-            *((name, value) for name, value in decision.headers if value is not None),
-            *((name, MASK) for name, _ in policy.credentials.sent_headers()),
+            *((name, masked(value)) for name, value in decision.headers if value is not None),
+            *((name, MASK) for name in policy.credentials.names()),
         ),
         (),
-        _carried(rule, variables),
+        masked(_carried(rule, variables)),
     )
 
 
@@ -69,7 +70,7 @@ def _carried(rule: Rule, variables: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _masked(target: Target, policy: Policy) -> str:
-    sent = target.sent
+    sent = masked(target.sent)
     for name, _ in policy.credentials.query:
         sent += ("&" if "?" in sent else "?") + f"{name}={MASK}"
     return sent

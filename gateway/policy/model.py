@@ -17,10 +17,12 @@ from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.follow import Follow
 from gateway.policy.jsonpath import AnswerPath
+from gateway.policy.login import Login, holds_mark
 from gateway.policy.messages import Messages
+from gateway.policy.minting import Minter
 from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
-from gateway.policy.request import StepRequest
+from gateway.policy.request import StepRequest, Words
 from gateway.policy.sending import Send
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
 from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
@@ -28,6 +30,7 @@ from gateway.policy.written import ExamplesDocument
 from gateway.yaml_source import Fault, Way
 
 _BOUND = 512
+_NO_VALUES: Variables = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +128,8 @@ class Kind:
     exclusive: bool = False  # its requests do not name the item: a browser holds one such grant of a server
     # Variables that answers of the media server may give to a grant while it lives.
     captured: frozenset[str] = frozenset()
+    # The guest's own page has the token of `jwt` in its address, and so he knows it.
+    shows_token: bool = False
 
     @property
     def renew(self) -> int | None:
@@ -179,29 +184,56 @@ class ItemRule:
 class Credentials:
     """What is injected towards the upstream, and so must never come back to a guest."""
 
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, Words], ...] = field(default=(), repr=False)
+    query: tuple[tuple[str, Words], ...] = field(default=(), repr=False)
     basic: str | None = field(default=None, repr=False)
+    more: tuple[str, ...] = field(default=(), repr=False)  # what else must not come back: of login, of a key
 
     def __bool__(self) -> bool:
-        return bool(self.headers or self.query or self.basic)
+        return bool(self.headers or self.query or self.basic or self.more)
 
-    def into(self, target: str) -> str:
-        """A canonical target with the query credentials added."""
-        for name, value in self.query:
-            target += ("&" if "?" in target else "?") + f"{quote(name, safe='')}={quote(value, safe='')}"
+    def into(self, target: str, values: Variables = _NO_VALUES) -> str:
+        """A canonical target with the query credentials added. What needs a variable that is not there is left
+        out, here and in the headers: before there is a guest there is no token for one."""
+        for pair in self.pairs(values):
+            target += ("&" if "?" in target else "?") + pair
         return target
 
-    def sent_headers(self) -> tuple[tuple[str, str], ...]:
+    def pairs(self, values: Variables = _NO_VALUES) -> tuple[str, ...]:
+        """Those of the query, as they are spelled there."""
+        filled = ((name, words.filled(values)) for name, words in self.query)
+        return tuple(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in filled if value is not None)
+
+    def sent_headers(self, values: Variables = _NO_VALUES) -> tuple[tuple[str, str], ...]:
+        filled = ((name, words.filled(values)) for name, words in self.headers)
+        found = tuple((name, value) for name, value in filled if value is not None)
         if self.basic is None:
-            return self.headers
+            return found
         token = base64.b64encode(self.basic.encode()).decode()
-        return (*self.headers, ("Authorization", f"Basic {token}"))
+        return (*found, ("Authorization", f"Basic {token}"))
+
+    def names(self) -> tuple[str, ...]:
+        """Of all headers that are set, whatever they hold."""
+        return (*(name for name, _ in self.headers), *(("Authorization",) if self.basic is not None else ()))
+
+    def before_login(self) -> tuple[tuple[str, str], ...]:
+        """The headers that a sign-in can be sent with: those that need nothing of it."""
+        return tuple(pair for pair in self.sent_headers() if not holds_mark(pair[1]))
+
+    def query_before_login(self) -> tuple[str, ...]:
+        return tuple(pair for pair in self.pairs() if not holds_mark(pair))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset(name for _, words in (*self.headers, *self.query) for name in words.variables)
 
     def spellings(self) -> tuple[str, ...]:
         """Every text whose appearance in an answer would give a credential away, longest first: the
         values, the part behind a scheme word (`Bearer x`), a basic pair and its password."""
-        found = {value for _, value in (*self.headers, *self.query)}
+        # What stands around a secret that changes (`Bearer {login.token}`) is none.
+        plain = (words for _, words in (*self.headers, *self.query) if not words.variables)
+        found = {text for text in (words.filled({}) for words in plain) if text and not holds_mark(text)}
+        found |= set(self.more)
         for value in tuple(found):
             for separator in (" ", "="):
                 tail = value.rpartition(separator)[2].strip('"')
@@ -233,6 +265,8 @@ class Policy:
     interactions: frozenset[str]
     pinned: frozenset[str]
     credentials: Credentials
+    login: Login | None
+    jwt: Minter | None
     origins: tuple[str, ...]  # other hosts that followed addresses may name
     examples: ExamplesDocument
     drop: tuple[AnswerPath, ...] = ()  # fields taken out of answers

@@ -96,7 +96,7 @@ def _match(parts: tuple[Part, ...], text: str) -> list[str] | None:
 def parse_page_address(text: str, item: Pattern, find: NameFinder) -> PageAddress:
     """Raises TemplateError with a sentence for the operator."""
 
-    def name(word: str) -> Variable | Hole:
+    def name(word: str) -> Text | Variable | Hole:
         if word == "id":
             return Hole("id", item)
         found = find(word)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.policy.jsonpath import AnswerPath, PathError, parse_answer_path
 from gateway.policy.rule_keys import template_of
-from gateway.policy.template import Hole, NameFinder, Part, Variable
+from gateway.policy.template import Hole, NameFinder, Part, Text, Variable
 from gateway.policy.written import Said
 from gateway.yaml_source import KEY, Way
 
@@ -34,7 +34,7 @@ def compile_drop(said: tuple[Said, ...], note: Note) -> tuple[AnswerPath, ...]:
 
 
 def compile_replace(said: Mapping[str, Said], find: NameFinder, note: Note) -> tuple[tuple[str, tuple[Part, ...]], ...]:
-    def find_here(name: str) -> Variable | Hole:
+    def find_here(name: str) -> Text | Variable | Hole:
         return Variable(name) if name == PUBLIC_WS else find(name)
 
     out = []

@@ -84,7 +84,7 @@ class StepRequest:
 
     @property
     def variables(self) -> frozenset[str]:
-        found = {*self.address.variables, *_names(self.json)}
+        found = {*self.address.variables, *names_in(self.json)}
         if self.checksum is not None:
             found |= {name for name in self.checksum.over.variables if name != "query"}
         return frozenset(found.union(*(words.variables for _, words in self.headers)))
@@ -118,6 +118,14 @@ class _Missing(Exception):
     """A variable has no value."""
 
 
+def filled_json(value: Any, values: Values) -> Any:
+    """A JSON value whose texts are `Words`; None when a variable is missing."""
+    try:
+        return _filled(value, values)
+    except _Missing:
+        return None
+
+
 def _filled(value: Any, values: Values) -> Any:
     if isinstance(value, Words):
         text = value.filled(values)
@@ -131,8 +139,9 @@ def _filled(value: Any, values: Values) -> Any:
     return value
 
 
-def _names(value: Any) -> set[str]:
+def names_in(value: Any) -> set[str]:
+    """The variables in a JSON value whose texts are `Words`."""
     if isinstance(value, Words):
         return set(value.variables)
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return {name for one in inner for name in _names(one)}
+    return {name for one in inner for name in names_in(one)}

@@ -69,6 +69,15 @@ def usable(value: str, *, slashes: bool, most: int = MAX_TEXT) -> bool:
     return slashes or ("/" not in value and "\\" not in value and value not in (".", ".."))
 
 
+def one_value(path: AnswerPath, content_type: str, body: bytes) -> str | None:
+    """The one text (or number) that a path leads to in an answer. Raises BadAnswer."""
+    document = _Document(content_type, body)
+    found = path.values(document.parsed(path.xml))
+    if len(found) != 1 or not isinstance(found[0], str | int) or isinstance(found[0], bool):
+        return None
+    return str(found[0])
+
+
 def _learn(policy: Policy, step: Step, document: _Document, state: str, *, lenient: bool) -> Learned:
     """Id, variables and kind; `lenient`: whatever of them the answer has."""
 

@@ -17,7 +17,7 @@ LATER = {
     "kind": ("beside",),
     "rule": ("coalesce",),
     "guest_access": ("cast",),
-    "upstream": ("login", "jwt", "checksum"),
+    "upstream": ("checksum",),
 }  # fmt: skip
 
 

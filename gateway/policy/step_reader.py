@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.policy.shape_reader import ShapeReader
-from gateway.policy.written import ALGORITHMS, ChecksumDocument, Condition, JsonDocument, Said, StepDocument
+from gateway.policy.written import (
+    ALGORITHMS,
+    ChecksumDocument,
+    Condition,
+    JsonDocument,
+    JwtDocument,
+    LoginDocument,
+    Said,
+    StepDocument,
+)
 from gateway.yaml_source import Way
 
 
@@ -42,6 +51,40 @@ class StepReader(ShapeReader):
             self.source.fault(way, f"checksum: one of {', '.join(ALGORITHMS)} says over what")
             return None
         return ChecksumDocument(name, given[0], self.text(body[given[0]], (*way, given[0])))
+
+    def login(self, data: Any, way: Way) -> LoginDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("request", "json", "form", "headers", "secrets", "again"))
+        if not isinstance(data, dict):
+            return None
+        if body.get("secrets") is None:
+            self.source.fault(way, "secrets: is missing")
+        again = body.get("again")
+        return LoginDocument(
+            way,
+            request=self.needed(body, "request", way),
+            secrets=self.texts(body.get("secrets"), (*way, "secrets")),
+            again=None if again is None else tuple(one for one, _ in self.items(again, (*way, "again"))),
+            json=body.get("json"),
+            form=None if body.get("form") is None else self.texts(body["form"], (*way, "form")),
+            headers=self.texts(body.get("headers"), (*way, "headers")),
+        )
+
+    def jwt(self, data: Any, way: Way) -> JwtDocument | None:
+        if data is None:
+            return None
+        body = self.mapping(data, way, ("as", "key", "alg", "minutes", "claims"))
+        if not isinstance(data, dict):
+            return None
+        return JwtDocument(
+            way,
+            as_=self.optional(body, "as", way) or Said("token", (*way, "as")),
+            alg=self.optional(body, "alg", way) or Said("HS256", (*way, "alg")),
+            minutes=body.get("minutes", 10),
+            claims=JsonDocument(body["claims"], (*way, "claims")) if body.get("claims") is not None else None,
+            key=self.needed(body, "key", way),
+        )
 
     def releases(self, data: Any, way: Way) -> tuple[StepDocument, ...]:
         keys = ("request", "at", "json", "headers", "checksum")

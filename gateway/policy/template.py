@@ -68,7 +68,7 @@ class Some:
 
 Part = Text | Variable | Hole | Some
 
-NameFinder = Callable[[str], Variable | Hole]
+NameFinder = Callable[[str], Text | Variable | Hole]
 """What a name in braces stands for; raises TemplateError for an unknown one."""
 
 

@@ -145,6 +145,29 @@ class StepDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginDocument:
+    """How the gateway signs in; texts stand as they are written, and no variables in them."""
+
+    way: Way
+    request: Said
+    secrets: Mapping[str, Said]
+    again: tuple[Any, ...] | None
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, Said] | None = field(default=None, repr=False)
+    headers: Mapping[str, Said] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtDocument:
+    way: Way
+    as_: Said
+    alg: Said
+    minutes: Any
+    claims: JsonDocument | None
+    key: Said = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PlayerDocument:
     way: Way
     src: Said
@@ -197,6 +220,8 @@ class PolicyDocument:
     headers: Mapping[str, Said] = field(repr=False)
     query: Mapping[str, Said] = field(repr=False)
     basic: Said | None = field(repr=False)
+    login: LoginDocument | None = None
+    jwt: JwtDocument | None = None
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)
     origins: tuple[Said, ...] = ()
     passed: tuple[Said, ...] = ()

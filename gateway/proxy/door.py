@@ -97,7 +97,7 @@ class ProxyDoor:
             return self._denied(visit, opened, grant_ids)
         following = Following(
             self.sealer,
-            self._facing(opened.allowed.server),
+            self._facing(opened.allowed.server).towards(opened.allowed.live),
             opened.allowed.live,
             opened.rule,
             opened.place,
@@ -186,7 +186,7 @@ class ProxyDoor:
                 answered.force_close()
             return answered
         visit.at = rule.at if rule is not None else ""
-        facing = self._facing(allowed.server)
+        facing = self._facing(allowed.server).towards(allowed.live)
         exchange = Exchange(
             facing,
             self.metrics,
@@ -225,7 +225,8 @@ class ProxyDoor:
 
     async def _converse(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
         """A websocket: the server's 101 first, then the guest's."""
-        request, live, facing = visit.request, allowed.live, self._facing(allowed.server)
+        request, live = visit.request, allowed.live
+        facing = self._facing(allowed.server).towards(live)
         visit.grant = live.grant.id
         vouch(request)
         rule = allowed.decision.rule

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from multidict import CIMultiDict
 
 from gateway.config import Origin
-from gateway.proxy.headers import Pairs, passed_on, towards_elsewhere, towards_guest, towards_server
+from gateway.proxy.headers import passed_on, towards_elsewhere, towards_guest, towards_server
 from gateway.proxy.rewriting import Rewriter
-from gateway.rewrite.scrub import CredentialFinder
+from gateway.rewrite.scrub import ChangingFinder, CredentialFinder, Finder
 from gateway.web.embedding import Embedding
 
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy, MultiMapping
 
+    from gateway.access.live import LiveGrant
     from gateway.access.servers import MediaServer
     from gateway.policy.decide import Variables
     from gateway.policy.follow import Place
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.policy.target import Target
     from gateway.upstream.client import Upstream, Ways
 
+_NONE: frozenset[str] = frozenset()
 _USUAL = {"http": 80, "https": 443}
 
 
@@ -35,15 +36,15 @@ class Facing:
     server: MediaServer
     ways: Ways  # by `at`
     names: tuple[Origin, ...]  # the origins that are this server; ours too, which we tell it in X-Forwarded-Host
-    finder: CredentialFinder
+    finder: Finder
     _elsewhere: Mapping[str, frozenset[Origin]]  # by `at`, the addresses that only other names mean
-    injected: frozenset[str]  # pairs that we add to queries, as they are spelled there
     _credentials: Credentials
-    _sent: Pairs
     _hosts: Mapping[str, str]  # by `at`
     _own: re.Pattern[str]
     embedding: Embedding
     passed: Mapping[str, tuple[str, bool]]  # what the policy adds to the headers that are sent on
+    # Of the grant, where credentials need something of it.
+    _values: Variables = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, server: MediaServer, embedding: Embedding) -> Facing:
@@ -55,19 +56,38 @@ class Facing:
             server=server,
             ways=server.at,
             names=(*home, server.config.public),
-            finder=CredentialFinder(credentials.spellings()),
+            finder=_finder(server, credentials.spellings()),
             _elsewhere={
                 at: frozenset(addresses.values()) - {origin, *server.config.also_known_as, server.config.public}
                 for at, origin in addresses.items()
             },
-            injected=frozenset(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credentials.query),
             _credentials=credentials,
-            _sent=credentials.sent_headers(),
             _hosts={at: origin.netloc for at, origin in addresses.items()},
             _own=_spelled([origin for origin in home if origin != server.config.public]),
             embedding=embedding,
             passed=passed_on(server.policy.passed),
         )
+
+    def towards(self, live: LiveGrant) -> Facing:
+        """The same for one grant, where it has credentials of its own."""
+        if self.server.policy.jwt is None:
+            return self
+        scope = live.scope
+        # A token that the guest's own page has in its address is no secret to him.
+        tokens = () if scope.kind.shows_token else live.tokens
+        finder = _finder(self.server, (*self._credentials.spellings(), *tokens))
+        return replace(self, finder=finder, _values=scope.variables)
+
+    @property
+    def injected(self) -> frozenset[str]:
+        """Pairs that we add to queries, as they are spelled there."""
+        if not self._credentials.query:
+            return _NONE
+        pairs = self._credentials.pairs(self._values)
+        sign_in = self.server.sign_in
+        if sign_in is not None:
+            pairs += tuple(filled for pair in pairs for filled in sign_in.fillings(pair))
+        return frozenset(pairs)
 
     def request(
         self,
@@ -81,13 +101,13 @@ class Facing:
     ) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers for the server; see `towards_server`."""
         public = self.server.config.public
-        return self._credentials.into(target.sent), towards_server(
+        return self._credentials.into(target.sent, self._values), towards_server(
             headers,
             host=self._hosts[at],
             client=client,
             scheme=public.scheme,
             public_host=public.netloc,
-            credentials=self._sent,
+            credentials=self._credentials.sent_headers(self._values),
             whole=whole,
             passed=self.passed,
             put=put,
@@ -135,6 +155,14 @@ class Facing:
             return f"{mine}://{public.netloc}"
 
         return self._own.sub(ours, text)
+
+
+def _finder(server: MediaServer, texts: tuple[str, ...]) -> Finder:
+    """Of these, and of what a sign-in has brought by then."""
+    sign_in = server.sign_in
+    if sign_in is None:
+        return CredentialFinder(texts) if server.policy.jwt is None else ChangingFinder(lambda: texts)
+    return ChangingFinder(lambda: (*texts, *sign_in.known))
 
 
 def _spelled(origins: list[Origin]) -> re.Pattern[str]:

@@ -68,7 +68,7 @@ class Following:
         assert follow is not None
         self.sort, self.depth = sort, depth
         self.place = place
-        self._sealer, self._facing = sealer, facing
+        self._sealer, self._facing, self._injected = sealer, facing, facing.injected
         self._grant = live.grant.id
         self._scope = live.scope
         self._mark = follow.mark
@@ -134,7 +134,7 @@ class Following:
         return self._written(place, sort, self.depth + 1) if self.depth < DEEPEST else None
 
     def _named(self, text: str) -> Place | None:
-        return named(text, self.place, self._facing.names, self._origins, self._facing.injected)
+        return named(text, self.place, self._facing.names, self._origins, self._injected)
 
     def _allowed(self, place: Place) -> bool:
         return not place.origin and self._scope.decide("GET", place.target).allowed
@@ -197,7 +197,7 @@ class Following:
         """The query of an address in `place`'s folder."""
         if "\\" in written or "#" in written or len(place.sent) + len(written) + MAX_NAME > MAX_PLACE:
             return None
-        target = parse_target("/" + written if place.origin else without("/" + written, self._facing.injected))
+        target = parse_target("/" + written if place.origin else without("/" + written, self._injected))
         return None if isinstance(target, Ambiguity) else target
 
 

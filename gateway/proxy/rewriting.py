@@ -21,7 +21,7 @@ from gateway.policy.decide import Variables
 from gateway.policy.jsonpath import EACH, AnswerPath
 from gateway.policy.replacing import PUBLIC_WS
 from gateway.policy.template import Part, filled
-from gateway.rewrite.scrub import CredentialFinder, FlowingText
+from gateway.rewrite.scrub import Finder, FlowingText
 
 MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
@@ -138,7 +138,7 @@ class FlowingRewrite(FlowingText):
 
     __slots__ = ("_change", "_cut", "_rest")
 
-    def __init__(self, finder: CredentialFinder, change: Callable[[bytes], bytes], *, events: bool) -> None:
+    def __init__(self, finder: Finder, change: Callable[[bytes], bytes], *, events: bool) -> None:
         super().__init__(finder)
         self._change = change
         self._cut = _BLANK if events else re.compile(rb"\n")

@@ -25,7 +25,7 @@ from aiohttp.http import HttpVersion11
 
 from gateway.metrics import Metrics
 from gateway.proxy.headers import has_body, lists
-from gateway.rewrite.scrub import CredentialFinder
+from gateway.rewrite.scrub import Finder
 from gateway.upstream.client import MAX_MESSAGE, UpstreamSocket
 from gateway.web.pages import SERVER
 
@@ -119,7 +119,7 @@ class Conversation:
     """One websocket, from the server's 101 to its end."""
 
     def __init__(
-        self, upstream: UpstreamSocket, finder: CredentialFinder, metrics: Metrics, frames: Frames | None = None
+        self, upstream: UpstreamSocket, finder: Finder, metrics: Metrics, frames: Frames | None = None
     ) -> None:
         self.guest = web.WebSocketResponse(
             autoping=False,

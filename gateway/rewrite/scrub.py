@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from html.entities import html5
 
 _ROUNDS = 6  # deeper nesting than any server writes; each round costs one pass
@@ -103,6 +104,41 @@ class CredentialFinder:
         return bool(self._needles) and self.found(text.encode("utf-8", "surrogateescape"))
 
 
+class ChangingFinder:
+    """A `CredentialFinder` of what must not be told at this moment: secrets change while an answer flows. `secrets`
+    gives all of them."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, secrets: Callable[[], tuple[str, ...]]) -> None:
+        self._secrets = secrets
+
+    def _now(self) -> CredentialFinder:
+        return _finder_of(self._secrets())
+
+    def __bool__(self) -> bool:
+        return bool(self._now())
+
+    @property
+    def reach(self) -> int:
+        return self._now().reach
+
+    def found(self, data: bytes) -> bool:
+        return self._now().found(data)
+
+    def found_in(self, text: str) -> bool:
+        return self._now().found_in(text)
+
+
+Finder = CredentialFinder | ChangingFinder
+
+
+@lru_cache(maxsize=512)
+def _finder_of(secrets: tuple[str, ...]) -> CredentialFinder:
+    """Many grants have secrets of their own, and each asks for every piece of a stream."""
+    return CredentialFinder(secrets)
+
+
 class FlowingText:
     """Searches a text that has no end (events, lines of JSON) while it flows.
 
@@ -110,12 +146,12 @@ class FlowingText:
     grows very long only its end is held back, as far as a spelling reaches.
     """
 
-    __slots__ = ("_finder", "_held", "_limit")
+    __slots__ = ("_finder", "_held", "_least")
 
-    def __init__(self, finder: CredentialFinder, *, limit: int = 65_536) -> None:
+    def __init__(self, finder: Finder, *, limit: int = 65_536) -> None:
         self._finder = finder
         self._held = b""
-        self._limit = max(limit, 2 * finder.reach)
+        self._least = limit
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now. Raises CredentialFound."""
@@ -123,7 +159,7 @@ class FlowingText:
         if self._finder.found(text):
             raise CredentialFound
         end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-        if len(text) - end > self._limit:
+        if len(text) - end > max(self._least, 2 * self._finder.reach):
             end = len(text) - self._finder.reach
         self._held = text[end:]
         return text[:end]

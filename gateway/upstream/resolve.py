@@ -54,7 +54,7 @@ async def resolve_item(policy: Policy, ways: Ways, item: str) -> Resolved:
                     return Resolved("gone", identity)  # nothing of that name can ever be asked for
                 if written is None:
                     raise UpstreamDown("a resolve request could not be written from the item's variables")
-                async with sent(policy, ways, written) as answer:
+                async with sent(policy, ways, written, variables) as answer:
                     body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_answer(policy, step, answer.status, content_type, body)

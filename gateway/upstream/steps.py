@@ -31,11 +31,11 @@ class Prepared:
     variables: Variables
 
 
-def sent(policy: Policy, ways: Ways, written: Written) -> AbstractAsyncContextManager[Answer]:
+def sent(policy: Policy, ways: Ways, written: Written, variables: Variables) -> AbstractAsyncContextManager[Answer]:
     """A request with the policy's credentials; a header that the step itself writes comes first."""
     own = {name.lower() for name, _ in written.headers}
-    credentials = [pair for pair in policy.credentials.sent_headers() if pair[0].lower() not in own]
-    target = policy.credentials.into(written.target)
+    credentials = [pair for pair in policy.credentials.sent_headers(variables) if pair[0].lower() not in own]
+    target = policy.credentials.into(written.target, variables)
     return ways[written.at].request(written.method, target, [*written.headers, *credentials], written.body)
 
 
@@ -50,7 +50,7 @@ async def prepare(
                 written = step.request.written({**variables, **found})
                 if written is None:
                     raise UpstreamDown("a prepare request could not be written from the variables")
-                async with sent(policy, ways, written) as answer:
+                async with sent(policy, ways, written, variables) as answer:
                     body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_prepared(kind, policy, step, answer.status, content_type, body)
@@ -71,7 +71,7 @@ async def release(policy: Policy, request: StepRequest, ways: Ways, variables: V
     if written is None:
         return ""
     try:
-        async with asyncio.timeout(RELEASE_SECONDS), sent(policy, ways, written) as answer:
+        async with asyncio.timeout(RELEASE_SECONDS), sent(policy, ways, written, variables) as answer:
             done = 200 <= answer.status < 300 or answer.status in _DONE
             return "" if done else f"answered {answer.status}"
     except TimeoutError as error:

@@ -89,7 +89,73 @@ def test_a_good_policy_has_none() -> None:
         ),
         (HEAD + KINDS + 'upstream: {headers: {X: "a\\nlonger"}}\n', "p.yaml:4:25: X: visible ASCII only"),
         (HEAD + KINDS + "upstream: {basic: password1}\n", "p.yaml:4:19: basic: written user:password"),
-        (HEAD + KINDS + "upstream: {jwt: {as: t}}\n", "p.yaml:4:12: jwt: this version does not implement it"),
+        (HEAD + KINDS + "upstream: {jwt: {as: t}}\n", "p.yaml:4:17: key: is missing"),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: 12345678, claims: {}}}\n",
+            "p.yaml:4:23: must be text; write it in quotes",
+        ),
+        (HEAD + KINDS + "upstream: {jwt: {key: short, claims: {}}}\n", "p.yaml:4:23: key: at least 8 characters"),
+        (HEAD + KINDS + "upstream: {jwt: {key: abcdefgh}}\n", "p.yaml:4:17: claims: is missing"),
+        (HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, claims: [a]}}\n", "claims: must be a mapping (claim: value)"),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, claims: {exp: 1}}}\n",
+            "exp: the gateway writes this one itself",
+        ),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, claims: {a: '{idd}'}}}\n",
+            "unknown name {idd} (did you mean id?)",
+        ),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, alg: none, claims: {}}}\n",
+            "alg: HS256, HS384, HS512, RS256, ES256",
+        ),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, alg: RS256, claims: {}}}\n",
+            "key: is not an RSA private key in PEM",
+        ),
+        (
+            HEAD + KINDS + "upstream: {jwt: {key: abcdefgh, minutes: 0, claims: {}}}\n",
+            "minutes: a whole number from 1 to 720",
+        ),
+        (
+            HEAD + KINDS + "upstream: {jwt: {as: a-b, key: abcdefgh, claims: {}}}\n",
+            "as: a name of small letters, digits and _",
+        ),
+        (HEAD + KINDS + "upstream: {headers: {A: 'Bearer {jwt.token}'}}\n", "A: unknown name {jwt.token}"),
+        (HEAD + KINDS + "upstream: {login: {request: GET /a}}\n", "p.yaml:4:19: secrets: is missing"),
+        (HEAD + KINDS + "upstream: {login: {request: /a, secrets: {t: $.a}}}\n", "request: written POST /path"),
+        (HEAD + KINDS + "upstream: {login: {request: POST /a/../b, secrets: {t: $.a}}}\n", "request: a dot segment"),
+        (
+            HEAD + KINDS + "upstream: {login: {request: POST /a, secrets: {t: a}}}\n",
+            "a path into an answer begins with $",
+        ),
+        (
+            HEAD + KINDS + "upstream: {login: {request: POST /a, secrets: {T: $.a}}}\n",
+            "T: a secret's name has small letters",
+        ),
+        (
+            HEAD + KINDS + "upstream: {login: {request: POST /a, secrets: {t: $.a}, again: [200]}}\n",
+            "statuses from 400 to 499",
+        ),
+        (
+            HEAD + KINDS + "upstream: {login: {request: POST /a, json: {}, form: {a: b}, secrets: {t: $.a}}}\n",
+            "json and form: one of them, not both",
+        ),
+        (
+            HEAD
+            + KINDS
+            + "upstream: {headers: {A: '{login.tokn}'}, login: {request: POST /a, secrets: {token: $.a}}}\n",
+            "p.yaml:4:25: A: unknown name {login.tokn} (did you mean login.token?)",
+        ),
+        (
+            HEAD + KINDS + "shared: ['GET /{login.t}']\nupstream: {login: {request: POST /a, secrets: {t: $.a}}}\n",
+            "{login.t} is a secret between gateway and server, and can't stand here",
+        ),
+        (
+            HEAD + KINDS + "shared: [{request: GET /a, answer: {json: {a: '{jwt.token}'}}}]\n"
+            "upstream: {jwt: {key: abcdefgh, claims: {}}}\n",
+            "{jwt.token} is a secret between gateway and server, and can't stand here",
+        ),
         (HEAD + "kinds: {video: {open: /m, allow: [page GET /m], beside: x}}\n", "beside: this version does not"),
         (HEAD + "kinds: {video: {allow: [GET /m]}}\n", "p.yaml:3:16: video: open or player is missing"),
         (HEAD + 'kinds: {video: {open: "/m/{id}"}}\n', "p.yaml:3:16: video: allow is missing"),

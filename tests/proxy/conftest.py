@@ -61,6 +61,7 @@ class FakeLive:
     cuts: list[Callable[[], None]] = field(default_factory=list)
     held: int = 0
     watched: int = 0
+    tokens: tuple[str, ...] = ()
 
     def touch(self) -> None:
         pass
