@@ -208,6 +208,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         mine = grants.certain(grant_ids, server=server.config.name)
         return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
+    sealer = Sealer(store.keys, config.prefixes.own)
     proxy = ProxyDoor(
         sessions,
         Authorizer(grants),
@@ -217,7 +218,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         open=lasting.open,
         embedding=embedding,
         bring=grants.bring,
-        sealer=Sealer(store.keys, config.prefixes.own),
+        sealer=sealer,
     )
     entry = EntryDoor(
         doorkeeper,
@@ -236,7 +237,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         ),
     )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
-    watch = WatchDoor(grants, sessions, config.prefixes, way_back)
+    watch = WatchDoor(grants, sessions, config.prefixes, way_back, sealer.elsewhere)
     statics = StaticDoor()
     ops = Ops(metrics, lasting.problems, config.prefixes.own, lasting.warnings)
     writer = before.log.writer if before else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.servers import MediaServer
 from gateway.config import Prefixes
+from gateway.policy.follow import Place
 from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse, refuse_denied
@@ -25,12 +27,14 @@ from gateway.web.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class WatchDoor:
-    """`way_back`: where the media of one of these grants is, if one of them lives."""
+    """`way_back`: where the media of one of these grants is, if one of them lives. `signed`: the address here of
+    media on another origin of the policy."""
 
     grants: GrantTable
     sessions: SessionCookie
     prefixes: Prefixes
     way_back: Callable[[MediaServer, tuple[str, ...]], str | None]
+    signed: Callable[[LiveGrant, Place], str | None]
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         if visit.request.method not in ("GET", "HEAD"):
@@ -45,7 +49,7 @@ class WatchDoor:
         denied = await self.grants.recheck(live)
         if denied is not None:
             return refuse_denied(visit, denied)
-        player = live.scope.player()
+        player = live.scope.player(partial(self.signed, live))
         if player is None:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
         live.touch()

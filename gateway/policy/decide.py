@@ -18,8 +18,8 @@ from gateway.policy.target import Pair, Target, smuggled_name
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
-    from gateway.policy.follow import Reach
-    from gateway.policy.model import Kind, Rule
+    from gateway.policy.follow import Place, Reach
+    from gateway.policy.model import Address, Kind, Rule
 
 Variables = Mapping[str, tuple[str, ...]]
 
@@ -93,6 +93,7 @@ class Scope:
         pinned: frozenset[str],
         whole: Mapping[str, Mapping[str, frozenset[tuple[Pair, ...]]]],
         bound: Variables,
+        elsewhere: Mapping[str, tuple[Place, ...]],
     ) -> None:
         self.kind = kind
         self.variables = variables
@@ -102,6 +103,8 @@ class Scope:
         self._whole = whole
         # The variables as paths are bound to them, for whoever must know which part stands where.
         self._bound = bound
+        # What variables that hold whole addresses name on other origins.
+        self._elsewhere = elsewhere
         self._spellings: dict[Rule, Spelling] = {}
         self._tokens: dict[Rule, TokenPlaces] = {}
         self._candidates: dict[tuple[tuple[int, ...], str], _Candidates] = {}
@@ -178,8 +181,20 @@ class Scope:
         return rule.query.admits(target.pairs, self.variables, self._pinned)
 
     def following(self, mark: bytes) -> Rule | None:
-        """The rule that has this mark in signed URLs."""
-        return next((rule for rule in self.kind.rules if rule.follow is not None and rule.follow.mark == mark), None)
+        """The rule that has this mark in signed URLs: one that is followed, or whose path is a whole address."""
+        signing = (rule for rule in self.kind.rules if rule.follow is not None or rule.path.whole is not None)
+        return next((rule for rule in signing if rule.mark == mark), None)
+
+    def elsewhere(self, place: Place) -> Rule | None:
+        """The rule `GET {name}` whose variable holds this address of another origin."""
+        for rule in self.kind.rules:
+            if rule.takes("GET") and place in self._held(rule):
+                return rule
+        return None
+
+    def _held(self, rule: Rule) -> tuple[Place, ...]:
+        alone = rule.path.whole is not None and len(rule.path.parts) == 1
+        return self._elsewhere.get(rule.path.whole or "", ()) if alone and rule.body is None else ()
 
     def plain(self, rule: Rule) -> Rule:
         """Of a rule what tells which it is, and nothing of what it says of a request."""
@@ -208,16 +223,23 @@ class Scope:
         """Where an admitted guest lands on the server's own pages; None where the kind has a player."""
         return self.kind.open.render(self.variables) if self.kind.open else None
 
-    def player(self) -> PlayerSources | None:
+    def player(self, signed: Callable[[Place], str | None] | None = None) -> PlayerSources | None:
         """The streams of the gateway's player page; None where the server has a page of its own, or a
-        variable that the page needs has no value."""
+        variable that the page needs has no value. `signed`: for one that lies on another origin."""
         player = self.kind.player
-        src = player.src.render(self.variables) if player else None
+        src = self._shown(player.src, signed) if player else None
         if player is None or src is None:
             return None
         return PlayerSources(
             src=src,
-            poster=player.poster.render(self.variables) if player.poster else None,
-            file=player.file.render(self.variables) if player.file else None,
+            poster=self._shown(player.poster, signed) if player.poster else None,
+            file=self._shown(player.file, signed) if player.file else None,
             as_=player.as_,
         )
+
+    def _shown(self, address: Address, signed: Callable[[Place], str | None] | None) -> str | None:
+        found = address.render(self.variables)
+        if found is not None or not address.whole or signed is None:
+            return found
+        places = self._elsewhere.get(getattr(address.path[0], "name", ""), ())
+        return next((url for url in map(signed, places) if url is not None), None)

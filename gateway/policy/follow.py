@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.decide import Variables
-from gateway.policy.target import Target, fold_name, smuggled_name
+from gateway.policy.target import Ambiguity, Target, fold_name, parse_target, smuggled_name
 from gateway.policy.template import QueryTemplate
 
 if TYPE_CHECKING:
@@ -57,6 +57,21 @@ class Place:
     def folder(self) -> str:
         """With the slash at its end."""
         return self.text.rpartition("/")[0] + "/"
+
+
+def place_elsewhere(value: str, origins: Collection[str]) -> Place | None:
+    """The one canonical place on one of these origins that a variable's value names."""
+    scheme, mark, rest = value.partition("://")
+    host, slash, path = rest.partition("/")
+    scheme, host = (
+        scheme.lower(),
+        host.lower().removesuffix({"https": ":443", "http": ":80"}.get(scheme.lower(), "://")),
+    )
+    origin = f"{scheme}://{host}"
+    if not (mark and slash) or origin not in origins:
+        return None
+    target = parse_target("/" + path.partition("#")[0])
+    return None if isinstance(target, Ambiguity) else Place(origin, target)
 
 
 class Beside:

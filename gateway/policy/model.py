@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from gateway.policy.automaton import Automaton, Graph
 from gateway.policy.bodies import Answering, Body
 from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
-from gateway.policy.follow import Follow
+from gateway.policy.follow import Follow, Place, place_elsewhere
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.login import Login, holds_mark
 from gateway.policy.messages import Messages
@@ -69,6 +70,11 @@ class Rule:
     def pinned(self) -> tuple[str, ...]:
         """Names of the query that this rule holds to something."""
         return (*self.query.pinned, *(self.send.pinned if self.send else ()))
+
+    @property
+    def mark(self) -> bytes:
+        """Names this rule in signed URLs, on every worker alike."""
+        return self.follow.mark if self.follow is not None else hashlib.sha256(self.text.encode()).digest()[:6]
 
     @property
     def place(self) -> str:
@@ -323,8 +329,11 @@ class Policy:
         """What a grant with these variables reaches. Raises KeyError for a kind the policy has not."""
         of = self.kinds[kind]
         whole: dict[str, dict[str, frozenset[tuple[Pair, ...]]]] = {}
+        elsewhere: dict[str, tuple[Place, ...]] = {}
         values = dict(variables)
         for name in of.whole_names:
+            places = [place_elsewhere(value, self.origins) for value in variables.get(name, ())]
+            elsewhere[name] = tuple(place for place in places if place is not None)
             paths: dict[str, frozenset[tuple[Pair, ...]]] = {}
             for value in variables.get(name, ()):
                 target = canonical_home(value, self.home)
@@ -339,7 +348,7 @@ class Policy:
             automaton = self._bound[key] = Automaton(of.graph, values)
             if len(self._bound) > _BOUND:
                 self._bound.popitem(last=False)
-        return Scope(of, variables, automaton, self.pinned, whole, values)
+        return Scope(of, variables, automaton, self.pinned, whole, values, elsewhere)
 
 
 def canonical_home(value: str, home: tuple[str, ...]) -> Target | None:

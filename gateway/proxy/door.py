@@ -95,9 +95,12 @@ class ProxyDoor:
         opened = await open_signed(self.sealer, self.authorizer, visit.server, request.method, visit.target, grant_ids)
         if isinstance(opened, Denied):
             return self._denied(visit, opened, grant_ids)
+        facing = self._facing(opened.allowed.server).towards(opened.allowed.live)
+        if opened.place.origin and facing.finder.found_in(opened.place.sent):
+            return refuse(visit, Reason.NO_RULE, detail="a credential in an address of another host")
         following = Following(
             self.sealer,
-            self._facing(opened.allowed.server).towards(opened.allowed.live),
+            facing,
             opened.allowed.live,
             opened.rule,
             opened.place,

@@ -47,6 +47,15 @@ class Sealer:
     def url(self, grant: str, followed: Followed, name: str) -> str:
         return f"{self.own}/s/{seal(self.keys, grant, followed)}/{name}"
 
+    def elsewhere(self, live: LiveGrant, place: Place) -> str | None:
+        """The URL for media on another origin that a variable names; None where no rule `GET {name}` allows it."""
+        rule = live.scope.elsewhere(place)
+        if rule is None or len(place.sent) > MAX_PLACE:
+            return None
+        sort = rule.follow.as_ if rule.follow is not None else "file"
+        followed = Followed(sort, 0, rule.mark, min(place.folder.count("/"), 255), place.sent)
+        return self.url(live.grant.id, followed, file_name(place.target))
+
 
 class Following:
     """For one answer: that of `place`, followed by `rule`. `sort` and `depth`: what it is to be read as, and how
@@ -64,15 +73,14 @@ class Following:
         depth: int,
         levels: int | None = None,
     ) -> None:
-        follow = rule.follow
-        assert follow is not None
         self.sort, self.depth = sort, depth
         self.place = place
         self._sealer, self._facing, self._injected = sealer, facing, facing.injected
         self._grant = live.grant.id
         self._scope = live.scope
-        self._mark = follow.mark
-        self._reach = self._scope.reach(rule)
+        self._live = live
+        self._mark = rule.mark
+        self._reach = self._scope.reach(rule) if rule.follow is not None else None
         self._levels = levels if levels is not None else min(place.folder.count("/"), 255)
         self._folder = folder_of(place, self._levels)
         self._names = facing.names_of(rule.at)
@@ -101,13 +109,17 @@ class Following:
             return None
         if self._allowed(place):
             return place.target.sent
-        return self._written(place, self.sort, self.depth) if self._here(location) and self._reaches(place) else None
+        if self._here(location) and self._reaches(place):
+            return self._written(place, self.sort, self.depth)
+        return self._elsewhere(place)
 
     def template(self, template: Template) -> str | None:
         """The same for one that a player fills numbers in; what these may be is judged when they come."""
         found = canonical(template, self._named)
-        if found is None:
+        reach = self._reach
+        if found is None or reach is None:
             return None
+        here = self._here(template.filled(dict.fromkeys(template.numbers, "1")))
         origin, template = found
         sealed = Followed("template", 0, self._mark, self._levels, origin + str(template))
         for sample in samples(origin, template):
@@ -115,7 +127,7 @@ class Following:
                 return None
             if self._allowed(sample):
                 return str(template)
-            if self._reaches(sample) and stays_in_folder(sealed.place, self._reach, self._levels):
+            if here and self._reaches(sample) and stays_in_folder(sealed.place, reach, self._levels):
                 return self._sealer.url(self._grant, sealed, f"{template.slots}/{template_name(template)}")
         return None
 
@@ -127,7 +139,7 @@ class Following:
             plain = self.depth == 0 and not self.place.origin and _stays(text)
             return text if plain else place.target.sent
         if not (self._here(text) and self._reaches(place)):
-            return None
+            return self._elsewhere(place)
         sort = LISTS.get(file_ending(place.target), sort)
         if sort == "file" or (sort == "any" and self.depth >= DEEPEST):
             return self._written(place, "file", 0)
@@ -150,7 +162,12 @@ class Following:
         """A credential of ours that the server has written into an address on another host stays here."""
         if place.origin and self._facing.finder.found_in(place.sent):
             return False
-        return self._reach.holds(place, self._folder)
+        return self._reach is not None and self._reach.holds(place, self._folder)
+
+    def _elsewhere(self, place: Place) -> str | None:
+        if not place.origin or self._facing.finder.found_in(place.sent):
+            return None
+        return self._sealer.elsewhere(self._live, place)
 
     def _written(self, place: Place, sort: str, depth: int) -> str | None:
         if len(place.sent) > MAX_PLACE:
@@ -176,7 +193,7 @@ class Following:
     def _beside(self, written: str) -> _Folder | None:
         """A folder as it is written in this answer, read once. What it is called with, a plain name, has one
         reading and takes part in no other segment's, so what is found for one holds for all."""
-        place = self._named(written + "x")
+        place = self._named(written + "x") if self._reach is not None else None
         # On another host each whole address is searched for credentials of ours.
         elsewhere = place is not None and place.origin and self._facing.finder
         if place is None or place.target.query or elsewhere or not self._here(written + "x"):
@@ -188,6 +205,7 @@ class Following:
         return found
 
     def inside(self, place: Place) -> Beside:
+        assert self._reach is not None
         return self._reach.beside(place.origin + place.target.text[:-1], self._folder)
 
     def by_rule(self, place: Place) -> Callable[[str], tuple[int, ...]] | None:

@@ -96,6 +96,10 @@ def _unsealed(sealer: Sealer, segments: list[str], grant_ids: tuple[str, ...]) -
 def _within(live: LiveGrant, rule: Rule, place: Place, followed: Followed) -> bool:
     if place.origin and place.origin not in live.server.policy.origins:
         return False
+    if place.origin and followed.sort != "template" and live.scope.elsewhere(place) is rule:
+        return True
+    if rule.follow is None:
+        return False
     reach = live.scope.reach(rule)
     if followed.sort == "template" and not stays_in_folder(followed.place, reach, followed.levels):
         return False

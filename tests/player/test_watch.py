@@ -34,7 +34,7 @@ class FakeLive:
 
     @property
     def scope(self):
-        return SimpleNamespace(player=lambda: self.player, landing=lambda: "/media/x")
+        return SimpleNamespace(player=lambda signed: self.player, landing=lambda: "/media/x")
 
     def touch(self):
         self.touched += 1
@@ -81,7 +81,9 @@ def grants(live):
 
 @pytest.fixture
 def watch(stage, grants):
-    stage.door = WatchDoor(grants, FakeSessions(), Prefixes(), lambda server, ids: "/media/x" if ids else None).handle
+    stage.door = WatchDoor(
+        grants, FakeSessions(), Prefixes(), lambda server, ids: "/media/x" if ids else None, lambda live, place: None
+    ).handle
     return stage
 
 
@@ -153,7 +155,9 @@ async def test_other_spellings_are_other_grants(watch, grants, grant):
 async def test_an_ended_grant_says_so_where_no_other_lives(watch, grants):
     grants.lives = ()
     assert 'href="/media/x"' in (await open_page(watch))[1]
-    watch.door = WatchDoor(grants, FakeSessions(), Prefixes(), lambda server, ids: None).handle
+    watch.door = WatchDoor(
+        grants, FakeSessions(), Prefixes(), lambda server, ids: None, lambda live, place: None
+    ).handle
     answer, page = await open_page(watch)
     assert answer.status == 403
     assert "Your access has ended" in page
