@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.nginx import nginx
+from tests.policies.wire import Stage, between
 from tests.running import ask, free_port
 from tests.system_parts import need
 
@@ -101,51 +102,43 @@ async def _running(program: str, words: list[str], own: Path, port: int) -> Asyn
 
 
 @dataclass
-class Wire:
-    """Stands between gateway and server and passes every byte on: what the gateway sent, and nothing else, is seen."""
+class Cinema:
+    """One of the programs, and the gateway in front of it."""
 
-    port: int
-    sent: bytearray = field(default_factory=bytearray)
+    program: str
+    server: int  # the port of the program itself
+    stage: Stage
 
-    def take(self) -> bytes:
-        """What was sent since it was last asked."""
-        sent = bytes(self.sent)
-        self.sent.clear()
-        return sent
+    @property
+    def port(self) -> int:
+        """Where guests go."""
+        return self.stage.guest.port
+
+    async def make_link(self, item: str) -> str:
+        return await self.stage.gateway.make_link(item)
+
+    async def refuses_what_the_server_would_give(
+        self, cookie: str, vectors: str, directly: Callable[[int, str], Awaitable[str]]
+    ) -> None:
+        """Each line of `vectors` is a request and what each program answers to it when it is asked directly, as
+        `directly` tells. Through the gateway none of them comes that far."""
+        lines = vectors.strip().splitlines()
+        for line in lines:
+            method, target, *verdicts = line.split()
+            request = f"{method} {target}"
+            assert await directly(self.server, request) == verdicts[PROGRAMS.index(self.program)], request
+            if method == "OPTIONS":  # which the gateway answers itself
+                before = len(self.stage.server.there)
+                assert (await ask(self.port, request, cookie=cookie)).status == 204
+                assert len(self.stage.server.there) == before
+            else:
+                await self.stage.refuses(cookie, request)
 
 
 @asynccontextmanager
-async def wire(to: int) -> AsyncIterator[Wire]:
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray | None) -> None:
-        try:
-            while data := await reader.read(1 << 16):
-                if seen is not None:
-                    seen += data
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            back_reader, back_writer = await asyncio.open_connection("127.0.0.1", to)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(pass_on(reader, back_writer, between.sent), pass_on(back_reader, writer, None))
-
-    between = Wire(0)
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    between.port = server.sockets[0].getsockname()[1]
-    yield between
-    server.close()
-
-
-async def refused(port: int, cookie: str, line: str, between: Wire, headers: str = "") -> None:
-    """Nothing of this reaches the server, and the guest learns nothing (204: OPTIONS, which the gateway answers)."""
-    between.take()
-    answer = await ask(port, line, cookie=cookie, headers=headers)
-    assert answer.status in (204, 400, 403, 404, 405), (line, answer.status)
-    assert between.take() == b"", line
+async def cinema(program: str, policy: str, media: Path, own: Path, *, careless: bool = False) -> AsyncIterator[Cinema]:
+    async with (
+        static_server(program, f"{policy}.md", media, own / "server", careless=careless) as port,
+        between(own, policy, port) as stage,
+    ):
+        yield Cinema(program, port, stage)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,10 @@ from tests.browser.test_guest_path import enter as enter_in_browser
 from tests.browser.test_guest_path import playing, video
 from tests.chromium import chromium
 from tests.media import Media
-from tests.policies.static_servers import PROGRAMS, Wire, refused, static_server, wire
-from tests.running import Running, ask, enter, running_gateway
+from tests.policies.static_servers import PROGRAMS, Cinema
+from tests.policies.static_servers import cinema as run_cinema
+from tests.policies.wire import anywhere
+from tests.running import ask, enter
 from tests.system_parts import need
 
 ROOT = Path(__file__).parents[2]
@@ -105,24 +106,12 @@ def films(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Path:
     return folder
 
 
-@dataclass
-class Cinema:
-    program: str
-    server: int  # the port of the server itself
-    between: Wire
-    gateway: Running
-
-
 @pytest.fixture(params=PROGRAMS)
 async def cinema(request: pytest.FixtureRequest, tmp_path: Path, films: Path) -> AsyncIterator[Cinema]:
-    """One server, and the gateway in front of it. `careless` by a mark."""
+    """`careless` by a mark."""
     careless = request.node.get_closest_marker("careless") is not None
-    async with (
-        static_server(request.param, "hls.md", films, tmp_path / "server", careless=careless) as server,
-        wire(server) as between,
-        running_gateway(tmp_path, "hls", between.port) as gateway,
-    ):
-        yield Cinema(request.param, server, between, gateway)
+    async with run_cinema(request.param, "hls", films, tmp_path, careless=careless) as running:
+        yield running
 
 
 async def directly(port: int, line: str, films: Path) -> str:
@@ -138,34 +127,22 @@ async def directly(port: int, line: str, films: Path) -> str:
 
 @pytest.mark.careless
 async def test_what_the_server_would_give_is_never_asked_of_it(cinema: Cinema, films: Path) -> None:
-    cookie, answer = await enter(cinema.gateway.port, await cinema.gateway.make_link("aurora"))
+    cookie, answer = await enter(cinema.port, await cinema.make_link("aurora"))
     assert answer.status == 303
     assert answer.headers["location"].startswith("/_gateway/watch/")
-    column = PROGRAMS.index(cinema.program)
-    lines = VECTORS.strip().splitlines()
-    assert len(lines) > 40
-    for line in lines:
-        method, target, *verdicts = line.split()
-        request = f"{method} {target}"
-        assert await directly(cinema.server, request, films) == verdicts[column], request
-        await refused(cinema.gateway.port, cookie, request, cinema.between)
-    for line, headers in (
-        ("GET /hls/aurora/master.m3u8", "Host: other.example\r\n"),
-        ("POST /hls/aurora/master.m3u8", "X-HTTP-Method-Override: GET\r\n"),
-    ):
-        await refused(cinema.gateway.port, cookie, line, cinema.between, headers)
+    await cinema.refuses_what_the_server_would_give(cookie, VECTORS, lambda port, line: directly(port, line, films))
+    await cinema.stage.refuses(cookie, *anywhere("/hls/aurora/master.m3u8", "/hls/nocturne/master.m3u8"))
     # No rule is a websocket: what asks for one gets the file, and the server hears nothing of the wish.
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     upgrade += "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    cinema.between.take()
-    plain = await ask(cinema.gateway.port, "GET /hls/aurora/master.m3u8", cookie=cookie, headers=upgrade)
+    plain = await ask(cinema.port, "GET /hls/aurora/master.m3u8", cookie=cookie, headers=upgrade)
     assert plain.status == 200
-    assert b"upgrade" not in cinema.between.take().lower()
+    assert b"upgrade" not in bytes(cinema.stage.server.there).lower()
 
 
 async def test_files_of_the_item_arrive_as_the_server_made_them(cinema: Cinema, films: Path) -> None:
-    port = cinema.gateway.port
-    cookie, _ = await enter(port, await cinema.gateway.make_link("aurora"))
+    port = cinema.port
+    cookie, _ = await enter(port, await cinema.make_link("aurora"))
     home = films / "hls"
     files = [home / "aurora" / name for name in FILES]
     for file in files:
@@ -181,35 +158,34 @@ async def test_files_of_the_item_arrive_as_the_server_made_them(cinema: Cinema, 
                     theirs.headers.setdefault(name, "application/octet-stream")
                 assert ours.headers.get(name) == theirs.headers.get(name), (target, headers, name)
     # One spelling is judged and sent, whatever came.
-    cinema.between.take()
     again = await ask(port, "GET /hls/%61urora/master%2em3u8", cookie=cookie)
     assert again.status == 200
-    assert cinema.between.take().startswith(b"GET /hls/aurora/master.m3u8 HTTP/1.1\r\n")
+    assert cinema.stage.server.asked[-1] == "GET /hls/aurora/master.m3u8"
     assert again.body == (home / "aurora" / "master.m3u8").read_bytes()
 
 
 async def test_the_key_of_an_encrypted_item_is_its_own(cinema: Cinema) -> None:
-    port = cinema.gateway.port
-    inside, _ = await enter(port, await cinema.gateway.make_link("vault"))
+    port = cinema.port
+    inside, _ = await enter(port, await cinema.make_link("vault"))
     playlist = await ask(port, "GET /hls/vault/master.m3u8", cookie=inside)
     assert b'METHOD=AES-128,URI="film.key"' in playlist.body
     assert (await ask(port, "GET /hls/vault/film.key", cookie=inside)).body == KEY
-    outside, _ = await enter(port, await cinema.gateway.make_link("aurora"), name="Bob", email="bob@example.org")
+    outside, _ = await enter(port, await cinema.make_link("aurora"), name="Bob", email="bob@example.org")
     for line in ("GET /hls/vault/film.key", "GET /hls/aurora/../vault/film.key", "GET /hls/vault/master0.ts"):
-        await refused(port, outside, line, cinema.between)
-        await refused(port, "", line, cinema.between)
+        await cinema.stage.refuses(outside, line)
+        await cinema.stage.refuses("", line)
 
 
 async def test_an_item_that_is_not_there_is_gone(cinema: Cinema) -> None:
     with pytest.raises(LookupError):
-        await cinema.gateway.make_link("nothing-here")
+        await cinema.make_link("nothing-here")
 
 
 @pytest.mark.browser
 async def test_a_browser_plays_segments_that_are_encrypted(cinema: Cinema) -> None:
     async with chromium() as browser:
         page = await browser.new_page()
-        await enter_in_browser(page, await cinema.gateway.make_link("vault"))
+        await enter_in_browser(page, await cinema.make_link("vault"))
         await page.get_by_role("button", name="Play").first.click()
         await playing(page, 1)
 
@@ -221,7 +197,7 @@ async def test_a_browser_plays_with_captions_another_quality_and_a_jump(cinema: 
         page = await browser.new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        await enter_in_browser(page, await cinema.gateway.make_link("whole"))
+        await enter_in_browser(page, await cinema.make_link("whole"))
         await page.get_by_role("button", name="Play").first.click()
         await playing(page, 1)
         await captions_and_quality(page)
@@ -230,7 +206,7 @@ async def test_a_browser_plays_with_captions_another_quality_and_a_jump(cinema: 
         assert await video(page, "v.currentTime > 8.9")
         assert any("/hls/whole/v0/" in url for url in asked)
         assert any("/hls/whole/v1/" in url for url in asked)
-        assert all(url.startswith((cinema.gateway.url, "blob:", "data:")) for url in asked)
+        assert all(url.startswith((f"http://127.0.0.1:{cinema.port}", "blob:", "data:")) for url in asked)
 
 
 async def captions_and_quality(page: Page) -> None:
