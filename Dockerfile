@@ -1,9 +1,10 @@
 # docker build -t guest-gateway .
 # docker run -p 8080:8080 -v gateway:/data guest-gateway          (config.yaml is looked for in /data)
 
-# hls.js for the player page; its hash is checked below, by the code that checks it everywhere (gateway/web/vendor.py).
+# The libraries of the player page; their hashes are checked below, by the code that checks them everywhere
+# (gateway/web/vendor.py).
 FROM node:22-slim AS player
-RUN npm pack hls.js@1.7.4 --ignore-scripts --silent --pack-destination /tmp
+RUN mkdir /player && npm pack hls.js@1.7.4 shaka-player@5.2.12 --ignore-scripts --silent --pack-destination /player
 
 FROM python:3.13-slim AS build
 WORKDIR /app
@@ -14,8 +15,8 @@ RUN python -m venv --without-pip /venv \
 COPY gateway gateway
 COPY policies policies
 COPY config.yaml README.md LICENSE ./
-COPY --from=player /tmp/hls.js-1.7.4.tgz /tmp/
-RUN PYTHONPATH=. python -c "from pathlib import Path; from gateway.web.vendor import FOLDER, unpack; unpack(Path('/tmp/hls.js-1.7.4.tgz').read_bytes(), FOLDER)" \
+COPY --from=player /player /tmp/player
+RUN PYTHONPATH=. python -c "from pathlib import Path; from gateway.web.vendor import unpack_from; unpack_from(Path('/tmp/player'))" \
  && /venv/bin/python -m compileall -q gateway /venv/lib \
  && chmod -R a+rX /app /venv
 

@@ -1,4 +1,4 @@
-"""Build hook: brings hls.js in (see gateway/web/vendor.py) before the wheel is made.
+"""Build hook: brings the libraries of the player page in (see gateway/web/vendor.py) before the wheel is made.
 
 Without npm, or without a network, the build warns and goes on; a wrong hash fails it.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class FetchHlsJs(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its parameter open
+class FetchLibraries(BuildHookInterface):  # type: ignore[type-arg]  # hatchling leaves its parameter open
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         # By path: importing it as part of the package would need what is not installed yet.
         place = Path(self.root) / "gateway" / "web" / "vendor.py"
@@ -24,4 +24,6 @@ class FetchHlsJs(BuildHookInterface):  # type: ignore[type-arg]  # hatchling lea
         try:
             vendor.fetch()
         except vendor.VendorMissing as reason:
-            self.app.display_warning(f"hls.js is missing ({reason}): some browsers will not play HLS")
+            self.app.display_warning(
+                f"hls.js or Shaka Player is missing ({reason}): some browsers will not play HLS, and none DASH"
+            )

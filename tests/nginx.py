@@ -26,6 +26,7 @@ http {{
   uwsgi_temp_path {own}/uwsgi; scgi_temp_path {own}/scgi;
   types {{
     application/vnd.apple.mpegurl m3u8; video/mp2t ts; video/mp4 mp4 m4s; text/vtt vtt; image/jpeg jpg; text/html html;
+    application/dash+xml mpd; video/webm webm; audio/mpeg mp3; audio/ogg ogg;
   }}
   {http}
   server {{

@@ -257,8 +257,9 @@ def run(stage: Stage, folder: Path) -> None:
     bare = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--no-new-privs", "--bounding-set=-all"]
     check = Step(0, "CMD", {}, health.removeprefix("CMD").strip()).command
     main_words = [word for name in ("ENTRYPOINT", "CMD") for word in Step(0, name, {}, needed(stage, name)).words]
-    if not any((root / "app/gateway/static/vendor").glob("hls*.js")):
-        raise WrongError("hls.js is not in the image")
+    for library in ("hls", "shaka-player"):
+        if not (root / f"app/gateway/static/vendor/{library}.min.js").is_file():
+            raise WrongError(f"{library}.min.js is not in the image")
 
     # A new volume begins as a copy of what the image has there; then the operator puts config.yaml in.
     kept = folder / "volume"

@@ -62,7 +62,7 @@ def main(wanted: str, checksum: str) -> None:
             install(LOCKS[wanted])
             complaint = player.result()
         if complaint:
-            say(f"hls.js is missing ({complaint}): browsers without HLS of their own get the MP4")
+            say(f"hls.js or Shaka Player is missing ({complaint}): some browsers get the file beside a stream")
         stamp(wanted, checksum)
         say(f"ready after {time.monotonic() - started:.0f} s")
 
@@ -190,7 +190,7 @@ def pip_version(python: Path | str) -> str:
 
 
 def fetch_player() -> str | None:
-    """Bring hls.js in, which is never committed. The answer says why it is missing; None: it is there."""
+    """Bring in the libraries of the player page, which are never committed. The answer says why one is missing."""
     # By path: as a part of the package it would need what is not installed yet.
     spec = importlib.util.spec_from_file_location("vendor", ROOT / "gateway" / "web" / "vendor.py")
     assert spec is not None

@@ -85,7 +85,7 @@ def _look_at_program(report: Report) -> None:
     from aiohttp import http_parser
 
     from gateway import __version__
-    from gateway.web.statics import FOLDER, HLS_JS
+    from gateway.web.statics import FOLDER, LIBRARIES
 
     report.add(OK, "gateway", f"{__version__}, in {shown_path(Path(__file__).parent.parent)}")
     python = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
@@ -104,13 +104,16 @@ def _look_at_program(report: Report) -> None:
         report.add(OK, "HTTP parser", "aiohttp's C parser")
     if not hasattr(yaml, "CSafeLoader"):
         report.add(NOTE, "YAML", "PyYAML runs without libyaml: large policies load slowly")
-    if (FOLDER / HLS_JS).is_file():
-        report.add(OK, "hls.js", "present")
-    else:
-        report.add(
-            NOTE, "hls.js", "is missing: the player page plays HLS only where the browser does, else MP4",
-            "install with npm at hand, see README.md",
-        )  # fmt: skip
+    for sort, name, without in (
+        ("hls", "hls.js", "plays HLS only where the browser does, else MP4"),
+        ("dash", "Shaka Player", "does not play DASH, only a file beside it"),
+    ):
+        if (FOLDER / LIBRARIES[sort]).is_file():
+            report.add(OK, name, "present")
+        else:
+            report.add(
+                NOTE, name, f"is missing: the player page {without}", "install with npm at hand, see README.md"
+            )  # fmt: skip
 
 
 async def _look_at_deployment(report: Report, path: Path, name: str | None, item: str | None) -> None:

@@ -62,5 +62,9 @@ class LeaveDoor:
         return response
 
     def _page(self, visit: Visit, step: str) -> web.Response:
-        again = f"{visit.target.path}?{_LEFT}" if step == "left" else None
-        return visit.pages.respond(visit.request, "leave.html", step=step, again=again)
+        again, policy = None, None
+        if step == "left":
+            again = f"{visit.target.path}?{_LEFT}"
+            # A script that has this browser forget where its guest was (static/position.js), and no other.
+            policy = {"script-src": "'self'"}
+        return visit.pages.respond(visit.request, "leave.html", step=step, again=again, policy=policy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 
 from aiohttp import web
 
@@ -16,13 +17,15 @@ from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.servers import MediaServer
 from gateway.config import Prefixes
+from gateway.policy.decide import PlayerSources
 from gateway.policy.follow import Place
 from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse, refuse_denied
 from gateway.web.session import SessionCookie
-from gateway.web.statics import HLS_JS
 from gateway.web.visit import Visit
+
+_SOUNDS = (".mp3", ".m4a", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav", ".weba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,13 @@ class WatchDoor:
         denied = await self.grants.recheck(live)
         if denied is not None:
             return refuse_denied(visit, denied)
-        player = live.scope.player(partial(self.signed, live))
+        signed = partial(self.signed, live)
+        player = live.scope.player(signed)
         if player is None:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
         live.touch()
         pages = visit.pages
+        library = pages.statics.library(player.as_)
         return pages.respond(
             visit.request,
             "watch.html",
@@ -62,8 +67,11 @@ class WatchDoor:
             title=_title(live),
             grant=live.grant.id,
             player=player,
+            sound=_is_sound(live.grant.kind, player),
+            item=None if live.guest.shared_device else _item(live),
+            download=live.scope.download(signed),
             words=pages.locale(visit.request).below("player"),
-            hls_js=pages.static(HLS_JS) if pages.statics.has_hls_js else None,
+            library=pages.static(library) if library else None,
         )
 
     async def _find(self, visit: Visit, wanted: str, grant_ids: tuple[str, ...]) -> LiveGrant | Reason:
@@ -77,6 +85,17 @@ class WatchDoor:
             if live.grant.id == wanted and live.server.config.name == visit.server.config.name:
                 return live
         return Reason.GRANT_ENDED
+
+
+def _item(live: LiveGrant) -> str:
+    """What the browser keeps the guest's position under: the same for each grant of the item, and no name of it."""
+    grant = live.grant
+    return sha256("\0".join((grant.server, grant.kind, grant.item)).encode()).hexdigest()[:20]
+
+
+def _is_sound(kind: str, player: PlayerSources) -> bool:
+    """Whether there will be no picture, as far as the policy tells; the page looks for itself besides."""
+    return kind == "audio" or player.src.partition("?")[0].lower().endswith(_SOUNDS)
 
 
 def _title(live: LiveGrant) -> str:

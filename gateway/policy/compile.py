@@ -23,6 +23,7 @@ from gateway.policy.compile_upstream import (
     compile_login,
     compile_passed,
 )
+from gateway.policy.download import download_address
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
 from gateway.policy.minting import Minter
@@ -57,8 +58,9 @@ from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
 """Variables that every grant has, besides the item's own."""
 
-_MEDIA = {".m3u8": "hls", ".mp4": "file", ".m4v": "file", ".webm": "file", ".mp3": "file", ".m4a": "file"}
-_MEDIA |= {".ogg": "file", ".oga": "file", ".opus": "file", ".flac": "file", ".aac": "file", ".wav": "file"}
+_MEDIA = {".m3u8": "hls", ".mpd": "dash"}
+_MEDIA |= dict.fromkeys((".mp4", ".m4v", ".webm"), "file")
+_MEDIA |= dict.fromkeys((".mp3", ".m4a", ".weba", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav"), "file")
 
 
 def compile_policy(name: str, document: PolicyDocument, source: Source) -> Policy | None:
@@ -321,6 +323,7 @@ class _Compiler:
             captured=frozenset(one.name for rule in rules for one in rule.captures),
             shows_token=shows_token,
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
+            download=download_address(rules),
         )
 
     def told(
@@ -373,20 +376,17 @@ class _Compiler:
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:
-            if as_.text in ("dash", "whep"):
+            if as_.text == "whep":
                 self.fault(as_.way, f"as: {as_.text}: this version does not implement it")
-            elif as_.text not in ("hls", "file"):
-                self.fault(as_.way, "as: hls or file")
+            elif as_.text not in ("hls", "dash", "file"):
+                self.fault(as_.way, "as: hls, dash or file")
             return as_.text
         path = src.text.partition("?")[0].lower()
-        if path.endswith(".mpd"):
-            self.fault(src.way, "src: DASH: this version does not implement it")
-            return "dash"
         for ending, sort in _MEDIA.items():
             if path.endswith(ending):
                 return sort
         if src.text:
-            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls or as: file")
+            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, as: dash or as: file")
         return "hls"
 
     def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:

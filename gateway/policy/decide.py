@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gateway.policy.automaton import Automaton
 from gateway.policy.marked import TokenPlaces
 from gateway.policy.sending import SentHeaders, Spelling
-from gateway.policy.target import Pair, Target, smuggled_name
+from gateway.policy.target import Pair, Target, parse_target, smuggled_name
 from gateway.reasons import Reason
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class PlayerSources:
     src: str
     poster: str | None
     file: str | None
-    as_: str  # hls or file
+    as_: str  # hls, dash or file
 
 
 def _rank(rule: Rule) -> int:
@@ -243,3 +243,15 @@ class Scope:
             return found
         places = self._elsewhere.get(getattr(address.path[0], "name", ""), ())
         return next((url for url in map(signed, places) if url is not None), None)
+
+    def download(self, signed: Callable[[Place], str | None] | None = None) -> str | None:
+        """The address of the player page's download; None where the policy's group for it is off, or its first rule
+        does not name one address. `signed`: as for `player`."""
+        if self.kind.download is None:
+            return None
+        address = self.kind.download.render(self.variables)
+        if address is None:
+            return self._shown(self.kind.download, signed)
+        target = parse_target(address)
+        # Asked like any other: what the page shows is what the guest may have.
+        return address if isinstance(target, Target) and self.decide("GET", target).allowed else None

@@ -136,6 +136,7 @@ class Kind:
     captured: frozenset[str] = frozenset()
     # The guest's own page has the token of `jwt` in its address, and so he knows it.
     shows_token: bool = False
+    download: Address | None = None  # what the player page offers to take along
 
     @property
     def renew(self) -> int | None:
@@ -306,6 +307,7 @@ class Policy:
                 kind,
                 open=move(kind.open),
                 player=player,
+                download=move(kind.download),
                 prepare=tuple(step.at_home(origins) for step in kind.prepare),
                 release=tuple(request.at_home(origins) for request in kind.release),
             )

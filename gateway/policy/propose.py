@@ -61,12 +61,11 @@ class _Writer:
         self.sorts: list[str] = []
         self.notes: list[str] = []
         pages = [one for one in found.own if one.request.document and one.request.method == "GET"]
-        self.src = None if own_page else self.first("m3u8") or self.first(*_FILES)
+        self.src = None if own_page else self.first("m3u8") or self.first("mpd") or self.first(*_FILES)
         self.page = next((one for one in pages if not _odd(one)), None)
         if self.src is None and self.page is None:
-            dash = any(extension(one.path) == "mpd" for one in found.own)
-            why = "DASH, which the player page does not play" if dash else "no playlist, no file to play, no page"
-            raise CannotPropose(f"of {item} there is {why} that names it; nothing to send a guest to")
+            why = "no playlist, no file to play, no page that names it"
+            raise CannotPropose(f"of {item} there is {why}; nothing to send a guest to")
 
     def first(self, *sorts: str) -> Own | None:
         fits = [one for one in self.found.own if _ending(one) in sorts and not one.pairs and "{id}" in one.path]
@@ -126,7 +125,7 @@ class _Writer:
         if self.page is not None:
             lines += [f"    page_urls: [{_quoted(self.address(self.page))}]"]
         if self.src is not None:
-            as_ = "hls" if _ending(self.src) == "m3u8" else "file"
+            as_ = {"m3u8": "hls", "mpd": "dash"}.get(_ending(self.src), "file")
             extra = "" if extension(self.src.path) else f", as: {as_}"
             extra += f", poster: {_quoted(poster.path)}" if poster else ""
             lines += [f"    player: {{src: {_quoted(self.src.path)}{extra}}}"]

@@ -2,7 +2,9 @@
 /** The bar below the picture, and what its buttons do. */
 
 import { face, iconButton, make } from "./dom.js";
+import { clock } from "./language.js";
 import { menu } from "./menu.js";
+import { watchSpeed } from "./speed.js";
 
 const REST_AFTER = 3000; // ms without a movement until the bar hides while playing
 const LIVE_SLACK = 6; // seconds behind the newest that can be had which still count as live
@@ -16,6 +18,8 @@ const LIVE_SLACK = 6; // seconds behind the newest that can be had which still c
  * @param {import("./words.js").Words} words
  */
 export function buildControls(root, video, media, words) {
+  const speeds = watchSpeed(video, words, (text) => (said.textContent = text));
+  const said = make("div", { class: "unseen", role: "status" });
   const big = make("button", { type: "button", class: "big", "aria-label": words("play") });
   const spinner = make("div", { class: "spinner", role: "status", "aria-label": words("loading"), hidden: "" });
   const play = iconButton("play", words("play"), playOrPause);
@@ -27,9 +31,12 @@ export function buildControls(root, video, media, words) {
   const captions = menu("captions", words("captions"), captionChoices);
   const quality = menu("quality", words("quality"), qualityChoices);
   const audio = menu("audio", words("audio"), soundChoices);
+  const speed = menu("speed", words("speed"), speeds.choices);
+  const inset = iconButton("inset", words("inset"), insetOrNot);
   const screen = iconButton("enlarge", words("fullscreen"), fullscreenOrNot);
   face(big, "play", words("play"));
   // In a frame whose page doesn't allow it there is none; iPhones have it for a video only.
+  inset.hidden = !document.pictureInPictureEnabled;
   screen.hidden = !document.fullscreenEnabled && !("webkitEnterFullscreen" in video);
 
   // Players run from left to right in every language, as on devices; labels turn by themselves.
@@ -37,30 +44,22 @@ export function buildControls(root, video, media, words) {
     "div",
     { class: "bar", dir: "ltr" },
     seek,
-    make("div", { class: "tools" }, play, mute, volume, time, live, make("span", { class: "gap" }), audio, captions, quality, screen),
+    make("div", { class: "tools" }, play, mute, volume, time, live, make("span", { class: "gap" }), audio, captions, quality, speed, inset, screen),
   );
-  root.append(big, spinner, bar);
+  root.append(big, spinner, said, bar);
   root.classList.add("ready");
 
-  // Where one can be: a live stream has a moving window, all else runs from 0 to its length.
-  const isLive = () => video.duration === Infinity;
-  const ends = () => {
-    const { seekable } = video;
-    if (isLive() && seekable.length > 0) return { start: seekable.start(0), end: seekable.end(seekable.length - 1) };
-    return { start: 0, end: Number.isFinite(video.duration) ? video.duration : 0 };
-  };
-
   // The very end of a live stream is not there yet; a little before it is.
-  const newest = () => media.liveEdge ?? ends().end - LIVE_SLACK;
+  const newest = () => media.liveEdge ?? media.range.end - LIVE_SLACK;
 
   function playOrPause() {
     if (root.classList.contains("stopped")) return;
-    if (video.paused) video.play().catch(() => undefined);
+    if (video.paused) media.play();
     else video.pause();
   }
   /** @param {number} seconds */
   function seekBy(seconds) {
-    const { start, end } = ends();
+    const { start, end } = media.range;
     if (end > start) video.currentTime = Math.min(Math.max(video.currentTime + seconds, start), end);
   }
   /** @param {number} part */
@@ -76,6 +75,15 @@ export function buildControls(root, video, media, words) {
     else if (root.requestFullscreen) root.requestFullscreen().catch(() => undefined);
     // iPhones give the whole screen to a video only.
     else /** @type {any} */ (video).webkitEnterFullscreen?.();
+  }
+
+  function insetOrNot() {
+    if (document.pictureInPictureElement) document.exitPictureInPicture().catch(() => undefined);
+    else if (!inset.hidden) video.requestPictureInPicture().catch(() => undefined);
+  }
+  /** @param {number} steps */
+  function fasterBy(steps) {
+    if (!media.live) speeds.by(steps);
   }
 
   // Captions. All ways of playing end in the element's text tracks; hls.js follows their modes.
@@ -149,7 +157,7 @@ export function buildControls(root, video, media, words) {
     fill(volume);
   }
   function drawTime() {
-    const { start, end } = ends();
+    const { start, end } = media.range;
     seek.min = String(start);
     seek.max = String(end);
     if (!seek.matches(":active")) seek.value = String(video.currentTime);
@@ -157,9 +165,10 @@ export function buildControls(root, video, media, words) {
     seek.disabled = end <= start;
     seek.setAttribute("aria-valuetext", words("seek.value", { position, duration: clock(end) }));
     fill(seek);
-    live.hidden = !isLive();
+    live.hidden = !media.live;
+    speed.hidden = media.live;
     live.classList.toggle("edge", video.currentTime > newest() - LIVE_SLACK);
-    time.textContent = isLive() ? "" : `${position} / ${clock(end)}`;
+    time.textContent = media.live ? "" : `${position} / ${clock(end)}`;
   }
 
   for (const name of ["play", "pause", "ended", "seeked"]) video.addEventListener(name, drawPlay);
@@ -191,6 +200,17 @@ export function buildControls(root, video, media, words) {
     face(screen, whole ? "shrink" : "enlarge", words(whole ? "fullscreen.leave" : "fullscreen"));
   });
 
+  const insets = () => {
+    const away = document.pictureInPictureElement === video;
+    face(inset, "inset", words(away ? "inset.leave" : "inset"));
+  };
+  for (const name of ["enterpictureinpicture", "leavepictureinpicture"]) video.addEventListener(name, insets);
+  // What has no picture has none to take out either.
+  for (const name of ["loadedmetadata", "resize"]) {
+    video.addEventListener(name, () => (inset.hidden = !document.pictureInPictureEnabled || video.videoWidth === 0));
+  }
+  video.addEventListener("ratechange", () => speed.classList.toggle("on", video.playbackRate !== 1));
+
   let timer = 0;
   function rest() {
     const used = bar.matches(":hover") || bar.contains(document.activeElement?.matches(":focus-visible") ? document.activeElement : null);
@@ -210,7 +230,7 @@ export function buildControls(root, video, media, words) {
   drawSound();
   drawTime();
   drawMenus();
-  return { playOrPause, seekBy, louderBy, muteOrNot, captionsOnOrOff, fullscreenOrNot, wake };
+  return { playOrPause, seekBy, louderBy, muteOrNot, captionsOnOrOff, fasterBy, insetOrNot, fullscreenOrNot, wake };
 }
 
 /**
@@ -227,12 +247,4 @@ function range(name, label, max, step) {
 function fill(slider) {
   const [min, max, value] = [Number(slider.min), Number(slider.max), Number(slider.value)];
   slider.style.setProperty("--done", `${max > min ? (100 * (value - min)) / (max - min) : 0}%`);
-}
-
-/** @param {number} seconds */
-function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds || 0));
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }

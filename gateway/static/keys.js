@@ -19,6 +19,9 @@ export function watchKeys(root, video, controls) {
     ArrowDown: () => controls.louderBy(-0.1),
     m: controls.muteOrNot,
     c: controls.captionsOnOrOff,
+    "<": () => controls.fasterBy(-1),
+    ">": () => controls.fasterBy(1),
+    p: controls.insetOrNot,
     f: controls.fullscreenOrNot,
   };
   document.addEventListener("keydown", (event) => {

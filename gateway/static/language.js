@@ -6,3 +6,24 @@ const format = new Intl.NumberFormat(dataset.intl || lang || "en");
 
 /** @param {number} value */
 export const number = (value) => format.format(value);
+
+/**
+ * A language's name in the page's own; the tag itself where nobody knows it, "" for none.
+ * @param {string} tag
+ */
+export function languageName(tag) {
+  if (!tag || tag === "und") return "";
+  try {
+    return new Intl.DisplayNames([dataset.intl || lang || "en"], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}
+
+/** A position, as players write it. @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds || 0));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}

@@ -6,11 +6,16 @@
 
 import { buildControls } from "./controls.js";
 import { watchKeys } from "./keys.js";
+import { forgetPositions, keepPosition, positionOf } from "./position.js";
+import { offerStart } from "./resume.js";
+import { tellSystem } from "./session.js";
+import { lookLikeSound } from "./sound.js";
 import { openMedia } from "./source.js";
 import { showTrouble } from "./trouble.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("player"));
 const video = /** @type {HTMLVideoElement} */ (root.querySelector("video"));
+const { src = "", as = "hls", file = "", item = "", title = "" } = root.dataset;
 
 /** @type {Record<string, string>} */
 const texts = JSON.parse(root.dataset.words ?? "{}");
@@ -19,13 +24,17 @@ const texts = JSON.parse(root.dataset.words ?? "{}");
 const words = (key, values = {}) =>
   (texts[key] ?? key).replace(/\{(\w+)\}/g, (hole, name) => String(values[name] ?? hole));
 
-const media = openMedia(
-  video,
-  { src: root.dataset.src ?? "", as: root.dataset.as ?? "hls", file: root.dataset.file ?? "" },
-  (trouble) => showTrouble(root, words, trouble, () => media.retry()),
-);
+if (!item) forgetPositions(); // not this guest's device
+const at = positionOf(item);
 
+const media = openMedia(video, { src, as, file }, (trouble) => showTrouble(root, words, trouble, () => media.retry()), at);
+
+lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);
 watchKeys(root, video, controls);
+tellSystem(video, title, controls, () => media.play());
+if (at > 0) offerStart(root, video, media, words, at);
+const keepNoLonger = keepPosition(item, video, () => media.live);
+document.querySelector("form.leave")?.addEventListener("submit", keepNoLonger);
 video.controls = false;
 video.removeAttribute("aria-label"); // the region and its buttons speak for it

@@ -9,7 +9,7 @@ const FINAL = new Set(["ended", "gone", "unsupported"]);
 /**
  * @param {HTMLElement} root
  * @param {import("./words.js").Words} words
- * @param {import("./source.js").Trouble | null} trouble null: all is well again
+ * @param {import("./engine.js").Trouble | null} trouble null: all is well again
  * @param {() => void} retry
  */
 export function showTrouble(root, words, trouble, retry) {

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static"
-HLS_JS = "vendor/hls.min.js"
+# What the player page needs to play a sort of stream, see vendor.py
+LIBRARIES = {"hls": "vendor/hls.min.js", "dash": "vendor/shaka-player.min.js"}
 
 _OURS = (".css", ".js", ".svg", ".txt")
 TYPES = {
@@ -66,9 +67,10 @@ class Statics:
         """With these in the place of those of the same name, or beside them."""
         return Statics.of({**self.files, **more}) if more else self
 
-    @property
-    def has_hls_js(self) -> bool:
-        return HLS_JS in self.files
+    def library(self, sort: str) -> str | None:
+        """The script that plays this sort of stream; None where none is needed, or it was not fetched."""
+        name = LIBRARIES.get(sort)
+        return name if name in self.files else None
 
 
 def pack(body: bytes, content_type: str) -> Static:

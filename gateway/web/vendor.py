@@ -1,8 +1,11 @@
-"""Fetches hls.js, which our player page needs and our repository does not hold.
+"""Fetches hls.js and Shaka Player, which our player page needs and our repository does not hold.
 
-`npm pack` downloads the pinned release and nothing of it is run; what came is used only if its SHA-512
-is the pinned one. Called when a wheel or an editable install is built, and again by whoever finds it
+`npm pack` downloads the pinned releases and nothing of them is run; what came is used only if its SHA-512
+is the pinned one. Called when a wheel or an editable install is built, and again by whoever finds one
 missing: without npm the build goes on, and the player falls back to what the browser can do itself.
+
+Why Shaka Player for DASH and not dash.js: it makes no code from texts (`new Function`), which the page's
+policy forbids, and writes nothing into the browser's storage; both weigh about the same.
 
 Standard library only: the build imports this file before anything is installed.
 """
@@ -16,69 +19,124 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static" / "vendor"
 
-PACKAGE = "hls.js@1.7.4"
-_SHA512 = "3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQeNGyjC8U62+bruqW/Tpm+tg=="
-# Member of the archive -> our name; the licence goes with the code.
-_WANTED = {"package/dist/hls.min.js": "hls.min.js", "package/LICENSE": "hls.js-LICENSE.txt"}
-_STAMP = "hls.js.version"
-
-DEADLINE = 120.0  # seconds for npm
+DEADLINE = 120.0  # seconds for npm, for each of them
 
 
 class VendorMissing(Exception):
-    """hls.js could not be had; the message says why, in a sentence for an operator."""
+    """Something could not be had; the message says what and why, in a sentence for an operator."""
 
 
 class VendorWrong(Exception):
     """What came is not the pinned release. Never to be ignored."""
 
 
-def present(folder: Path = FOLDER) -> bool:
-    """Whether this very release is there already."""
-    stamp = folder / _STAMP
-    return (
-        stamp.is_file() and stamp.read_text() == PACKAGE and all((folder / name).is_file() for name in _WANTED.values())
-    )
+@dataclass(frozen=True)
+class Library:
+    """`wanted`: member of the archive -> our name; the licences go with the code."""
+
+    package: str
+    sha512: str
+    wanted: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.package.partition("@")[0]
+
+    @property
+    def archive(self) -> str:
+        """What `npm pack` calls it."""
+        return self.package.replace("@", "-") + ".tgz"
+
+    @property
+    def stamp(self) -> str:
+        return f"{self.name}.version"
+
+    def present(self, folder: Path) -> bool:
+        """Whether this very release is there already."""
+        stamp = folder / self.stamp
+        return (
+            stamp.is_file()
+            and stamp.read_text() == self.package
+            and all((folder / name).is_file() for name in self.wanted.values())
+        )
+
+    def fetch(self, folder: Path) -> None:
+        """Raises VendorMissing, VendorWrong."""
+        npm = shutil.which("npm")
+        if npm is None:
+            raise VendorMissing("npm is not installed")
+        with tempfile.TemporaryDirectory() as place:
+            command = [npm, "pack", self.package, "--ignore-scripts", "--silent", "--pack-destination", place]
+            try:
+                subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=DEADLINE)  # noqa: S603 - fixed words
+            except subprocess.TimeoutExpired as error:
+                raise VendorMissing(f"npm did not answer within {DEADLINE:g} s") from error
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise VendorMissing(f"npm could not fetch {self.package}") from error
+            archives = list(Path(place).glob("*.tgz"))
+            if len(archives) != 1:
+                raise VendorMissing(f"npm left {len(archives)} archives instead of one")
+            self.unpack(archives[0].read_bytes(), folder)
+
+    def unpack(self, archive: bytes, folder: Path) -> None:
+        """Check the archive and write the wanted members. Raises VendorWrong."""
+        found = base64.b64encode(hashlib.sha512(archive).digest()).decode()
+        if found != self.sha512:
+            raise VendorWrong(f"{self.package} has the hash sha512-{found}, which is not the pinned one")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
+            for member, name in self.wanted.items():
+                content = members.extractfile(member)
+                if content is None:
+                    raise VendorWrong(f"{self.package} holds no file {member}")
+                _write(folder / name, content.read())
+        _write(folder / self.stamp, self.package.encode())
+
+
+LIBRARIES = (
+    Library(
+        "hls.js@1.7.4",
+        "3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQeNGyjC8U62+bruqW/Tpm+tg==",
+        {"package/dist/hls.min.js": "hls.min.js", "package/LICENSE": "hls.js-LICENSE.txt"},
+    ),
+    Library(
+        "shaka-player@5.2.12",
+        "vEsuVDI3+oLh+yqpjXexQZlg2XMUBI0VrqatDuKWacPaxAud6Uph5uCowUPLhUgNG5XKWCpoM4l1r8qYzWH+zg==",
+        {
+            "package/dist/shaka-player.compiled-es2021.js": "shaka-player.min.js",
+            "package/LICENSE": "shaka-player-LICENSE.txt",
+            "package/third_party/cml-cmcd/LICENSE": "shaka-player-cml-cmcd-LICENSE.txt",
+            "package/third_party/language-mapping-list/LICENSE": "shaka-player-languages-LICENSE.txt",
+        },
+    ),
+)
 
 
 def fetch(folder: Path = FOLDER) -> None:
-    """Put hls.js and its licence into `folder`, unless they are there. Raises VendorMissing, VendorWrong."""
-    if present(folder):
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise VendorMissing("npm is not installed")
-    with tempfile.TemporaryDirectory() as place:
-        command = [npm, "pack", PACKAGE, "--ignore-scripts", "--silent", "--pack-destination", place]
+    """Put all of them and their licences into `folder`, but those that are there. Raises VendorMissing, after
+    having tried each, and VendorWrong."""
+    complaints: list[str] = []
+    for library in LIBRARIES:
+        if library.present(folder):
+            continue
         try:
-            subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=DEADLINE)  # noqa: S603 - fixed words
-        except subprocess.TimeoutExpired as error:
-            raise VendorMissing(f"npm did not answer within {DEADLINE:g} s") from error
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise VendorMissing(f"npm could not fetch {PACKAGE}") from error
-        archives = list(Path(place).glob("*.tgz"))
-        if len(archives) != 1:
-            raise VendorMissing(f"npm left {len(archives)} archives instead of one")
-        unpack(archives[0].read_bytes(), folder)
+            library.fetch(folder)
+        except VendorMissing as reason:
+            complaints.append(str(reason))
+    if complaints:
+        raise VendorMissing("; ".join(dict.fromkeys(complaints)))
 
 
-def unpack(archive: bytes, folder: Path) -> None:
-    """Check the archive and write the wanted members. Raises VendorWrong."""
-    found = base64.b64encode(hashlib.sha512(archive).digest()).decode()
-    if found != _SHA512:
-        raise VendorWrong(f"{PACKAGE} has the hash sha512-{found}, which is not the pinned one")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
-        for member, name in _WANTED.items():
-            content = members.extractfile(member)
-            if content is None:
-                raise VendorWrong(f"{PACKAGE} holds no file {member}")
-            _write(folder / name, content.read())
-    _write(folder / _STAMP, PACKAGE.encode())
+def unpack_from(place: Path, folder: Path = FOLDER) -> None:
+    """Put all of them into `folder`, from archives that `npm pack` has left in `place`. Raises VendorWrong."""
+    for library in LIBRARIES:
+        library.unpack((place / library.archive).read_bytes(), folder)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse
 from gateway.web.static_door import StaticDoor
-from gateway.web.statics import HLS_JS
+from gateway.web.statics import LIBRARIES
 from tests.chromium import chromium
 from tests.system_parts import missing
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 
 CLIP = Path(__file__).parents[2] / "gateway" / "demo" / "clip" / "aurora"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".vtt": "text/vtt", ".jpg": "image/jpeg"}
+HLS_JS = LIBRARIES["hls"]
 MASTER = "/hls/aurora/master.m3u8"
 
 
@@ -60,7 +61,10 @@ class Cinema:
             grant="A" * 28,
             player=self.player,
             words=pages.locale(visit.request).below("player"),
-            hls_js=pages.static(HLS_JS) if self.hls_js and pages.statics.has_hls_js else None,
+            library=pages.static(HLS_JS) if self.hls_js and HLS_JS in pages.statics.files else None,
+            sound=False,
+            item="aurora",
+            download=None,
         )
 
 
@@ -96,7 +100,7 @@ async def plays(page: Page) -> None:
 
 
 async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
-    if not cinema.stage.pages.statics.has_hls_js:
+    if HLS_JS not in cinema.stage.pages.statics.files:
         missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.get_by_role("button", name="Play").first.click()
@@ -115,7 +119,7 @@ async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
 
 
 async def test_menus_work_by_keyboard_and_name_what_there_is(cinema, page):
-    if not cinema.stage.pages.statics.has_hls_js:
+    if HLS_JS not in cinema.stage.pages.statics.files:
         missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.get_by_role("button", name="Quality").press("Enter")
@@ -168,7 +172,7 @@ async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, aga
 
 
 async def test_access_that_ends_while_watching_stops_with_words(cinema, page):
-    if not cinema.stage.pages.statics.has_hls_js:
+    if HLS_JS not in cinema.stage.pages.statics.files:
         missing("hls.js was not fetched")
     await page.goto("/watch")
     await page.keyboard.press("k")

@@ -15,7 +15,7 @@ from gateway.access.outcome import Denied
 from gateway.config import Prefixes
 from gateway.player.watch import WatchDoor
 from gateway.reasons import Reason
-from gateway.web.statics import HLS_JS, Static
+from gateway.web.statics import LIBRARIES, Static
 
 MINE, OTHER = "A" * 28, "B" * 28
 PAGE = {"Accept": "text/html", "Cookie": f"gateway={MINE}"}
@@ -26,7 +26,13 @@ class FakeLive:
     player: Any
     server_name: str = "tv"
     touched: int = 0
-    grant: Any = field(default_factory=lambda: SimpleNamespace(id=MINE, variables={"title": ("Metropolis & more",)}))
+    download: str | None = None
+    grant: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            id=MINE, server="tv", kind="video", item="x1", variables={"title": ("Metropolis & more",)}
+        )
+    )
+    guest: Any = field(default_factory=lambda: SimpleNamespace(shared_device=False))
 
     @property
     def server(self):
@@ -34,7 +40,9 @@ class FakeLive:
 
     @property
     def scope(self):
-        return SimpleNamespace(player=lambda signed: self.player, landing=lambda: "/media/x")
+        return SimpleNamespace(
+            player=lambda signed: self.player, landing=lambda: "/media/x", download=lambda signed: self.download
+        )
 
     def touch(self):
         self.touched += 1
@@ -116,13 +124,16 @@ async def test_its_policy_lets_our_own_scripts_play_and_nothing_more(watch):
     assert re.findall(r"(?:src|href|action|poster)=\"(?!/)", page) == ['href="'] * page.count('href="#content"')
 
 
-async def test_without_hls_js_the_page_does_without(watch):
-    files = {name: file for name, file in watch.pages.statics.files.items() if name != HLS_JS}
+@pytest.mark.parametrize("sort", ["hls", "dash", "file"])
+async def test_only_the_library_that_the_stream_needs_is_loaded_and_only_where_it_is(watch, live, sort):
+    live.player = sources(as_=sort)
+    files = {name: file for name, file in watch.pages.statics.files.items() if not name.startswith("vendor/")}
     watch.pages = replace(watch.pages, statics=replace(watch.pages.statics, files=files))
-    assert "hls.min.js" not in (await open_page(watch))[1]
-    files = {**files, HLS_JS: Static(b"", "text/javascript", '"x"')}
+    assert "/vendor/" not in (await open_page(watch))[1]
+    files |= {name: Static(b"", "text/javascript", '"x"') for name in LIBRARIES.values()}
     watch.pages = replace(watch.pages, statics=replace(watch.pages.statics, files=files))
-    assert "vendor/hls.min.js" in (await open_page(watch))[1]
+    page = (await open_page(watch))[1]
+    assert re.findall(r"/(vendor/[^\"]+)", page) == ([LIBRARIES[sort]] if sort in LIBRARIES else [])
 
 
 async def test_no_poster_no_file(watch, live):
@@ -130,6 +141,47 @@ async def test_no_poster_no_file(watch, live):
     page = (await open_page(watch))[1]
     assert "poster=" not in page
     assert page.count("<source") == 1
+
+
+def item_of(page):
+    return re.search(r'data-item="([^"]*)"', page).group(1)
+
+
+async def test_positions_are_kept_under_a_name_that_tells_nothing(watch, live):
+    first = item_of((await open_page(watch))[1])
+    assert re.fullmatch(r"[0-9a-f]{20}", first)
+    live.grant.id, live.grant.item = OTHER, "x1"  # a later grant of the same item
+    assert item_of((await open_page(watch, OTHER, {**PAGE, "Cookie": f"gateway={OTHER}"}))[1]) == first
+    live.grant.item = "x2"
+    assert item_of((await open_page(watch, OTHER, {**PAGE, "Cookie": f"gateway={OTHER}"}))[1]) != first
+
+
+async def test_nothing_is_kept_on_a_device_that_is_not_the_guests(watch, live):
+    live.guest.shared_device = True
+    assert item_of((await open_page(watch))[1]) == ""
+
+
+async def test_what_may_be_downloaded_is_a_link_and_nothing_else_is(watch, live):
+    assert "download" not in (await open_page(watch))[1].replace("watch.download", "")
+    live.download = "/files/x?as=a&b"
+    assert '<a class="button plain" href="/files/x?as=a&amp;b" download>Download</a>' in (await open_page(watch))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "src", "sound"),
+    [("video", "/a.mp4", False), ("audio", "/a.m3u8", True), ("video", "/a.MP3?x=.mp4", True), ("video", "/a", False)],
+)
+async def test_sound_is_known_beforehand_where_the_policy_tells_it(watch, live, kind, src, sound):
+    live.grant.kind, live.player = kind, sources(src=src)
+    page = (await open_page(watch))[1]
+    assert ('class="player sound"' in page) is ('aria-label="Audio player"' in page) is sound
+
+
+async def test_a_browser_without_scripts_leaves_out_what_it_cannot_play(watch, live):
+    live.player = sources(src="/v/a.mpd", as_="dash")
+    assert '<source src="/v/a.mpd" type="application/dash+xml">' in (await open_page(watch))[1]
+    live.player = sources(src="/v/a.webm", as_="file")
+    assert '<source src="/v/a.webm">' in (await open_page(watch))[1]
 
 
 async def test_a_worker_that_does_not_know_the_grant_yet_loads_it(watch, grants):

@@ -268,6 +268,92 @@ kinds:
     assert policy.scope("video", {"id": ("a",), "hls": ("http://elsewhere/x.m3u8",)}).player() is None
 
 
+@pytest.mark.parametrize(
+    ("src", "as_"),
+    [
+        ("/a/{id}.m3u8", "hls"), ("/a/{id}.MPD?x=1", "dash"), ("/a/{id}.webm", "file"), ("/a/{id}.opus", "file"),
+        ("/a/{id}, as: dash", "dash"), ("/a/{id}.mpd, as: hls", "hls"), ("/a/{id}, as: file", "file"),
+    ],
+)  # fmt: skip
+def test_the_ending_tells_how_it_is_played_unless_the_policy_does(src: str, as_: str) -> None:
+    where, _, said = src.partition(", ")
+    policy = load_policy_text(
+        f"""
+server: x
+item: {{id: "[a-z]+"}}
+kinds: {{video: {{player: {{src: "{where}", {said}}}, allow: ["GET /a/*?x=*"]}}}}
+"""
+    )
+    sources = policy.scope("video", {"id": ("abc",)}).player()
+    assert sources is not None
+    assert sources.as_ == as_
+
+
+def downloading(rules: str, on: str = "download", **values: str) -> str | None:
+    policy = load_policy_text(
+        f"""
+server: x
+item: {{id: "[a-zü ]+", resolve: [{{request: "GET /i/{{id}}", vars: {{file: $.file, name: $.name}}}}]}}
+patterns: {{ending: "[a-z0-9]+"}}
+kinds:
+  video:
+    open: /m/{{id}}
+    allow: ["page GET /m/{{id}}"]
+    interactions:
+      download: [{rules}]
+      chat: ["POST /chat/{{id}}"]
+guest_access: {{interactions: [{on}]}}
+"""
+    ).at_home(("http://up:80",))
+    return policy.scope("video", {"id": ("büro",), **{name: (value,) for name, value in values.items()}}).download()
+
+
+@pytest.mark.parametrize(
+    ("rules", "address"),
+    [
+        ('"GET /files/{id}/original"', "/files/b%C3%BCro/original"),
+        ('"GET /files/{id}?as=file&who={id}&hint={ending}?&note=*&*"', "/files/b%C3%BCro?as=file&who=b%C3%BCro"),
+        ('"GET /files/{id}?raw&x=1"', "/files/b%C3%BCro?raw&x=1"),
+        ('"POST /files/{id}", "GET,POST /two/{id}", "GET /three/{id}"', "/two/b%C3%BCro"),
+        ('"GET {file}"', "/x/y.mkv?sig=a%2Fb"),
+        # What leaves something to choose is for the server's own pages.
+        ('"GET /files/{id}.{ending}"', None),
+        ('"GET /files/{id}/*"', None),
+        ('"GET /files/{id}?as={ending}"', None),
+        ('"GET /files/{id}.{ending}", "GET /files/{id}"', None),
+        ('"POST /files/{id}"', None),
+        ('"GET /files/{name}"', None),  # this item has none
+        ('"GET {file}/x"', None),
+    ],
+)
+def test_what_the_player_page_offers_to_take_along(rules: str, address: str | None) -> None:
+    assert downloading(rules, file="http://up/x/y.mkv?sig=a%2Fb") == address
+    assert downloading(rules, on="chat", file="http://up/x/y.mkv?sig=a%2Fb") is None
+    assert downloading(rules, on="", file="http://up/x/y.mkv?sig=a%2Fb") is None
+
+
+def test_a_token_of_the_gateways_own_is_shown_to_nobody() -> None:
+    text = """
+server: x
+item: {id: "[a-z]+"}
+kinds:
+  video:
+    open: /m/{id}
+    allow: ["page GET /m/{id}"]
+    interactions: {download: ["GET /f/{id}?t=HOLE"]}
+guest_access: {interactions: [download]}
+upstream: {jwt: {as: token, key: "0123456789abcdef0123456789abcdef", alg: HS256, minutes: 10, claims: {sub: "{id}"}}}
+"""
+    values = {"id": ("abc",), "jwt.token": ("eyJ.x.y",)}
+    assert load_policy_text(text.replace("HOLE", "{id}")).scope("video", values).download() == "/f/abc?t=abc"
+    assert load_policy_text(text.replace("HOLE", "{jwt.token}")).scope("video", values).download() is None
+
+
+def test_a_file_elsewhere_is_not_offered() -> None:
+    assert downloading('"GET {file}"', file="https://elsewhere.example/y.mkv") is None
+    assert downloading('"GET {file}"', file="/x/../y.mkv") is None
+
+
 def test_a_thousand_rules_are_one_automaton() -> None:
     """The number of characters looked at is what a decision costs, not the number of rules."""
     rules = "".join(f"      - GET /r{n}/{{id}}/{{n}}.ts\n" for n in range(1_000))

@@ -217,7 +217,7 @@ def test_a_hostile_recording_ends_soon() -> None:
     ("entries", "said"),
     [
         ([asked("/other")], "names abc"),
-        ([asked("/v/abc/manifest.mpd")], "DASH"),
+        ([asked("/v/abc/notes.txt")], "nothing to send a guest to"),
         ([asked("/api/abc", "application/json")], "nothing to send a guest to"),
         ([asked("/v/abc/a.mp4", status=403)], "names abc"),
     ],

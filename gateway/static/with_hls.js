@@ -1,0 +1,99 @@
+// @ts-check
+/**
+ * HLS by hls.js, which is a script of its own and brings no types.
+ *
+ * Why no worker: it would need `worker-src blob:` in the page's policy, and transmuxing a guest's one
+ * stream on the main thread costs next to nothing.
+ */
+
+import { elsewhere, troubleOf } from "./engine.js";
+
+/**
+ * @param {HTMLVideoElement} video
+ * @param {string} from
+ * @param {number} at
+ * @param {import("./engine.js").Tell} tell
+ * @returns {import("./engine.js").Engine}
+ */
+export function playHls(video, from, at, tell) {
+  const { Hls } = /** @type {any} */ (window);
+  const hls = new Hls({
+    enableWorker: false,
+    liveDurationInfinity: true,
+    capLevelToPlayerSize: true,
+    startPosition: at > 0 ? at : -1,
+    backBufferLength: 60,
+  });
+  let recovered = 0;
+
+  /** @param {any} data */
+  function failed(data) {
+    const status = data.response?.code ?? 0;
+    const captions = data.frag?.type === "subtitle" || String(data.details).startsWith("subtitle");
+    if (troubleOf(status) === "ended" && !captions) {
+      // Known at the first refused piece; trying the other qualities would only be refused again.
+      tell.stop("ended");
+      return;
+    }
+    if (!data.fatal) return;
+    if (data.type === Hls.ErrorTypes.NETWORK_ERROR && data.details !== Hls.ErrorDetails.MANIFEST_PARSING_ERROR) {
+      if (elsewhere(data.frag?.url ?? data.url)) tell.next("unsupported");
+      else tell.stop(troubleOf(status));
+      return;
+    }
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && data.details !== Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
+      if (recovered < 2) {
+        recovered += 1;
+        hls.recoverMediaError();
+        return;
+      }
+      tell.next("broken");
+      return;
+    }
+    tell.next("unsupported");
+  }
+
+  const { MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, ERROR } = Hls.Events;
+  for (const name of [MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED]) hls.on(name, tell.changed);
+  hls.on(ERROR, (/** @type {string} */ _, /** @type {any} */ data) => failed(data));
+  hls.loadSource(from);
+  hls.attachMedia(video);
+
+  return {
+    begun: Promise.resolve(),
+    get qualities() {
+      /** The best level of each height @type {Map<number, import("./engine.js").Quality & {bitrate: number}>} */
+      const best = new Map();
+      for (const [id, { height, bitrate }] of (hls.levels ?? []).entries()) {
+        const known = best.get(height);
+        if (height && (!known || known.bitrate < bitrate)) best.set(height, { id, height, bitrate });
+      }
+      return [...best.values()].sort((one, other) => other.height - one.height);
+    },
+    get quality() {
+      return hls.manualLevel;
+    },
+    set quality(id) {
+      hls.nextLevel = id;
+    },
+    get height() {
+      return hls.levels?.[hls.currentLevel]?.height ?? 0;
+    },
+    get sounds() {
+      return (hls.audioTracks ?? []).map((/** @type {any} */ track, /** @type {number} */ id) => ({ id, name: track.name || track.lang || "" }));
+    },
+    get sound() {
+      return hls.audioTrack;
+    },
+    set sound(id) {
+      hls.audioTrack = id;
+    },
+    live: null,
+    range: null,
+    get edge() {
+      return hls.liveSyncPosition;
+    },
+    halt: () => hls.stopLoad(),
+    end: async () => hls.destroy(),
+  };
+}
