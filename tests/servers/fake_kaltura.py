@@ -69,6 +69,10 @@ class FakeKaltura(Fake):
         ):
             yield self.url
 
+    @property
+    def second_cdn(self) -> str:
+        return self.cdn_url.replace("127.0.0.1", "localhost")
+
     async def answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         # KExternalErrors.class.php, dieError: by the host that X-Forwarded-Host claims, and by nothing else, so a
         # fault that a header or a body made is everybody's.
@@ -144,8 +148,11 @@ class FakeKaltura(Fake):
             flavors = [single]
         else:
             flavors = [one for one in entry.flavors if one.id in wanted] or entry.flavors
-        # Delivery profiles are picked by the host that was asked for.
-        cdn = f"http://{host}" if (host := said("cdnHost")) else self.cdn_url
+        # DeliveryProfilePeer.php, getLocalDeliveryByPartner: `cdnHost` prefers one of the hosts the partner delivers
+        # from; of another it is no more than ignored. The second host here is the same CDN by its other name.
+        cdn = self.cdn_url
+        if re.sub(r"^https?://|/$", "", said("cdnHost") or "") == self.second_cdn.removeprefix("http://"):
+            cdn = self.second_cdn
         if form in ("url", "download"):
             name = f"/fileName/{entry.name.replace(' ', '_')}.mp4" if form == "download" else ""
             return _moved(self._delivered(cdn, "pd", flavors[:1], extra=name))

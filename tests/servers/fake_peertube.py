@@ -26,7 +26,7 @@ from aiohttp import web
 from tests.servers import express
 from tests.servers.asked import Asked, Fake, send_file
 from tests.servers.peertube_answers import Answers, listed, problem
-from tests.servers.peertube_library import INTERNAL, PASSWORD, UNLISTED, Library, Video
+from tests.servers.peertube_library import INTERNAL, PASSWORD, PRIVATE, UNLISTED, Library, Video
 from tests.servers.peertube_sockets import sockets
 
 PAGES = Path(__file__).parent / "pages"
@@ -126,7 +126,7 @@ class FakePeerTube(Fake):
         if playlist := express.route(path, r"/api/v1/video-playlists/([^/]+)(/videos)?"):
             return self._playlist(playlist[0], whole=len(playlist) > 1)
         if express.route(path, "/api/v1/config") is not None:
-            return web.json_response(self._config())
+            return web.json_response(self.say.config())
         if express.route(path, "/api/v1/oauth-clients/local") is not None:
             return web.json_response({"client_id": "fake-client", "client_secret": "fake-client-secret"})
         if express.route(path, "/api/v1/users/token") is not None and method == "POST":
@@ -179,29 +179,36 @@ class FakePeerTube(Fake):
             return answers[part]()
         return web.json_response(None, status=400)
 
-    def _shut(self, request: web.Request, video: Video, said: str) -> web.Response | None:
-        """Why this caller may not see the video: `middlewares/validators/shared/videos.ts`."""
+    def _shut(
+        self, request: web.Request, video: Video, said: str, *, token: Video | None = None
+    ) -> web.Response | None:
+        """Why this caller may not see the video: `middlewares/validators/shared/videos.ts`, checkCanSeeVideo.
+
+        `said` is the id as it was spelt: unlisted ones open by uuid, and by number for accounts alone. `token`: the
+        video of a file token that came along.
+        """
         who = self._who(request)
-        if video.privacy == UNLISTED and said.isdigit() and who is None:
-            return problem(404, "Video not found")  # unlisted ones open by uuid alone
-        if not video.shut or who == "owner":
-            return None
+        if video.privacy in (PRIVATE, INTERNAL) or (video.privacy == UNLISTED and said.isdigit()):
+            if token is video:
+                return None
+            if who is None:
+                return problem(401, "Unauthenticated", "missing_token")
+            if video.privacy == INTERNAL or who == "owner":
+                return None
+            return problem(403, "Cannot fetch information of private/internal/blocked video")
         if video.privacy == PASSWORD:
-            said_password = request.headers.get("x-peertube-video-password")
-            if said_password is None:
+            password = request.headers.get("x-peertube-video-password")
+            if password is not None:
+                if password == video.password:
+                    return None
                 return problem(
-                    403, "Please provide a password to access this password protected video", "video_requires_password"
+                    403, "Incorrect video password. Access to the video is denied", "incorrect_video_password"
                 )
-            if said_password != video.password:
-                return problem(
-                    403, "Incorrect video password. Access to the video is denied.", "incorrect_video_password"
-                )
-            return None
-        if who is None:
-            return problem(401, "Unauthenticated", "missing_token")
-        if video.privacy == INTERNAL:
-            return None
-        return problem(403, "Cannot fetch information of private/internal/blocked video")
+            if token is video or who == "owner":
+                return None
+            detail = "Please provide a password to access this password protected video"
+            return problem(403 if who else 401, detail, "video_requires_password")
+        return None
 
     def _who(self, request: web.Request) -> str | None:
         return self.accounts.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
@@ -261,10 +268,10 @@ class FakePeerTube(Fake):
             return send_file(file)
         text, query = file.read_text(), dict(parse_qsl(asked.query))
         if query.get("reinjectVideoFileToken") == "true":
-            # server/core/lib/hls.ts, injectQueryToPlaylistUrls: the token comes back on every line
+            # server/core/lib/hls.ts, injectQueryToPlaylistUrls: the token comes back behind every such ending
             again = f"?videoFileToken={query.get('videoFileToken', '')}"
             again += "&reinjectVideoFileToken=true" if file.name.endswith("master.m3u8") else ""
-            text = re.sub(r"(?m)^([^#\n].*\.(?:m3u8|mp4|ts))$|(URI=\"[^\"]+)(?=\")", lambda m: f"{m[0]}{again}", text)
+            text = re.sub(r"\.(m3u8|ts|mp4)", lambda ending: f"{ending[0]}{again}", text)
         return web.Response(text=text, content_type="application/x-mpegurl", charset="utf-8")
 
     def _guard(self, request: web.Request, video: Video | None, key: str) -> web.Response | None:
@@ -279,7 +286,9 @@ class FakePeerTube(Fake):
             )
         since, allowed = self._rights.get(f"{said}-{key}", (0.0, False))
         if f"{said}-{key}" not in self._rights or self._clock() - since > RIGHTS_KEPT:
-            allowed = video is not None and (self.tokens.get(said) is video or self._shut(request, video, "") is None)
+            token = self.tokens.get(request.query.get("videoFileToken", ""))
+            wrong = "videoFileToken" in request.query and token is not video  # even beside a good password
+            allowed = video is not None and not wrong and self._shut(request, video, "", token=token) is None
             self._rights[f"{said}-{key}"] = (self._clock(), allowed)
         return None if allowed else web.Response(status=403, text="Forbidden")
 
@@ -300,7 +309,7 @@ class FakePeerTube(Fake):
         if video is None:
             return problem(404, "Video not found")
         token = self.tokens.get(request.query.get("videoFileToken", ""))
-        if token is not video and (refused := self._shut(request, video, "")) is not None:
+        if (refused := self._shut(request, video, "", token=token)) is not None:
             return refused
         if made:
             ids = asked.query.replace("videoFileIds[]=", "videoFileIds=")
@@ -374,7 +383,7 @@ class FakePeerTube(Fake):
             return web.Response(status=404)
         if re.search(r"\*/\*|text/html|application/json", request.headers.get("Accept", "*/*")):
             return self._index("")
-        return web.Response(status=404)
+        return web.Response(status=406)  # lib/html/client-html.ts, serveIndexHTML
 
     def _index(self, title: str, status: int = 200) -> web.Response:
         head = f"<head><title>{title or 'PeerTube'}</title></head>"
@@ -387,16 +396,5 @@ class FakePeerTube(Fake):
         page = (PAGES / "peertube-embed.html").read_text()
         page = page.replace("@TITLE@", video.name if known and video else "PeerTube")
         page = page.replace("@TAGS@", f"{self.say.base}/videos/watch/{video.uuid}" if known and video else "")
-        page = page.replace("@CONFIG@", json.dumps(json.dumps(self._config())).replace("<", "\\u003c"))
+        page = page.replace("@CONFIG@", json.dumps(json.dumps(self.say.config())).replace("<", "\\u003c"))
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "public, max-age=0"})
-
-    def _config(self) -> dict[str, object]:
-        return {
-            "serverVersion": "8.0.0",
-            "instance": {"name": "A fake instance", "defaultClientRoute": "/videos/browse"},
-            "webadmin": {"configuration": {"edition": {"allowed": False}}},
-            "tracker": {"enabled": True},
-            "plugin": {"registered": []},
-            "theme": {"registered": [], "default": "default"},
-            "openTelemetry": {"metrics": {"enabled": False}},
-        }

@@ -119,6 +119,17 @@ class Answers:
         kept = ("id", "uuid", "shortUUID", "url", "name", "isLive", "isLocal", "privacy", "state", "duration")
         return {key: value for key, value in self.video(video).items() if key in kept}
 
+    def config(self) -> dict[str, object]:
+        return {
+            "serverVersion": "8.0.0",
+            "instance": {"name": "A fake instance", "defaultClientRoute": "/videos/browse"},
+            "webadmin": {"configuration": {"edition": {"allowed": False}}},
+            "tracker": {"enabled": True},
+            "plugin": {"registered": []},
+            "theme": {"registered": [], "default": "default"},
+            "openTelemetry": {"metrics": {"enabled": False}},
+        }
+
     def _actor(self, name: str) -> dict[str, Any]:
         path = f"/lazy-static/avatars/{self.library.avatar}"
         avatar = {"path": path, "fileUrl": self.base + path, "width": 48, "height": 48}

@@ -155,8 +155,8 @@ class Library:
 
     def _lay_hls(self, video: Video) -> None:
         folder = self.hls_folder(video)
-        lines, hashes = ["#EXTM3U", "#EXT-X-VERSION:7", f"## item:{video.uuid}"], {}
-        for height, clip in QUALITIES.items():
+        lines, hashes = ["#EXTM3U", "#EXT-X-VERSION:3", f"## item:{video.uuid}"], {}
+        for height, clip in sorted(QUALITIES.items()):  # lib/hls.ts: the smallest first
             stem = f"{self._fresh()}-{height}"
             name = f"{stem}-fragmented.mp4"
             self._put(f"{clip}-fragmented.mp4", f"{folder}/{name}", video.uuid)
@@ -166,19 +166,19 @@ class Library:
             (self.folder / folder / f"{stem}.m3u8").write_text(text)
             lines += [
                 f"#EXT-X-STREAM-INF:BANDWIDTH={height * 1500},RESOLUTION={height * 16 // 9}x{height},FRAME-RATE=10,"
-                'CODECS="avc1.42c00d,mp4a.40.2"',
+                'CODECS="avc1.42c00d,mp4a.40.2",SUBTITLES="subtitles"',
                 f"{stem}.m3u8",
             ]
             hashes[name] = {"0-1313": hashlib.sha256(text.encode()).hexdigest()}
         for language, name in video.captions.items():
             # The one playlist that does not use relative names: built by CONFIG, see Library.finish.
             (self.folder / folder / name.replace(".vtt", ".m3u8")).write_text(
-                f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{SECONDS}\n#EXT-X-PLAYLIST-TYPE:VOD\n"
+                f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{SECONDS}\n#EXT-X-MEDIA-SEQUENCE:0\n"
                 f"#EXTINF:{SECONDS},\n@BASE@/lazy-static/video-captions/{name}\n#EXT-X-ENDLIST\n"
             )
             lines.insert(
                 3,
-                f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subs",NAME="{LANGUAGES[language]}",LANGUAGE="{language}",'
+                f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="subtitles",NAME="{LANGUAGES[language]}",LANGUAGE="{language}",'
                 f'URI="{name.replace(".vtt", ".m3u8")}"',
             )
         video.master = f"{self._fresh()}-master.m3u8"

@@ -164,10 +164,13 @@ async def test_a_sequence_splices_another_entry_in(kaltura: Kaltura) -> None:
     assert stamped((await ask(cdn, part.removeprefix(cdn))).body) == other.id
 
 
-async def test_the_host_of_the_cdn_can_be_asked_for(kaltura: Kaltura) -> None:
-    film = kaltura.fake.library.film
+async def test_one_of_the_cdns_hosts_can_be_asked_for(kaltura: Kaltura) -> None:
+    film, second = kaltura.fake.library.film, kaltura.fake.second_cdn
+    for name, host in (("cdnHost", second.removeprefix("http://")), ("ch", second.removeprefix("http://"))):
+        answer = await kaltura.get(kaltura.manifest("entryId", film.id, name, host, end="format/url/a.mp4"))
+        assert answer.headers["location"].startswith(f"{second}/")
     answer = await kaltura.get(kaltura.manifest("entryId", film.id, "cdnHost", "evil.example", end="format/url/a.mp4"))
-    assert answer.headers["location"].startswith("http://evil.example/")
+    assert answer.headers["location"].startswith(f"{kaltura.fake.cdn_url}/")
 
 
 async def test_a_guarded_entry_wants_a_ks(kaltura: Kaltura) -> None:
