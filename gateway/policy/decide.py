@@ -136,6 +136,16 @@ class Scope:
             return Decision(None, Reason.QUERY_REFUSED)
         return Decision(None, Reason.METHOD_REFUSED)
 
+    def allows_plain(self, matched: tuple[int, ...]) -> bool | None:
+        """Whether a GET without a query is allowed where these rules have the path (see `beside`); None where more
+        of it counts than which rules these are."""
+        rules = self._for(matched, "GET").of(())
+        for rule in rules:
+            odd = rule.path.whole is not None or rule.path.tokens or rule.send is not None or rule.answer is not None
+            if odd or self.kind.any_case:
+                return None
+        return any(rule.query.admits((), self.variables, self._pinned) for rule in rules)
+
     def _for(self, matched: tuple[int, ...], method: str) -> _Candidates:
         key = (matched, method)
         candidates = self._candidates.get(key)

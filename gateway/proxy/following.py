@@ -199,7 +199,8 @@ class Following:
         if place is None or place.target.query or elsewhere or not self._here(written + "x"):
             found = None
         else:
-            found = _Folder(self, place)
+            stays = self.depth == 0 and not self.place.origin and _stays(written)
+            found = _Folder(self, place, written if stays else place.target.path[:-1])
         if len(self._folders) < _MAX_FOLDERS:
             self._folders[written] = found
         return found
@@ -210,6 +211,9 @@ class Following:
 
     def by_rule(self, place: Place) -> Callable[[str], tuple[int, ...]] | None:
         return None if place.origin else self._scope.beside(place.target.text[:-1])
+
+    def allows(self, matched: tuple[int, ...]) -> bool | None:
+        return self._scope.allows_plain(matched)
 
     def query(self, written: str, place: Place) -> Target | None:
         """The query of an address in `place`'s folder."""
@@ -222,27 +226,41 @@ class Following:
 class _Folder:
     """Files with plain names in one folder that a followed answer names, a thousand times over."""
 
-    __slots__ = ("_by_rule", "_following", "_inside", "_place", "_queries")
+    __slots__ = ("_allowed", "_by_rule", "_following", "_inside", "_kept", "_place", "_queries")
 
-    def __init__(self, following: Following, place: Place) -> None:
-        self._following, self._place = following, place
+    def __init__(self, following: Following, place: Place, kept: str) -> None:
+        """`kept`: how the folder is written where a rule allows the file."""
+        self._following, self._place, self._kept = following, place, kept
+        self._allowed: dict[tuple[int, ...], bool | None] = {}
         self._by_rule = following.by_rule(place)
         self._inside = following.inside(place)
         self._queries: dict[str, _Signing] = {}
 
     def file(self, name: str, query: str) -> str | None:
-        """Its signed URL; None where it must be looked at as a whole."""
+        """Its own address or a signed URL; None where it must be looked at as a whole."""
         signing = self._queries.get(query)
         if signing is None:
             signing = self._with(query)
-        if not _PLAIN.fullmatch(name) or len(name) > MAX_NAME or (self._by_rule is not None and self._by_rule(name)):
+        if not _PLAIN.fullmatch(name) or len(name) > MAX_NAME:
             return None
+        by_rule = self._by_rule
+        matched = by_rule(name) if by_rule is not None else ()
+        if matched:
+            allowed = self._allowed[matched] if matched in self._allowed else self._look(matched)
+            if allowed is None or query:
+                return None
+            if allowed:
+                return self._kept + name
         holds = signing.holds
         if not (holds if holds is True or holds is False else holds(name)):
             return None
         if name.rpartition(".")[2].lower() in LISTS:
             return None
         return signing.url(name)
+
+    def _look(self, matched: tuple[int, ...]) -> bool | None:
+        allowed = self._allowed[matched] = self._following.allows(matched)
+        return allowed
 
     def _with(self, query: str) -> _Signing:
         following, place = self._following, self._place

@@ -157,9 +157,8 @@ class _Rewriter:
                     raise NotFollowed(f"two {child.local} beside each other")
                 seen.add(child.local)
                 infos[child.local] = infos.get(child.local, _Info()).below(child)
-        timing = next(
-            ({name: one.attributes[name] for name in _OF_BASE if name in one.attributes} for one in own), None
-        )
+        said = own[0].attributes if own else {}
+        timing = {name: said[name] for name in _OF_BASE if name in said and not holds_address(said[name])}
         first = next((index for index, child in enumerate(element.children) if child in own), 0)
         element.children = [child for child in element.children if child not in own]
         if timing:

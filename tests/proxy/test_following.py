@@ -19,6 +19,8 @@ kinds:
       - page GET /page/{id}
       - GET /v/{id}/{n}.ts
       - GET /q/{id}?id={id}
+      - GET /n/{id}/1.ts?t={n}
+      - POST /v/{id}/a.ts
       - request: GET /v/{id}/master.m3u8
         follow: {as: hls, to: ["/v/{id}/**", "/n/{id}/{n}.ts", "/p/{id}?id={id}&*", "https://cdn.test/v/*"]}
 origins: ["https://cdn.test"]
