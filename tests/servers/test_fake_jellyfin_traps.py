@@ -205,3 +205,10 @@ async def test_names_in_small_letters_go_to_the_encoder(server: FakeJellyfin) ->
     assert server.streams.jobs[0].options["anyoption"] == "1"
     for name in ("VideoCodec", "audioCodec", "SegmentContainer"):
         assert (await get(server, f"/Videos/{item}/hls1/main/0.ts?{name}=a%20-i%20b&{TICKS}")).status == 400
+
+
+async def test_any_page_may_read_its_answers(server: FakeJellyfin) -> None:
+    for path in ("/System/Info/Public", "/Users/Me"):
+        said = await get(server, path, "", Origin="https://evil.example")
+        assert said.headers["access-control-allow-origin"] == "*", path
+    assert "access-control-allow-origin" not in (await get(server, "/System/Info/Public", "")).headers
