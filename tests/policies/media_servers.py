@@ -154,6 +154,20 @@ def supysonic(own: Path, media: Path, *, user: str, password: str) -> Iterator[i
         yield port
 
 
+@contextmanager
+def copyparty(own: Path, media: Path, *, user: str, password: str) -> Iterator[int]:
+    """copyparty as docs/servers/copyparty.md says: one volume, one account that may get files whose names it knows."""
+    port = free_port()
+    own.mkdir(parents=True)
+    command = [
+        sys.executable, "-s", "-m", "copyparty", "-i", "127.0.0.1", "-p", str(port), "--no-crt", "--http-only",
+        "-a", f"{user}:{password}", "-v", f"{media}:/media:g,{user}", "--hist", own / "hist",
+        "--ban-403", "no", "--ban-404", "no", "--ban-url", "no", "--rproxy", "-1", "--xff-src", "127.0.0.1",
+    ]  # fmt: skip
+    with _running(own, command, port, {"PYTHONPATH": str(packages()), "XDG_CONFIG_HOME": str(own)}):
+        yield port
+
+
 def wait_for(done: Callable[[], object]) -> None:
     """Poll until it is true."""
     until = time.monotonic() + 60
