@@ -16,9 +16,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from gateway.web.statics import Statics
+from tests.chromium import chromium
 from tests.media import SECONDS, SEGMENT, TYPES, Media
 from tests.nginx import folder, nginx
-from tests.running import Running, ask, enter, running_gateway
+from tests.running import EMAIL, NAME, Running, ask, enter, free_port, running_gateway
+from tests.system_parts import missing
 
 POLICY = """
 server: Films that a JSON answer names
@@ -31,6 +34,18 @@ kinds:
       - request: GET /api/{id}.json
         follow: {as: json, to: ["/v/{id}/**"]}
 upstream: {headers: {X-Key: "topsecretkey"}}
+"""
+PLAYED = """
+server: Films whose segments another host has
+item: {{id: "[a-z]{{3,9}}"}}
+kinds:
+  video:
+    player: {{src: "/v/{{id}}/manifest.mpd"}}
+    allow:
+      - request: GET /v/{{id}}/manifest.mpd
+        follow: {{as: dash, to: ["{pool}/pool/{{id}}/**"]}}
+origins: ["{pool}"]
+upstream: {{headers: {{X-Key: "topsecretkey"}}}}
 """
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
 
@@ -146,3 +161,45 @@ async def test_megabytes_of_nonsense_are_refused_and_others_are_served_meanwhile
         for answer in await asking:
             assert answer.status in (200, 502)
             assert b"evil" not in answer.body
+
+
+@pytest.mark.browser
+async def test_a_browser_plays_it_with_segments_on_another_origin(tmp_path: Path, media: Media) -> None:
+    if not Statics.load().library("dash"):
+        missing("Shaka Player was not fetched")
+    films = media.dash_times()
+    home, pool = tmp_path / "v" / "aurora", tmp_path / "pool"
+    home.mkdir(parents=True)
+    pool.mkdir()
+    (pool / "aurora").symlink_to(films)
+    port = free_port()
+    manifest = (films / "manifest.mpd").read_text()
+    base = f"<BaseURL>https://evil.test/</BaseURL><BaseURL>http://127.0.0.1:{port}/pool/aurora/</BaseURL>"
+    (home / "manifest.mpd").write_text(manifest.replace("<Period", f"{base}<Period", 1))
+    types = " ".join(f"{kind} {ending[1:]};" for ending, kind in TYPES.items())
+    strange = " ".join(f'if ($http_{name} != "") {{ return 403; }}' for name in ("x_key", "cookie", "referer"))
+    guard = 'if ($http_x_key != "topsecretkey") { return 403; }'
+    async with (
+        nginx(tmp_path / "main", f"types {{ {types} }}\n" + folder(tmp_path / "v", "/v") + guard) as main,
+        nginx(tmp_path / "other", f"types {{ {types} }}\n" + folder(pool, "/pool") + strange, port=port),
+        running_gateway(tmp_path, PLAYED.format(pool=f"http://127.0.0.1:{port}"), main) as gateway,
+        chromium() as browser,
+    ):
+        link = await gateway.make_link("aurora")
+        page = await browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(link)
+        await page.fill("input[name=name]", NAME)
+        await page.fill("input[name=email]", EMAIL)
+        await page.click("button[type=submit]")
+        await page.wait_for_selector("video")
+        await page.evaluate("() => { const v = document.querySelector('video'); v.muted = true; return v.play() }")
+        await page.wait_for_function("() => document.querySelector('video').currentTime > 1.5", timeout=30_000)
+        await page.evaluate("() => { document.querySelector('video').currentTime = 9.2 }")
+        await page.wait_for_function("() => document.querySelector('video').currentTime > 9.6", timeout=30_000)
+        assert all(url.startswith((gateway.url, "blob:", "data:")) for url in asked)
+        assert sum("/_gateway/s/" in url for url in asked) > 4
+        assert await page.evaluate(
+            "() => document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 10"
+        )
