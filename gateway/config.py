@@ -119,7 +119,7 @@ class ServerConfig:
     guest_access: bool
     public: Origin  # the guests' address of this server; the host decides which server is meant
     also_known_as: tuple[Origin, ...] = ()
-    behind: str = "own_host"  # or shared_host
+    behind: str = "own_host"  # or shared_host, forward_auth
     ceilings: Ceilings = field(default_factory=Ceilings)  # tighter than the policy's
     timeouts: Timeouts = field(default_factory=Timeouts)
     theme: Theme | None = None  # None: the deployment's

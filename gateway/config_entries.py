@@ -146,9 +146,7 @@ def read_policy(value: Any, base: Path) -> tuple[str, Path]:
 
 
 def _behind(value: Any) -> str:
-    if value == "forward_auth":
-        raise ValueError("this version does not implement forward_auth")
-    return texts.choice(value, known=("own_host", "shared_host"))
+    return texts.choice(value, known=("own_host", "shared_host", "forward_auth"))
 
 
 def _ceilings(section: Section) -> Ceilings:

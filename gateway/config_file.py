@@ -22,8 +22,7 @@
     log: {format: text|json, access: all|off|0…1}
     webhooks: [{name, url, secret, events, servers, allow_internal, include_guests}]     see config_webhooks
 
-Rule: every mistake at once, each at its place. A key the language has but this version has not is a
-mistake that says so: who writes `forward_auth:` relies on it. Paths are relative to the file.
+Rule: every mistake at once, each at its place. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -66,7 +65,6 @@ _KNOWN = (
     "managers", "guests", "session", "prefixes", "limits", "theme", "languages", "log", "sign_in", "tls",
     "webhooks",
 )  # fmt: skip
-_LATER = ("forward_auth",)
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _MOST_FRAMING = 24  # origins; some front proxies have 4 kB for a whole head
 _HERE = Origin("http", "127.0.0.1", 8080)  # stands in for an address that can't be read
@@ -118,7 +116,7 @@ class _Reader:
         self.source = source
         self.path = path
         self.base = path.absolute().parent
-        self.top = Section(source, source.data, (), _KNOWN, _LATER)
+        self.top = Section(source, source.data, (), _KNOWN)
         self.warnings: list[Fault] = []
 
     def config(self, need_servers: bool) -> Config:

@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.access.servers import Servers
 from gateway.config import Prefixes
 from gateway.errors import GatewayError
+from gateway.forwardauth.door import ForwardAuthDoor
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.headers import has_body
 from gateway.reasons import Reason
@@ -63,6 +64,7 @@ class Dispatcher:
     own: Sequence[OwnPath]
     cookies: Collection[str]
     health: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]]
+    auth: ForwardAuthDoor | None = None  # before the Host and the target are looked at: they are another proxy's
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
@@ -70,6 +72,8 @@ class Dispatcher:
         visit: Visit | None = None
         reason: Reason | None = None
         response: web.StreamResponse | None = None
+        if self.auth is not None and self.auth.takes(request):
+            return await self._asked_by_proxy(self.auth, request, ref, started)
         try:
             opened = await self._open(request, ref)
             if isinstance(opened, Visit):
@@ -91,6 +95,19 @@ class Dispatcher:
             if visit is not None and (planted := twins(request, self.cookies)):
                 forget_twins(response, planted, visit.server.config.public.host, visit.target.path)
         return response
+
+    async def _asked_by_proxy(
+        self, door: ForwardAuthDoor, request: web.BaseRequest, ref: str, started: float
+    ) -> web.StreamResponse:
+        with patience():
+            told = await door.answer(request, ref)
+        seconds = time.perf_counter() - started
+        self.log.write(request, told.response, told.visit, told.reason, ref, seconds, detail=told.detail)
+        told.response.headers.setdefault("Server", SERVER)
+        if has_body(request.headers) or "Upgrade" in request.headers:
+            # What follows is no request: nobody reads a body here, and nobody switches.
+            told.response.force_close()
+        return told.response
 
     def refused_at_edge(self, request: web.BaseRequest, response: web.StreamResponse, fault: str) -> None:
         """The line of a request that never came here."""

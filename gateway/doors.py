@@ -37,6 +37,7 @@ from gateway.admin.trusted_header import HeaderDoor, HeaderReader
 from gateway.api.door import ApiDoor
 from gateway.config import Config, Limits, Origin, Prefixes, SignInConfig
 from gateway.dispatch import Dispatcher, NothingHere, OwnPath
+from gateway.forwardauth.door import ForwardAuthDoor
 from gateway.guest.back import BackDoor
 from gateway.guest.entry import EntryDoor
 from gateway.guest.form_cookie import form_cookie_name
@@ -50,6 +51,7 @@ from gateway.ops import Ops
 from gateway.player.watch import WatchDoor
 from gateway.proxy.door import ProxyDoor
 from gateway.proxy.following import Sealer
+from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Open
 from gateway.store.audit import AuditTrail
 from gateway.store.links import LinkStore
@@ -273,6 +275,14 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
             remembered_cookie_name(config.public_url),
         ),
         health=health,
+        auth=ForwardAuthDoor(
+            servers,
+            config.prefixes,
+            trusted,
+            sessions,
+            Authorizer(grants),
+            fault=_unclear,
+        ),
     )
     desk = LinkDesk(store, servers, config.prefixes, clock=now)
     managers = before.managers if before and before.loaded.config.managers == config.managers else None
@@ -298,6 +308,13 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         ops=ops,
         trusted=trusted,
     )
+
+
+def _unclear(request: web.BaseRequest) -> str | None:
+    if has_body(request.headers):
+        return "a body"
+    twice = refused_for(request.headers)
+    return None if twice is None else f"{twice} more than once"
 
 
 def _cookie_of(config: Config) -> tuple[str, bool, bool]:

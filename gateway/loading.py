@@ -23,6 +23,7 @@ from gateway.config import MAIN, Config, Manage, ServerConfig
 from gateway.config_file import examine_config
 from gateway.errors import BadFile
 from gateway.files import Files
+from gateway.policy.forwarded import not_for_others
 from gateway.policy.load import load_policy
 from gateway.policy.model import Policy
 from gateway.web.theme import Theme, load_theme
@@ -71,6 +72,7 @@ def load(path: Path, *, before: Loaded | None = None, files: Files | None = None
         policies, compiled, faults = _policies(there, before)
         refuse_shared_hosts(config, source, policies)
         refuse_missing_ports(config, source, policies)
+        refuse_forward_auth(config, source, policies)
         theme, themes, broken = load_themes(config, source)
         faults += broken
         if not source.faults and before is not None:
@@ -92,6 +94,7 @@ def loaded(config: Config) -> Loaded:
     source = Source(str(config.file))
     theme, themes, broken = load_themes(config, source)
     refuse_missing_ports(config, source, policies)
+    refuse_forward_auth(config, source, policies)
     if source.faults or faults or broken:
         raise BadFile([*source.faults, *faults, *broken])
     return Loaded(config, policies, theme, themes, Files(), config.warnings, compiled)
@@ -151,6 +154,19 @@ def refuse_missing_ports(config: Config, source: Source, policies: Mapping[str, 
                     f" such address here{did_you_mean(name, [one for one, _ in server.ports])}; written"
                     f" upstream: {{{MAIN}: …, {name}: …}}",
                 )
+
+
+def refuse_forward_auth(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:
+    """Note `behind: forward_auth` where another proxy could not keep to the policy, or may not ask."""
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.name)
+        if server.behind != "forward_auth":
+            continue
+        way: Way = ("servers", index, "behind")
+        if not config.trusted_proxies:
+            source.fault(way, f"{label(way)}: forward_auth needs trusted_proxies: only they may ask")
+        for what in not_for_others(policy) if policy is not None else ():
+            source.fault(way, f"{label(way)}: the policy {server.policy} needs the gateway itself: {what}")
 
 
 def port_warnings(config: Config, source: Source, policies: Mapping[str, Policy]) -> list[Fault]:

@@ -192,8 +192,7 @@ WRONG_SERVER = {
     "public_host: https://tv.example.org": "5:18: servers[0].public_host: must be a host name alone, such as"
     " tv.example.org",
     "also_known_as: [media.lan]": "5:21: servers[0].also_known_as[0]: must be a URL such as https://guest.example.org",
-    "behind: forward_auth": "5:13: servers[0].behind: this version does not implement forward_auth",
-    "behind: cloud": "5:13: servers[0].behind: must be own_host or shared_host",
+    "behind: cloud": "5:13: servers[0].behind: must be own_host or shared_host or forward_auth",
     "timeouts: {answer: 0}": "5:24: servers[0].timeouts.answer: must be from 1s to 1d",
     "timeouts: {read: 5}": "5:16: servers[0].timeouts.read: unknown key (known: answer, connect, idle)",
     "polcy: hls": "5:5: servers[0].polcy: unknown key (did you mean policy?)",

@@ -43,7 +43,7 @@ async def standing(
 ) -> AsyncIterator[Stand]:
     """`upstream` is where the gateway finds the media server, `media` where the front proxy does."""
     port, inner = free_port(), free_port()
-    host = HOSTS[arrangement]
+    host = HOSTS.get(arrangement, HOSTS["own-host"])
     (folder / "policy.yaml").write_text(policy)
     (folder / "config.yaml").write_text(f"""
 listen: 127.0.0.1:{inner}

@@ -25,6 +25,7 @@ from tests.system_parts import need
 from tests.wire import Reply, WireClient
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+FORWARD_AUTH = "forward-auth"  # on the guests' own host too
 HOSTS = {"own-host": "guest.example.org", "shared-host": "media.example.org"}
 MANAGE = "manage.example.org"  # beside the guests' own host, as the files' heads say
 HERE = "127.0.0.7"  # where a visitor comes from; the proxies speak to the gateway from 127.0.0.1
@@ -58,7 +59,12 @@ async def front(
     """`program` is nginx or caddy; `port` is where it speaks https to `certificate`'s names."""
     folder.mkdir()
     running = Front(
-        program, HOSTS[arrangement], port, free_port(), folder, ssl.create_default_context(cafile=str(certificate))
+        program,
+        HOSTS.get(arrangement, HOSTS["own-host"]),
+        port,
+        free_port(),
+        folder,
+        ssl.create_default_context(cafile=str(certificate)),
     )
     found = need(program)
     prepare: Callable[[Front, str, Path, int, int], list[str]] = {"nginx": _nginx, "caddy": _caddy}[program]
@@ -110,7 +116,7 @@ def _nginx(front: Front, arrangement: str, certificate: Path, gateway: int, medi
         "/var/log/nginx/": f"{front.folder}/",
         "127.0.0.1:8080": f"127.0.0.1:{gateway}",
     }
-    if arrangement == "shared-host":
+    if arrangement != "own-host":
         pairs["127.0.0.1:8096;"] = f"127.0.0.1:{media};"
     else:
         pairs[f"server_name {front.host};"] = f"server_name {front.host} {MANAGE};"
@@ -136,14 +142,16 @@ http {{
 
 
 def _caddy(front: Front, arrangement: str, certificate: Path, gateway: int, media: int) -> list[str]:
-    names = front.host if arrangement == "shared-host" else f"{front.host}, {MANAGE}"
+    names = front.host if arrangement != "own-host" else f"{front.host}, {MANAGE}"
     pairs = {
         # The first option of the file's own block; no public name is asked for a certificate here.
         "\n{\n": f"\n{{\n\tadmin off\n\thttp_port {front.plain}\n\thttps_port {front.port}\n\tdefault_bind 127.0.0.1\n",
         f"\n{front.host} {{\n": f"\n{names} {{\n\ttls {certificate} {certificate.with_suffix('.key')}\n",
         "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{gateway}",
     }
-    if arrangement == "shared-host":
+    if arrangement == FORWARD_AUTH:
+        pairs["forward_auth 127.0.0.1:8080"] = f"forward_auth 127.0.0.1:{gateway}"
+    if arrangement != "own-host":
         pairs["reverse_proxy 127.0.0.1:8096"] = f"reverse_proxy 127.0.0.1:{media}"
     place = front.folder / "Caddyfile"
     place.write_text(replaced((DEPLOY / f"Caddyfile.{arrangement}").read_text(), pairs))

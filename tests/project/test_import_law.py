@@ -24,7 +24,7 @@ def test_the_law_knows_every_room() -> None:
     """Doors next to each other (with |) may not know each other."""
     (contract,) = read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
     assert contract["type"] == "layers"
-    assert "guest | player | proxy | api | admin | ops" in contract["layers"]
+    assert "guest | player | proxy | forwardauth | api | admin | ops" in contract["layers"]
     rooms = {name.strip() for layer in contract["layers"] for name in layer.split("|")}
     there = {path.stem for path in (ROOT / "gateway").glob("*.py")} | {
         path.parent.name for path in (ROOT / "gateway").glob("*/__init__.py")
