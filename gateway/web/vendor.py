@@ -20,8 +20,8 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 FOLDER = Path(__file__).parent.parent / "static" / "vendor"
 
@@ -36,9 +36,11 @@ class VendorWrong(Exception):
     """What came is not the pinned release. Never to be ignored."""
 
 
-@dataclass(frozen=True)
-class Library:
-    """`wanted`: member of the archive -> our name; the licences go with the code."""
+class Library(NamedTuple):
+    """`wanted`: member of the archive -> our name; the licences go with the code.
+
+    No dataclass: whoever reads this file by its path has no module of that name for it to look into.
+    """
 
     package: str
     sha512: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import tarfile
 
@@ -29,6 +30,14 @@ def test_another_archive_is_refused_and_nothing_is_written(tmp_path, library):
     with pytest.raises((vendor.VendorWrong, FileNotFoundError)):
         vendor.unpack_from(tmp_path, tmp_path / "vendor")
     assert not (tmp_path / "vendor").exists()
+
+
+def test_it_is_read_by_its_path_alone():
+    """As tools/install.py and the build do, before anything is installed."""
+    spec = importlib.util.spec_from_file_location("read_by_path", vendor.__file__)
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    assert [one.package for one in alone.LIBRARIES] == [one.package for one in vendor.LIBRARIES]
 
 
 def test_without_npm_it_says_so(tmp_path, monkeypatch):
