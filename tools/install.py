@@ -196,6 +196,7 @@ def fetch_player() -> str | None:
     assert spec is not None
     assert spec.loader is not None
     vendor = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = vendor  # where dataclasses look for the module of a class they are asked to make
     spec.loader.exec_module(vendor)
     try:
         vendor.fetch()
