@@ -41,7 +41,8 @@ export function playDash(video, from, at, tell) {
       else tell.stop(troubleOf(status));
       return;
     }
-    const unknown = [Category.MANIFEST, Category.DRM].includes(error.category);
+    // TEXT: the manifest is no text, since captions that fail are left out.
+    const unknown = [Category.MANIFEST, Category.DRM, Category.TEXT].includes(error.category);
     tell.next(unknown ? "unsupported" : "broken");
   }
 

@@ -33,6 +33,12 @@ kinds:
     player: {src: "/media/{id}/film.webm", file: "/media/{id}/film.mp4"}
     allow: ["GET /media/{id}/{file}"]
     interactions: {download: ["GET /media/{id}/film.webm"]}
+  wrong:
+    player: {src: "/media/{id}/cover.jpg", as: dash}
+    allow: ["GET /media/{id}/{file}"]
+  spare:
+    player: {src: "/media/{id}/manifest.mpd", file: "/media/{id}/film.mp4"}
+    allow: ["GET /media/{id}/{file}"]
   audio:
     player: {src: "/media/{id}/song.mp3", poster: "/media/{id}/cover.jpg"}
     allow: ["GET /media/{id}/{file}"]

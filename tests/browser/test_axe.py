@@ -17,9 +17,11 @@ from playwright.async_api import Browser, Page
 from gateway.access.issue import IssueRefused
 from gateway.access.passwords import hash_password
 from gateway.demo.server import SHARED, serving
+from tests.browser.cinema import ON, seated
 from tests.browser.test_pictures import DESKTOP, PHONE, THEME, wait
 from tests.browser.themes import OWN, write_theme
 from tests.chromium import chromium
+from tests.media import Media
 from tests.running import Running, enter, free_port, running_gateway
 from tests.system_parts import need
 
@@ -150,6 +152,33 @@ async def _guests_pages(stage: Stage, axe: str) -> None:
         await stage.running.switch(SHARED, on=True)
         await page.context.clear_cookies()
         await wait(page, look, stage.running)
+        assert look.faults == []
+
+
+@pytest.mark.parametrize("kind", ["dash", "audio"])
+async def test_the_player_with_all_it_has(tmp_path: Path, media: Media, axe: str, kind: str) -> None:
+    item = (media.dash() if kind == "dash" else media.audio()).name
+    async with (
+        chromium() as browser,
+        seated(tmp_path, media, await browser.new_context(), item, kind, more=ON) as seat,
+    ):
+        page = seat.page
+        look = Checker(page, axe, [])
+        await page.keyboard.press("k")
+        await seat.plays()
+        await look(f"{kind}, playing")
+        await page.keyboard.press("k")
+        await seat.video("v.currentTime = 7")
+        await seat.until("v.currentTime >= 7 && !v.seeking")
+        await page.keyboard.press("k")
+        await seat.plays(beyond=7)
+        for viewport in (DESKTOP, PHONE):
+            await page.set_viewport_size(viewport)  # type: ignore[arg-type]
+            await page.reload()
+            await page.get_by_role("button", name="Start over").wait_for()
+            await look(f"{kind}, resumed")
+            await page.get_by_role("button", name="Speed").click()
+            await look(f"{kind}, speeds")
         assert look.faults == []
 
 

@@ -162,3 +162,36 @@ async def test_a_download_is_shown_only_where_it_is_on(tmp_path: Path, media: Me
         download = await told.value
         assert download.suggested_filename == "film.webm"
         assert (await download.path()).read_bytes() == (media.webm() / "film.webm").read_bytes()
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+async def test_everything_fits_a_small_phone(
+    tmp_path: Path, media: Media, context: BrowserContext, language: str
+) -> None:
+    async with seated(tmp_path, media, context, media.dash().name, "dash", more=ON) as seat:
+        page = seat.page
+        path = page.url.removeprefix(seat.running.url)
+        await page.goto(f"{seat.running.url}/_gateway/language?language={language}&to={path}")
+        for width in (320, 390):
+            await page.set_viewport_size({"width": width, "height": 700})
+            await page.goto(seat.running.url + path)
+            await seat.until("document.querySelectorAll('.menu:not([hidden])').length === 4")
+            assert await page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+            assert await page.evaluate("document.documentElement.scrollWidth") == width
+            buttons = page.locator(".menu:not([hidden]) > .tool")
+            for number in range(4):
+                await buttons.nth(number).click()
+                assert await page.evaluate(OUTSIDE) == []
+                await page.keyboard.press("Escape")
+
+
+# What of the bar lies outside the player: its buttons and lists are to be seen, whole.
+OUTSIDE = """() => {
+    const room = document.querySelector('.player').getBoundingClientRect();
+    const parts = [...document.querySelectorAll('.bar .tool, .choices')].filter(part => part.getClientRects().length);
+    const out = part => {
+        const box = part.getBoundingClientRect();
+        return box.left < room.left || box.right > room.right || box.top < room.top || box.bottom > room.bottom;
+    };
+    return parts.filter(out).map(part => part.outerHTML.slice(0, 80));
+}"""

@@ -16,7 +16,6 @@ from gateway.reasons import Reason
 from gateway.web.pages import PLAYER_POLICY
 from gateway.web.refuse import refuse
 from gateway.web.static_door import StaticDoor
-from gateway.web.statics import LIBRARIES
 from tests.chromium import chromium
 from tests.system_parts import missing
 
@@ -24,7 +23,6 @@ pytestmark = pytest.mark.browser
 
 CLIP = Path(__file__).parents[2] / "gateway" / "demo" / "clip" / "aurora"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".vtt": "text/vtt", ".jpg": "image/jpeg"}
-HLS_JS = LIBRARIES["hls"]
 MASTER = "/hls/aurora/master.m3u8"
 
 
@@ -35,7 +33,7 @@ class Cinema:
         self.stage = stage
         self.status = 200
         self.player = SimpleNamespace(src=MASTER, poster="/hls/aurora/poster.jpg", file=None, as_="hls")
-        self.hls_js = True
+        self.libraries = True
         stage.door = self.answer
 
     async def answer(self, visit) -> web.StreamResponse:
@@ -53,6 +51,7 @@ class Cinema:
 
     def page(self, visit) -> web.Response:
         pages = self.stage.pages
+        library = pages.statics.library(self.player.as_)
         return pages.respond(
             visit.request,
             "watch.html",
@@ -61,7 +60,7 @@ class Cinema:
             grant="A" * 28,
             player=self.player,
             words=pages.locale(visit.request).below("player"),
-            library=pages.static(HLS_JS) if self.hls_js and HLS_JS in pages.statics.files else None,
+            library=pages.static(library) if self.libraries and library else None,
             sound=False,
             item="aurora",
             download=None,
@@ -84,6 +83,11 @@ async def page(cinema, tmp_path) -> AsyncIterator[Page]:
         assert faults == []
 
 
+def need_library(cinema: Cinema, sort: str = "hls") -> None:
+    if sort != "file" and cinema.stage.pages.statics.library(sort) is None:
+        missing(f"the library for {sort} was not fetched")
+
+
 async def video(page: Page, expression: str):
     return await page.evaluate(f"(v => {expression})(document.querySelector('video'))")
 
@@ -100,8 +104,7 @@ async def plays(page: Page) -> None:
 
 
 async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
-    if HLS_JS not in cinema.stage.pages.statics.files:
-        missing("hls.js was not fetched")
+    need_library(cinema)
     await page.goto("/watch")
     await page.get_by_role("button", name="Play").first.click()
     await plays(page)
@@ -119,8 +122,7 @@ async def test_it_plays_with_hls_js_and_obeys_the_keyboard(cinema, page):
 
 
 async def test_menus_work_by_keyboard_and_name_what_there_is(cinema, page):
-    if HLS_JS not in cinema.stage.pages.statics.files:
-        missing("hls.js was not fetched")
+    need_library(cinema)
     await page.goto("/watch")
     await page.get_by_role("button", name="Quality").press("Enter")
     choices = page.get_by_role("menuitemradio")
@@ -136,7 +138,7 @@ async def test_menus_work_by_keyboard_and_name_what_there_is(cinema, page):
 
 
 async def test_without_hls_js_the_browser_plays_by_itself(cinema, page):
-    cinema.hls_js = False
+    cinema.libraries = False
     await page.goto("/watch")
     if not await video(page, "v.canPlayType('application/vnd.apple.mpegurl')"):
         assert "can’t play" in await page.get_by_role("alert").inner_text()
@@ -162,8 +164,11 @@ async def test_a_stream_that_cannot_be_played_gives_way_to_the_file(cinema, page
         (503, "can’t be reached right now", True),
     ],
 )
-async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, again):
+@pytest.mark.parametrize("sort", ["hls", "dash", "file"])
+async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, again, sort):
+    need_library(cinema, sort)
     cinema.status = status
+    cinema.player = SimpleNamespace(src=MASTER, poster=None, file=None, as_=sort)
     await page.goto("/watch")
     alert = page.get_by_role("alert")
     await alert.wait_for(timeout=20_000)
@@ -172,8 +177,7 @@ async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, aga
 
 
 async def test_access_that_ends_while_watching_stops_with_words(cinema, page):
-    if HLS_JS not in cinema.stage.pages.statics.files:
-        missing("hls.js was not fetched")
+    need_library(cinema)
     await page.goto("/watch")
     await page.keyboard.press("k")
     await plays(page)
