@@ -12,7 +12,7 @@ import pytest
 from tests.chromium import chromium
 from tests.media import Media
 from tests.policies.media_servers import copyparty, film, song
-from tests.policies.watching import media, seek, watch
+from tests.policies.watching import seek, value, watch
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import ask, enter
 
@@ -67,6 +67,15 @@ async def test_an_item_is_found_and_one_that_is_not_there_is_gone(stage: Stage) 
         await enter(stage.guest.port, first, email=f"{_}@example.org")
 
 
+async def test_what_has_left_the_shelf_is_gone_for_its_guests(stage: Stage, media: Media, shelf: Path) -> None:
+    leaving = shelf / "films" / "leaving.mp4"
+    film(media, leaving)
+    link = await stage.gateway.make_link("films/leaving.mp4")
+    leaving.unlink()
+    answer = await ask(stage.guest.port, f"GET /{link.split('/', 3)[3]}", headers="Accept: text/html\r\n")
+    assert answer.status == 410
+
+
 async def test_what_belongs_to_the_file_arrives_and_nothing_else(stage: Stage, server: int, shelf: Path) -> None:
     at = stage.guest.port
     cookie, _ = await enter(at, await stage.gateway.make_link(AURORA))
@@ -118,11 +127,11 @@ async def test_what_belongs_to_the_file_arrives_and_nothing_else(stage: Stage, s
 @pytest.mark.browser
 async def test_a_browser_plays_it_and_seeks(stage: Stage) -> None:
     async with chromium() as browser:
-        for item in (AURORA, LAKE, SONG):
+        for item in (LAKE, SONG):
             page = await (await browser.new_context()).new_page()
             await watch(page, await stage.gateway.make_link(item))
             await seek(page, 8)
-            assert await media(page, "v.duration > 11")
+            assert await value(page, "v.duration > 11")
     paths = {line.split(" ")[1] for line in stage.server.asked}
-    files = [f"/media/{AURORA}", f"/media/{quote(LAKE)}", f"/media/{SONG}"]
+    files = [f"/media/{quote(LAKE)}", f"/media/{SONG}"]
     assert paths == {*files, *(f"{file}?th=j" for file in files)}

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from tests.chromium import chromium
 from tests.media import Media
 from tests.policies.media_servers import CAPTIONS, film, py_media_server
-from tests.policies.watching import media, plays, seek, until, watch
+from tests.policies.watching import plays, seek, until, value, watch
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import Answer, ask, enter
 
@@ -60,6 +60,15 @@ async def test_an_item_is_found_and_one_that_is_not_there_is_gone(stage: Stage) 
     ):  # fmt: skip
         with pytest.raises(LookupError):
             await stage.gateway.make_link(item)
+
+
+async def test_what_has_left_the_shelf_is_gone_for_its_guests(stage: Stage, media: Media, shelf: Path) -> None:
+    leaving = shelf / "films" / "leaving.mp4"
+    film(media, leaving)
+    link = await stage.gateway.make_link("films/leaving.mp4")
+    leaving.unlink()
+    answer = await ask(stage.guest.port, f"GET /{link.split('/', 3)[3]}", headers="Accept: text/html\r\n")
+    assert answer.status == 410
 
 
 async def test_what_belongs_to_the_film_arrives_and_nothing_else(stage: Stage, server: int, shelf: Path) -> None:
@@ -133,10 +142,10 @@ async def test_a_browser_plays_it_on_the_servers_own_page(stage: Stage, server: 
         await seek(page, 8)
         # Unchanged the page would go on with the next film here.
         await until(page, "v.ended")
-        await media(page, "v.currentTime = 1")
+        await value(page, "v.currentTime = 1")
         await plays(page, 1.5)
         await page.keyboard.press("n")
-        await media(page, "v.pause()")
+        await value(page, "v.pause()")
         await expect(page.locator("#prev")).to_be_disabled()
         await expect(page.locator("#next")).to_be_disabled()
 
@@ -162,7 +171,7 @@ async def test_a_browser_plays_it_on_the_servers_own_page(stage: Stage, server: 
 
         lake = await (await browser.new_context()).new_page()
         await watch(lake, await stage.gateway.make_link(LAKE))
-        assert await media(lake, "v.videoWidth > 0")
+        assert await value(lake, "v.videoWidth > 0")
     paths = {line.split(" ")[1].partition("?")[0] for line in stage.server.asked}
     assert not [path for path in paths if "nocturne" in path or path in ("/", "/api/progress")]
     assert json.loads((await ask(server, "GET /api/progress")).body) == {"items": {}}

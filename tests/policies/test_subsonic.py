@@ -14,7 +14,7 @@ import pytest
 from tests.chromium import chromium
 from tests.media import Media
 from tests.policies.media_servers import song, supysonic
-from tests.policies.watching import media, seek, watch
+from tests.policies.watching import seek, value, watch
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import ask, enter
 
@@ -159,7 +159,7 @@ async def test_a_browser_plays_it_and_seeks(stage: Stage, songs: Songs) -> None:
         await seek(page, 8)
         bare = await (await browser.new_context()).new_page()
         await watch(bare, await stage.gateway.make_link(songs.ids["Dusk"]))
-        assert await media(bare, "v.duration > 11")
+        assert await value(bare, "v.duration > 11")
     aurora, dusk = songs.ids["Aurora"], songs.ids["Dusk"]
     heard = {line.split(" ")[1].partition("&")[0] for line in stage.server.asked if "getSong" not in line}
     assert heard == {

@@ -11,7 +11,7 @@ from tests.browser.test_guest_path import enter
 MEDIA = "document.querySelector('video, audio')"
 
 
-async def media(page: Page, expression: str) -> object:
+async def value(page: Page, expression: str) -> object:
     """The value of an expression in which `v` is what plays."""
     return await page.evaluate(f"(v => {expression})({MEDIA})")
 
@@ -19,7 +19,7 @@ async def media(page: Page, expression: str) -> object:
 async def until(page: Page, expression: str) -> None:
     """Asked from outside: pages forbid eval, which `wait_for_function` needs."""
     async with asyncio.timeout(45):
-        while not await media(page, expression):
+        while not await value(page, expression):
             await asyncio.sleep(0.1)
 
 
@@ -38,5 +38,5 @@ async def plays(page: Page, beyond: float = 1) -> None:
 
 async def seek(page: Page, to: float) -> None:
     """Jump to a second of it, and play on from there."""
-    await media(page, f"v.currentTime = {to}")
+    await value(page, f"v.currentTime = {to}")
     await plays(page, to + 0.5)

@@ -117,7 +117,7 @@ class Stage:
     def keeps(self, *secrets: str) -> None:
         """No guest got one of these, in any spelling."""
         got = unpacked(bytes(self.guest.back)).lower()
-        assert len(got) > 10_000, "nobody was there"
+        assert len(got) > 1_000, "nobody was there"
         for secret in secrets:
             assert [one for one in spellings(secret) if one.lower() in got] == []
 
