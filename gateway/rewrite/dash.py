@@ -133,9 +133,8 @@ class _Rewriter:
                 raise NotFollowed(f"{child.local} where none may stand")
             elif child.local == "BaseURL":
                 kept.append(child)  # `_along` has put it there
-            elif self._cleaned(child):
+            elif (yield from self._cleaned(child)):
                 kept.append(child)
-                yield ""
         element.children = kept
         self._attributes(element)
 
@@ -171,7 +170,7 @@ class _Rewriter:
     def _representation(self, element: Element, above: _Above) -> Iterator[str]:
         children: list[Element | str] = []
         for child in element.elements():
-            if child.local in _INFOS or child.local == "BaseURL" or self._cleaned(child):
+            if child.local in _INFOS or child.local == "BaseURL" or (yield from self._cleaned(child)):
                 children.append(child)
         element.children = children
         self._attributes(element)
@@ -188,7 +187,7 @@ class _Rewriter:
                 element.children.append(own)
             good, needs_base = yield from self._informed(own, info, above.bases, values)
             reached, from_base = reached and good, from_base or needs_base
-            self._cleaned_deeply(own)
+            yield from self._cleaned_deeply(own)
         if reached and from_base:
             reached = self._with_base(element, above.bases)
         if reached:
@@ -296,8 +295,9 @@ class _Rewriter:
 
     # --- all else ----------------------------------------------------------------------------------
 
-    def _cleaned(self, element: Element, events: bool = False) -> bool:
+    def _cleaned(self, element: Element, events: bool = False) -> Generator[str, None, bool]:
         """Whether it stays, without what may not."""
+        yield ""
         local = element.local
         if local.lower() in _GONE_FOLDED or (local == "UTCTiming" and not _is_direct(element)):
             return False
@@ -312,16 +312,22 @@ class _Rewriter:
         had_any = bool(element.elements())
         remote = _is_remote(element)
         self._attributes(element)
-        element.children = [
-            child for child in element.children if isinstance(child, str) or self._cleaned(child, events)
-        ]
+        kept: list[Element | str] = []
+        for child in element.children:
+            if isinstance(child, str) or (yield from self._cleaned(child, events)):
+                kept.append(child)
+        element.children = kept
         return had_any or not remote
 
-    def _cleaned_deeply(self, element: Element) -> None:
+    def _cleaned_deeply(self, element: Element) -> Iterator[str]:
         """One of `_INFOS`, whose addresses are written anew."""
-        kept = frozenset({"media", "index", "initialization"})
-        self._attributes(element, kept=kept if element.local == "SegmentTemplate" else ())
-        element.children = [child for child in element.elements() if child.local in _PARTS or self._cleaned(child)]
+        names = ("media", "index", "initialization") if element.local == "SegmentTemplate" else ()
+        self._attributes(element, kept=names)
+        kept: list[Element | str] = []
+        for child in element.elements():
+            if child.local in _PARTS or (yield from self._cleaned(child)):
+                kept.append(child)
+        element.children = kept
 
     def _attributes(self, element: Element, kept: Collection[str] = ()) -> None:
         for name, value in list(element.attributes.items()):

@@ -1,8 +1,9 @@
 """A JSON answer in which every address has been judged. Pure.
 
 Rule: a string that is an address (an absolute path, or one with a scheme or host) is written as it was judged, or
-becomes null; so does a text with an address somewhere in it, and a pair goes whose name holds one. The tree stays
-as it is. Relative addresses can't be told from words; they stay, and lead to this host, where each request is judged.
+becomes null; so does a text with an address somewhere in it, or one too long to be looked through, and a pair goes
+whose name holds one. The tree stays as it is. Relative addresses can't be told from words; they stay, and lead to
+this host, where each request is judged.
 
 A text that is read in two ways is refused: a name that stands twice in one object, NaN and the like, nesting that
 some readers give up at, another encoding.
@@ -14,12 +15,15 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from gateway.rewrite.addresses import MAX_ADDRESSES, Addresses, NotFollowed, holds_address
 
 MAX_DEPTH = 64
-_PIECE = 64 * 1024
+MAX_TEXT = 256 * 1024  # characters of one text; a longer one, which nobody looks through, becomes null
+_PIECE = 1_000  # pieces of the encoder that are passed on at once
+_TURN = 256  # values between two looks at the time
 _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]")
 
 
@@ -42,15 +46,10 @@ def rewritten(document: Any, addresses: Addresses) -> Iterator[str]:
     rewriter = _Rewriter(addresses)
     root = [document]
     yield from rewriter.walk(root)
-    written: list[str] = []
-    size = 0
-    for piece in json.JSONEncoder(separators=(",", ":"), allow_nan=False).iterencode(root[0]):
-        written.append(piece)
-        size += len(piece)
-        if size > _PIECE:
-            yield "".join(written)
-            written, size = [], 0
-    yield "".join(written)
+    encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+    pieces = encoder.iterencode(root[0])
+    while some := list(islice(pieces, _PIECE)):
+        yield "".join(some)
 
 
 class _Rewriter:
@@ -65,20 +64,23 @@ class _Rewriter:
             inside, depth = todo.pop()
             if depth > MAX_DEPTH:
                 raise NotFollowed(f"nested more than {MAX_DEPTH} deep")
-            if isinstance(inside, dict):
-                for name in [name for name in inside if holds_address(name)]:
-                    del inside[name]
-                pairs: Any = inside.items()
-            else:
-                pairs = enumerate(inside)
-            for key, value in list(pairs):
+            places = range(len(inside)) if isinstance(inside, list) else list(inside)
+            for count, place in enumerate(places):
+                if count % _TURN == 0:
+                    yield ""
+                if isinstance(place, str) and (len(place) > MAX_TEXT or holds_address(place)):
+                    del inside[place]
+                    continue
+                value = inside[place]
                 if isinstance(value, str):
-                    inside[key] = self._judged(value)
+                    inside[place] = self._judged(value)
                     yield ""
                 elif isinstance(value, dict | list):
                     todo.append((value, depth + 1))
 
     def _judged(self, text: str) -> str | None:
+        if len(text) > MAX_TEXT:
+            return None
         if not text.startswith("/") and not holds_address(text):
             return text
         self._left -= 1

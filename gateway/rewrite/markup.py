@@ -20,6 +20,9 @@ from gateway.rewrite.addresses import NotFollowed
 
 MAX_DEPTH = 40
 MAX_ELEMENTS = 200_000
+MAX_ATTRIBUTES = 256  # of one element
+MAX_ATTRIBUTE = 65_536  # characters
+MAX_TEXT = 4 * 1024 * 1024  # characters of all text: what protects the media and events may be long
 _ENCODINGS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 _IN_ATTRIBUTES = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
@@ -94,6 +97,7 @@ class _Builder:
         self.root: Element | None = None
         self._open: list[Element] = []
         self._left = MAX_ELEMENTS
+        self._room = MAX_TEXT
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._left -= 1
@@ -101,6 +105,8 @@ class _Builder:
             raise NotFollowed(f"more than {MAX_ELEMENTS} elements")
         if len(self._open) >= MAX_DEPTH:
             raise NotFollowed(f"elements more than {MAX_DEPTH} deep")
+        if len(attributes) > MAX_ATTRIBUTES or any(len(value) > MAX_ATTRIBUTE for value in attributes.values()):
+            raise NotFollowed("holds more attributes, or a longer one, than a manifest has")
         element = Element(name, attributes)
         if self._open:
             self._open[-1].children.append(element)
@@ -112,6 +118,9 @@ class _Builder:
         self._open.pop()
 
     def characters(self, text: str) -> None:
+        self._room -= len(text)
+        if self._room < 0:
+            raise NotFollowed("holds more text than a manifest has")
         self._open[-1].children.append(text)
 
     def declaration(self, version: str, encoding: str | None, standalone: int) -> None:

@@ -60,6 +60,17 @@ def test_a_name_with_an_address_goes_with_what_it_names() -> None:
     assert rewrite({"https://evil.test/": 1, "b": {"//evil.test": "x"}}) == {"b": {}}
 
 
+def test_a_text_too_long_to_be_looked_through_becomes_null() -> None:
+    assert rewrite(["a" * 300_000, {"b" * 300_000: 1}, "a" * 200_000]) == [None, {}, "a" * 200_000]
+
+
+def test_a_large_answer_gives_others_their_turn() -> None:
+    for document in ([1] * 500_000, {f"a/{n}": n for n in range(100_000)}, [["a/b"]] * 50_000, "x" * 900_000):
+        pieces = list(rewritten(parse(json.dumps(document).encode()), Told(address)))
+        assert len(pieces) > 100 or isinstance(document, str)
+        assert max(map(len, pieces)) < 300_000
+
+
 @pytest.mark.parametrize(
     "body",
     [
