@@ -32,6 +32,8 @@ _ESCAPE = re.compile(
     rb"|&#0*([0-9]{1,7});?"
     rb"|&([A-Za-z]{2,31});"
 )
+# The same where a backslash before a mark is one: of a credential that holds one, written as `\&lt;` in a page.
+_ESCAPE_BUT_MARKS = re.compile(_ESCAPE.pattern.replace(rb"|\\([/\"'\\&])", rb"|(?!)([/])"))
 _SHORTEST_BASE64 = 8  # characters; shorter pieces of base64 turn up by chance
 
 
@@ -98,7 +100,12 @@ class CredentialFinder:
             data += b"\n" + data.replace(b"\0", b"")  # UTF-16 and UTF-32 are ASCII with zeros between
         if any(needle in data for needle in self._needles):
             return True
-        return any(needle in reading for reading in _rounds(data) for needle in self._needles)
+        if any(needle in reading for reading in _rounds(data) for needle in self._needles):
+            return True
+        marked = [needle for needle in self._needles if b"\\" in needle] if b"\\" in data else []
+        return bool(marked) and any(
+            needle in reading for reading in _rounds(data, _ESCAPE_BUT_MARKS) for needle in marked
+        )
 
     def found_in(self, text: str) -> bool:
         return bool(self._needles) and self.found(text.encode("utf-8", "surrogateescape"))
@@ -200,12 +207,12 @@ def _ending(path: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def _rounds(data: bytes) -> Iterable[bytes]:
+def _rounds(data: bytes, escape: re.Pattern[bytes] = _ESCAPE) -> Iterable[bytes]:
     """`data` after one round of decoding, after two, … as long as something changes."""
     for _ in range(_ROUNDS):
         if b"%" not in data and b"\\" not in data and b"&" not in data:
             return
-        decoded = _ESCAPE.sub(_decoded, data)
+        decoded = escape.sub(_decoded, data)
         if decoded == data:
             return
         yield decoded

@@ -9,7 +9,7 @@ from html import escape
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.rewrite.scrub import CredentialFinder, CredentialFound, FlowingText, is_endless, is_text, looks_like_text
@@ -64,6 +64,8 @@ PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))  # no header holds an
 @given(
     st.text(PRINTABLE, min_size=8, max_size=40), st.sampled_from(["raw", "percent", "json", "html", "b64"]), st.binary()
 )
+@example("00000\\<0", "html", b"")
+@example("0000\\&'0", "html", b"")
 def test_any_credential_is_found(secret: str, how: str, around: bytes) -> None:
     spelled = {
         "raw": secret.encode(),
