@@ -27,6 +27,7 @@ from gateway.access.anew import Anew
 from gateway.access.live import LiveGrant, has_place
 from gateway.access.media import Resolve, ask_media
 from gateway.access.outcome import Denied
+from gateway.access.preparing import release_of
 from gateway.access.seats import full
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import OverIds, Standing, Watched
@@ -37,7 +38,9 @@ from gateway.links.records import Grant, Guest, Item, Link, Variables
 from gateway.links.rules import grant_over, idle_over
 from gateway.reasons import Reason
 from gateway.store.changes import Change, ChangeChannel
+from gateway.store.guests import BROUGHT
 from gateway.store.links import LinkStore
+from gateway.store.releases import ReleaseStore
 from gateway.upstream.resolve import Resolved, resolve_item
 
 __all__ = ["GrantTable", "LiveGrant"]
@@ -249,11 +252,21 @@ class GrantTable:
     ) -> bool:
         """What the media server gave to this grant, for every worker; `sets`: of each name what was given so many
         times stays; `renewed_at`: they are a renewal's. Whether the grant lives to have it. Raises StoreDown."""
+        if sets is None:
+            await self._note_what_is_to_be_released(live, values)
         brought = await self._links.guests.bring(live.grant.id, values, sets, renewed_at=renewed_at)
         if brought is not None:
             renewed_at = live.grant.renewed_at if renewed_at is None else renewed_at
             live.rebind(replace(live.grant, brought=brought, renewed_at=renewed_at))
         return brought is not None
+
+    async def _note_what_is_to_be_released(self, live: LiveGrant, values: Variables) -> None:
+        """Before anybody can use it: a value that `release` names is known to whoever will ask for that."""
+        kind = live.scope.kind
+        held = {name: found for name, found in values.items() if any(name in one.variables for one in kind.release)}
+        if held:
+            job = release_of(live.grant)
+            await ReleaseStore(self._links.store).captured(job, held, kept=BROUGHT, now=self._clock())
 
     async def refresh(self, live: LiveGrant) -> None:
         """Take in what another worker has brought for this grant, before its word comes here. Raises StoreDown."""

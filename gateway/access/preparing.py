@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import replace
+from itertools import islice, product
 
 from gateway.access.live import variables_of, with_token
 from gateway.access.outcome import Denied
@@ -24,7 +25,8 @@ from gateway.access.watched import Watched
 from gateway.errors import GatewayError, StoreDown, UpstreamFailed, UpstreamSlow
 from gateway.links.records import Grant, Guest, Variables
 from gateway.links.rules import grant_over, idle_over
-from gateway.policy.model import Step
+from gateway.policy.model import Kind, Step
+from gateway.policy.request import StepRequest
 from gateway.reasons import Reason
 from gateway.store.guests import GuestStore
 from gateway.store.links import LinkStore
@@ -37,6 +39,7 @@ _TICK = 0.5  # seconds between two looks at what is due, where a policy has some
 _REST = 30.0  # and where none has: jobs of a policy from before may wait
 _RELEASE_SECONDS = 60.0  # for all requests of one release; less than others wait for whoever took it
 _AT_ONCE = 8
+_MOST_COMBINATIONS = 256  # of values that were handed out, where a request uses several
 TRIES = 6
 _PACE = (2, 10, 30, 120, 600)  # seconds before the second try, the third …
 _REFUSED = {"gone": Reason.MEDIA_GONE, "not_started": Reason.NOT_STARTED, "ended": Reason.MEDIA_ENDED}
@@ -200,7 +203,7 @@ class Releasing:
             sets = [
                 with_token(server, _variables(server, job, one), self._clock()) for one in (job.variables, *job.sets)
             ]
-            asked = [(variables, request) for variables in sets for request in kind.release]
+            asked = releases_of(kind, sets, job.captured, only=job.only)
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     for variables, request in asked[job.done :]:
@@ -220,6 +223,24 @@ class Releasing:
         else:
             at = self._clock() + 1000 * _PACE[min(job.tries, len(_PACE) - 1)]
             await self._releases.retry(replace(job, done=done), at=at)
+
+
+def releases_of(
+    kind: Kind, sets: Sequence[Variables], captured: Variables, *, only: bool
+) -> list[tuple[Variables, StepRequest]]:
+    """Each request of a kind's release with its variables, once: for every set, and for every value that was handed to
+    the grant. `only`: those that use such a value. One whose variables have no value comes too, and asks nothing."""
+    asked: dict[object, tuple[Variables, StepRequest]] = {}
+    for variables in sets:
+        for number, request in enumerate(kind.release):
+            if only and not request.variables & kind.captured:
+                continue
+            names = sorted(request.variables & captured.keys())
+            for values in islice(product(*(captured[name] for name in names)), _MOST_COMBINATIONS):
+                filled = {**variables, **{name: (value,) for name, value in zip(names, values, strict=True)}}
+                used = tuple(filled.get(name, ())[:1] for name in sorted(request.variables))
+                asked.setdefault((number, used), (filled, request))
+    return list(asked.values())
 
 
 def _variables(server: MediaServer, job: Release, brought: Variables) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
 from gateway.policy.compile_follow import compile_follow, origin_of
-from gateway.policy.compile_ports import look_for_strays, look_for_two_ways, named, places
+from gateway.policy.compile_ports import look_at_beside, look_for_strays, look_for_two_ways, named, places
 from gateway.policy.compile_steps import (
     RESOLVE,
     StepCompiler,
@@ -299,8 +299,14 @@ class _Compiler:
                 file=self.address(kind.player.file, of_page) if kind.player.file else None,
                 as_=as_,
             )
+        look_at_beside(self, kind, self.document.on_revoke)
         opened = self.address(kind.open, of_page) if kind.open else None
-        prepare, release = self.steps.kind(kind, given, lambda names: self.upstream_only(self.finder(names)))
+        prepare, release = self.steps.kind(
+            kind,
+            given,
+            captured_names((*kind.allow, *self.document.shared)),
+            lambda names: self.upstream_only(self.finder(names)),
+        )
         told = self.told(kind, rules, opened, player, prepare)
         shows_token = kind.guest_access and self.shows_token(kind, opened, player)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
@@ -320,6 +326,7 @@ class _Compiler:
             prepare=prepare,
             release=release,
             exclusive=kind.exclusive,
+            beside=kind.beside.text if kind.beside else "",
             captured=frozenset(one.name for rule in rules for one in rule.captures),
             shows_token=shows_token,
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),

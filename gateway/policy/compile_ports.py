@@ -1,4 +1,5 @@
-"""Compiling `at`: which addresses of the server a policy names, and that no request could go to two of them."""
+"""Compiling `at` and `beside`: which addresses of the server a policy names, that no request could go to two of them,
+and what flows past all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from gateway.config import MAIN
 from gateway.policy.compile_follow import Blame
 from gateway.policy.model import Rule
 from gateway.policy.overlap import Meeting
-from gateway.policy.written import PolicyDocument, RuleDocument, Said
+from gateway.policy.written import KindDocument, PolicyDocument, RuleDocument, Said
 from gateway.yaml_source import Source
 
 WrittenRule = tuple[RuleDocument, Rule]
@@ -42,6 +43,19 @@ def look_for_strays(blame: Blame, rules: Sequence[WrittenRule]) -> None:
             if by is not None and rule.at not in by:
                 one = next(iter(by)) or MAIN
                 blame.warn(said.way, f"{{{name}}} comes from at: {one}, and this rule goes to {rule.at or MAIN}")
+
+
+def look_at_beside(blame: Blame, kind: KindDocument, on_revoke: str) -> None:
+    """Media that flows around the gateway ends only when the server is asked to end it."""
+    said = kind.beside
+    if said is None:
+        return
+    if said.text != "webrtc":
+        blame.fault(said.way, "beside: webrtc, and nothing else")
+    elif not kind.release and on_revoke == "cut":
+        blame.fault(said.way, "beside: on_revoke: cut needs a release, which has the server end what flows there")
+    elif not kind.release:
+        blame.warn(said.way, "beside: without a release nobody ends what flows beside the gateway")
 
 
 def named(document: PolicyDocument, on: Iterable[str] | None = None) -> Iterator[Said]:

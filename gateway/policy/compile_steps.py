@@ -147,9 +147,14 @@ class StepCompiler:
         return HeaderCapture(name, header, parts, is_path)
 
     def kind(
-        self, kind: KindDocument, given: tuple[str, ...], finder: Callable[[Iterable[str]], NameFinder]
+        self,
+        kind: KindDocument,
+        given: tuple[str, ...],
+        captured: tuple[str, ...],
+        finder: Callable[[Iterable[str]], NameFinder],
     ) -> tuple[tuple[Step, ...], tuple[StepRequest, ...]]:
-        """prepare and release; a step of prepare may use what those before it have brought."""
+        """prepare and release; a step of prepare may use what those before it have brought. `captured`: what
+        answers to the kind's rules bring; a release whose value never came asks nothing."""
         variables, prepare = list(given), []
         for step in kind.prepare:
             prepare.append(self.anew(step, self.step(step, finder(variables), _METHODS)))
@@ -157,7 +162,7 @@ class StepCompiler:
         self._look_at_what_is_old(kind, prepare)
         release = []
         for asked in kind.release:
-            request = self.request(asked, finder(variables), _METHODS)
+            request = self.request(asked, finder([*variables, *captured]), _METHODS)
             for name in sorted({"guest.name", "guest.email"} & request.variables):
                 # Once they have been erased, this request could not be made any more.
                 self.source.fault(asked.request.way, f"{{{name}}}: release can use {{guest.id}}, and no personal data")

@@ -16,6 +16,7 @@
         open: template  |  player: {src, poster, file, as}         one of them
         prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
         release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
+        beside: webrtc                  media that flows around the gateway
         exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
         interactions: {group: [rule]}
@@ -197,8 +198,8 @@ class PolicyReader(RuleReader, StepReader):
         for name, body in written.items():
             way = ("kinds", name)
             keys = (
-                "like", "guest_access", "page_urls", "open", "player", "prepare", "release", "exclusive", "allow",
-                "interactions",
+                "like", "guest_access", "page_urls", "open", "player", "prepare", "release", "exclusive", "beside",
+                "allow", "interactions",
             )  # fmt: skip
             body = self.mapping(body, way, keys, "kind")
             like = self.optional(body, "like", way)
@@ -240,6 +241,7 @@ class PolicyReader(RuleReader, StepReader):
             )
         if "release" in body:
             release = self.releases(body["release"], (*way, "release"))
+        beside = self.optional(body, "beside", way) or base.beside
         exclusive = self.flag(body, "exclusive", way, base.exclusive)
         access = self.flag(body, "guest_access", way, base.guest_access)
         if access:
@@ -247,7 +249,7 @@ class PolicyReader(RuleReader, StepReader):
                 self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
             if not body.get("allow") and not any(rule.group is None for rule in rules):
                 self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
-        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release, exclusive)
+        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release, exclusive, beside)
 
     def player(self, data: Any, way: Way) -> PlayerDocument | None:
         if data is None:

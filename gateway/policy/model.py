@@ -131,6 +131,7 @@ class Kind:
     release: tuple[StepRequest, ...] = ()
     # Names of prepare that are a part of some path, and so must not bring a slash of their own.
     segments: frozenset[str] = frozenset()
+    beside: str = ""  # media that flows around the gateway: webrtc
     exclusive: bool = False  # its requests do not name the item: a browser holds one such grant of a server
     # Variables that answers of the media server may give to a grant while it lives.
     captured: frozenset[str] = frozenset()

@@ -14,7 +14,6 @@ LATER = {
     "policy": ("cookies",),
     "step": ("body", "send"),
     "prepare": ("body", "send"),
-    "kind": ("beside",),
     "rule": ("coalesce",),
     "guest_access": ("cast",),
     "upstream": ("checksum",),

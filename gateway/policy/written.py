@@ -188,6 +188,7 @@ class KindDocument:
     prepare: tuple[StepDocument, ...] = ()
     release: tuple[StepDocument, ...] = ()
     exclusive: bool = False
+    beside: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ import json
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gateway.links.records import Variables
 from gateway.store import names
 from gateway.store.client import Store
-from gateway.store.records import variables_text
+from gateway.store.records import read_variables, variables_text
 
 _log = logging.getLogger("gateway.store")
 
@@ -29,7 +29,8 @@ _PART = 50
 @dataclass(frozen=True, slots=True)
 class Release:
     """`done`: how many of the requests need not be made any more; `tries` so far. `sets`: further variables, each of
-    which is to be released like `variables`. `part` tells a grant's jobs apart."""
+    which is to be released like `variables`. `part` tells a grant's jobs apart. `captured`: what the server handed to
+    the grant while it lived; with `only` nothing but what needs that is to be released."""
 
     grant: str
     link: str
@@ -42,6 +43,8 @@ class Release:
     tries: int = 0
     sets: tuple[Variables, ...] = ()
     part: str = ""
+    captured: Variables = field(default_factory=dict)
+    only: bool = False
 
     @property
     def id(self) -> str:
@@ -63,6 +66,12 @@ class ReleaseStore:
         keys = [names.RELEASES_WATCHED, names.RELEASES_DUE, names.RELEASES_JOBS]
         one = (now + LOOK, now, _text(release), variables_text(release.variables))
         await self._store.script("add_release", keys, [release.grant, *one, kept, secrets.token_urlsafe(6)])
+
+    async def captured(self, release: Release, values: Variables, *, kept: int, now: int) -> None:
+        """The server has handed these to a grant. Of each name the latest `kept` wait for its end, others are due."""
+        keys = [names.RELEASES_WATCHED, names.RELEASES_DUE, names.RELEASES_JOBS]
+        jobs = (_text(release), _text(replace(release, only=True)), secrets.token_urlsafe(6))
+        await self._store.script("capture_release", keys, [release.grant, variables_text(values), kept, now, *jobs])
 
     async def hasten(self, grants: Sequence[str], *, now: int) -> None:
         """These may have ended: look at those that are watched now."""
@@ -89,9 +98,9 @@ class ReleaseStore:
     async def _take(self, name: str, now: int, until: int) -> list[Release]:
         found = await self._store.script("take_releases", [name, names.RELEASES_JOBS], [now, until, _PART])
         jobs = []
-        for grant, job, tries in zip(found[::3], found[1::3], found[2::3], strict=True):
+        for grant, job, tries, captured in zip(*(found[at::4] for at in range(4)), strict=True):
             try:
-                jobs.append(_read(grant, job, int(tries)))
+                jobs.append(_read(grant, job, int(tries), captured))
             except (KeyError, ValueError, TypeError, AttributeError):
                 # A later version's, or somebody else's: it comes up again, and holds up no other.
                 _log.warning("what is to be released of grant %s can't be read", grant)
@@ -103,7 +112,7 @@ class ReleaseStore:
 
 
 def _text(release: Release) -> str:
-    own = ("grant", "tries", "part", "variables", "sets")
+    own = ("grant", "tries", "part", "variables", "sets", "captured")
     fields = {name: getattr(release, name) for name in Release.__slots__ if name not in own}
     sets = [_plain(one) for one in release.sets]
     return json.dumps({**fields, "variables": _plain(release.variables), **({"sets": sets} if sets else {})})
@@ -117,7 +126,7 @@ def _read_variables(found: dict[str, list[str]]) -> Variables:
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _read(identifier: str, job: str, tries: int) -> Release:
+def _read(identifier: str, job: str, tries: int, captured: str) -> Release:
     found = json.loads(job)
     grant, _, part = identifier.partition("/")
     return Release(
@@ -132,4 +141,6 @@ def _read(identifier: str, job: str, tries: int) -> Release:
         sets=tuple(map(_read_variables, found.get("sets", ()))),
         done=found["done"],
         tries=tries,
+        captured=read_variables(captured),
+        only=found.get("only", False),
     )

@@ -134,7 +134,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         (
             "A kind",
             "like guest_access page_urls open player player.src player.poster player.file player.as prepare release"
-            " exclusive allow interactions",
+            " exclusive beside allow interactions",
         ),
         (
             "A rule in its long form",

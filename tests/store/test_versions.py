@@ -248,7 +248,7 @@ def test_every_script_is_among_them() -> None:
     # Queues of notices hold no records; who reads a newer line of the audit log stops, in test_notices.py.
     elsewhere |= {"hold_notices", "queue_notices", "take_notices", "settle_notice"}
     # Nor does what is to be released; a job that can't be read is left alone, in test_releases.py.
-    elsewhere |= {"add_release", "watch_release", "take_releases", "settle_release"}
+    elsewhere |= {"add_release", "capture_release", "watch_release", "take_releases", "settle_release"}
     assert scripts - {named.get(what, what) for what in REFUSED} == elsewhere
 
 

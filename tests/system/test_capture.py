@@ -47,10 +47,13 @@ class Whep:
     location: str | None = None
     token: Any = None
     changed: list[str] = field(default_factory=list)
+    refuse: set[str] = field(default_factory=set)  # sessions that it can't change just now
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path, method = request.path, request.method
         if method in ("PATCH", "DELETE"):
+            if path.rpartition("/")[2] in self.refuse:
+                return web.Response(status=500)
             self.changed.append(f"{method} {request.raw_path}")
             return web.Response(status=204)
         if method == "POST":

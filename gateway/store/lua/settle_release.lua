@@ -14,6 +14,6 @@ elseif ARGV[2] == 'retry' then
 else
   redis.call('ZREM', KEYS[1], id)
   redis.call('ZREM', KEYS[2], id)
-  redis.call('HDEL', KEYS[3], id, id .. '#')
+  redis.call('HDEL', KEYS[3], id, id .. '#', id .. '@')
 end
 return {'ok'}
