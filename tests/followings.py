@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,9 @@ class Told:
 
     def __init__(self, address: Callable[[str, str], str | None]) -> None:
         self.address = address
+
+    def files(self, texts: Sequence[str]) -> list[str | None]:
+        return [self.address(text, "file") for text in texts]
 
     def template(self, template: Template) -> str | None:
         return self.address(str(template), "template")

@@ -10,7 +10,7 @@ the rule that it comes from must be in force, and its place must lie inside `to`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gateway.rewrite.numbers import Template
 
 # A file's name that needs no reading: no separator, no escape, no scheme, no dot at either end.
-_PLAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-]+\.)*([A-Za-z0-9_-]+)")
 _NO_QUERY = Target("/", "", "/", ())
 LISTS = {"m3u8": "hls", "m3u": "hls", "mpd": "dash"}
 """What a name's ending says of it, whatever it was named as."""
@@ -101,6 +101,24 @@ class Following:
             if found is not None:
                 return found
         return self._judged(text, sort)
+
+    def files(self, texts: Sequence[str]) -> list[str | None]:
+        """`address` for many files, most of which have folder and query of the one before."""
+        out: list[str | None] = []
+        written = query = ""
+        folder: _Folder | None = None
+        for text in texts:
+            found = None
+            if folder is not None and text.startswith(written) and text.endswith(query):
+                # A plain name holds neither slash nor question mark: there is one way to take the text apart.
+                found = folder.file(text[len(written) : len(text) - len(query)], query)
+            if found is None:
+                found = self.address(text, "file")
+                path, mark, rest = text.partition("?")
+                written, query = path[: path.rfind("/") + 1], mark + rest
+                folder = self._folders.get(written)
+            out.append(found)
+        return out
 
     def redirect(self, location: str) -> str | None:
         """Where this answer's server leads to: as it is where a rule allows it, else as a signed URL."""
@@ -238,25 +256,21 @@ class _Folder:
 
     def file(self, name: str, query: str) -> str | None:
         """Its own address or a signed URL; None where it must be looked at as a whole."""
-        signing = self._queries.get(query)
-        if signing is None:
-            signing = self._with(query)
-        if not _PLAIN.fullmatch(name) or len(name) > MAX_NAME:
+        plain = _PLAIN.fullmatch(name)
+        if plain is None or len(name) > MAX_NAME:
             return None
-        by_rule = self._by_rule
-        matched = by_rule(name) if by_rule is not None else ()
+        matched = self._by_rule(name) if self._by_rule is not None else ()
         if matched:
             allowed = self._allowed[matched] if matched in self._allowed else self._look(matched)
             if allowed is None or query:
                 return None
             if allowed:
                 return self._kept + name
+        signing = self._queries.get(query) or self._with(query)
         holds = signing.holds
-        if not (holds if holds is True or holds is False else holds(name)):
+        if holds is not True and (holds is False or not holds(name)):
             return None
-        if name.rpartition(".")[2].lower() in LISTS:
-            return None
-        return signing.url(name)
+        return None if plain[1].lower() in LISTS else signing.url(name)
 
     def _look(self, matched: tuple[int, ...]) -> bool | None:
         allowed = self._allowed[matched] = self._following.allows(matched)

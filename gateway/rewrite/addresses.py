@@ -7,6 +7,7 @@ its place, or nothing is.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Addresses(Protocol):
     def address(self, text: str, sort: str) -> str | None:
         """For an address that is named as a `file`, as a list to be read as `hls`, `dash` or `json`, or as `any`
         of these."""
+
+    def files(self, texts: Sequence[str]) -> list[str | None]:
+        """The same for many files, one after another."""
 
     def template(self, template: Template) -> str | None:
         """For an address in which a player writes numbers."""

@@ -34,9 +34,9 @@ _NAMED = {
     "#EXT-X-RENDITION-REPORT": "hls",
     "#EXT-X-SESSION-DATA": "any",  # JSON, or whatever its FORMAT says
 }  # fmt: skip
-# One segment after another as most playlists have them: a duration without an address in its title, and what it is of.
-_SEGMENT = re.compile(r"(#EXTINF:[^/:\n]{0,255}\n)([^#\s{\"][^\s{\"]{0,4095})\n")
-_BLOCK = 64  # lines between two looks at the time
+# Some segments one after another as most playlists have them: a duration without an address in its title, and what
+# it is of.
+_SEGMENTS = re.compile(r"(?:#EXTINF:[^/:\n]{0,255}\n[^#\s{\"][^\s{\"]{0,4095}\n){1,64}")
 _OF_NEXT = ("#EXTINF", "#EXT-X-BYTERANGE", "#EXT-X-STREAM-INF", "#EXT-X-GAP")
 _STEERING = "#EXT-X-CONTENT-STEERING"
 _DEFINE = "#EXT-X-DEFINE"
@@ -68,7 +68,7 @@ def rewritten(text: str, addresses: Addresses) -> Iterator[str]:
 
 class _Rewriter:
     def __init__(self, addresses: Addresses) -> None:
-        self._address = addresses.address
+        self._address, self._files = addresses.address, addresses.files
         self._defined: dict[str, str] = {}
         self._held: list[str] = []  # tags that belong to the next URI line
         self._variant = False
@@ -95,20 +95,15 @@ class _Rewriter:
 
     def _segments(self, text: str, at: int) -> tuple[str, int]:
         """Some plain segments from here on, and where the next line begins."""
-        out, match, address = [], _SEGMENT.match, self._address
-        for _ in range(_BLOCK):
-            found = match(text, at)
-            if found is None:
-                break
-            self._left -= 1
-            if self._left < 0:
-                raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
-            tag, name = found.groups()
-            written = address(name, "file")
-            at = found.end()
-            if written is not None and '"' not in written and "{$" not in written and not written.startswith("#"):
-                out.append(f"{tag}{written}\n")
-        return "".join(out), at
+        match = _SEGMENTS.match(text, at)
+        if match is None:
+            return "", at
+        lines = match.group().split("\n")
+        self._left -= len(lines) // 2
+        if self._left < 0:
+            raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
+        found = zip(lines[0::2], self._files(lines[1::2]), strict=False)
+        return "".join([f"{tag}\n{name}\n" for tag, name in found if name is not None and _plain(name)]), match.end()
 
     def _line(self, line: str) -> str:
         held = self._held
@@ -144,9 +139,7 @@ class _Rewriter:
                 return None
             text = resolved
         found = self._address(text, sort)
-        if found is None or '"' in found or "{$" in found or found.startswith("#"):
-            return None
-        return found
+        return found if found is not None and _plain(found) else None
 
     def _resolved(self, text: str) -> str | None:
         """With each `{$name}` replaced, once; None when one is not defined here."""
@@ -199,6 +192,11 @@ class _Rewriter:
         name, value = attributes.get("NAME", ""), attributes.get("VALUE")
         if value is not None:
             self._defined[name.strip('"')] = value.strip('"')
+
+
+def _plain(address: str) -> bool:
+    """Whether what is written is read as the address that it is."""
+    return not ('"' in address or "{$" in address or address[:1] == "#")
 
 
 def _one_end(text: str) -> str:

@@ -51,6 +51,15 @@ def test_how_a_place_is_written_depends_on_the_place_alone(folder: str, name: st
         assert "xyz" not in place
 
 
+TEXTS = st.builds(lambda folder, name, query: folder + name + query, st.sampled_from(FOLDERS), NAMES, QUERIES)
+
+
+@given(st.lists(TEXTS, max_size=6))
+def test_many_files_are_written_as_each_alone(texts: list[str]) -> None:
+    one, other = following(POLICY, "/v/abc/master.m3u8"), following(POLICY, "/v/abc/master.m3u8")
+    assert one.files(texts + texts) == [other.address(text, "file") for text in texts + texts]
+
+
 def test_more_folders_and_queries_than_are_kept_change_nothing() -> None:
     names = [f"f{n}/a.ts?t={n}" for n in range(200)]
     one = following(POLICY, "/v/abc/master.m3u8")
