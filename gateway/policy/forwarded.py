@@ -42,6 +42,10 @@ def not_for_others(policy: Policy) -> Iterator[str]:
     """Each thing of a policy that another proxy can't keep to, with its place where it has one."""
     if policy.credentials:
         yield "upstream: credentials"
+    if policy.login is not None:
+        yield "upstream: login"
+    if policy.jwt is not None:
+        yield "upstream: jwt"
     if policy.drop:
         yield "drop"
     if policy.replace:
