@@ -11,6 +11,7 @@ is new.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +72,7 @@ def load(path: Path, *, before: Loaded | None = None, files: Files | None = None
         there = [server for server in config.servers if disk.is_file(server.policy_path)]
         policies, compiled, faults = _policies(there, before)
         refuse_shared_hosts(config, source, policies)
+        refuse_cookie_names(config, source, policies)
         refuse_missing_ports(config, source, policies)
         refuse_forward_auth(config, source, policies)
         theme, themes, broken = load_themes(config, source)
@@ -183,6 +185,21 @@ def port_warnings(config: Config, source: Source, policies: Mapping[str, Policy]
                 what = f"{origin.host} is another host than that of {MAIN}, and gets the policy's credentials as well"
                 found.append(Fault(*place, f"{label(way)}: {what}"))
     return found
+
+
+def refuse_cookie_names(config: Config, source: Source, policies: Mapping[str, Policy]) -> None:
+    """Note a guest's own cookie of a media server that has a name of ours, whatever prefix it bears."""
+    ours = {"gateway", config.session.cookie.lower()}
+    for index, server in enumerate(config.servers):
+        policy = policies.get(server.name)
+        for name in sorted(policy.cookies.guest) if policy is not None else ():
+            bare = _PREFIX.sub("", name.lower())
+            if any(bare == one or bare.startswith(f"{one}-") for one in ours):
+                what = f"servers[{index}].policy: cookies: {name} is a name of the gateway's own, and no guest's"
+                source.fault(("servers", index, "policy"), what)
+
+
+_PREFIX = re.compile(r"__(?:host-http|host|secure|http)-")
 
 
 def certificate_warnings(config: Config, source: Source) -> list[Fault]:

@@ -142,3 +142,12 @@ def test_an_address_that_nothing_asks_for_is_warned_of_and_so_is_one_on_another_
     (folder / "a.yaml").write_text(PORTS.replace("webrtc", "api") + "upstream: {basic: 'user:password'}\n")
     (warning,) = load(folder / "config.yaml").warnings
     assert "api.lan is another host than that of main, and gets the policy's credentials as well" in warning.what
+
+
+@pytest.mark.parametrize("name", ["gateway", "Gateway-Framed", "__Host-gateway", "__Host-Http-gateway-guest", "tv-x"])
+def test_a_cookie_of_ours_is_no_guests(folder: Path, name: str) -> None:
+    (folder / "a.yaml").write_text(POLICY + f"cookies: [session, {{{name}: guest}}]\n")
+    edit(folder, "config.yaml", "servers:", "session: {cookie: tv}\nservers:")
+    assert any(f"cookies: {name} is a name of the gateway's own" in fault for fault in faults(folder))
+    (folder / "a.yaml").write_text(POLICY + "cookies: [gateway, {gatewayed: guest}, {television: guest}]\n")
+    load(folder / "config.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from gateway.access.grants import GrantTable
@@ -85,6 +86,7 @@ class Authorizer:
                     continue
             if denied is None:
                 live.touch()
+                await self._up_to_date(live)
                 return Allowed(live, decision, by)
             refused = refused or denied
             if live.ended is None:
@@ -98,6 +100,13 @@ class Authorizer:
         others = all(self._grants.holds(one) for one in grant_ids)
         return Denied(Reason.NO_SESSION if others else Reason.GRANT_ENDED)
 
+    async def _up_to_date(self, live: LiveGrant) -> None:
+        """Where cookies are kept the server may know its guest by the latest alone, which another worker has taken
+        a moment ago. With the store down what is known here goes on."""
+        if live.news and live.server.policy.cookies.kept:
+            with contextlib.suppress(StoreDown):
+                await self._grants.refresh(live)
+
     async def alive(self, server: MediaServer, grant_id: str) -> LiveGrant | Denied:
         """One grant of this browser, where it is what is asked with that says what may be asked. Raises StoreDown."""
         lives = self._grants.known((grant_id,))
@@ -105,6 +114,7 @@ class Authorizer:
             lives = await self._grants.load((grant_id,))
         if not lives:
             return Denied(Reason.GRANT_ENDED)
+        await self._up_to_date(lives[0])
         return lives[0] if lives[0].server.config.name == server.config.name else Denied(Reason.NO_SESSION)
 
 

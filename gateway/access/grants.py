@@ -254,7 +254,11 @@ class GrantTable:
         times stays; `renewed_at`: they are a renewal's. Whether the grant lives to have it. Raises StoreDown."""
         if sets is None:
             await self._note_what_is_to_be_released(live, values)
+        brings = live.brings
         brought = await self._links.guests.bring(live.grant.id, values, sets, renewed_at=renewed_at)
+        if live.brings != brings:
+            live.news += 1  # another one came in between, and which of the two is the later nobody can say
+        live.brings += 1
         if brought is not None:
             renewed_at = live.grant.renewed_at if renewed_at is None else renewed_at
             live.rebind(replace(live.grant, brought=brought, renewed_at=renewed_at))
@@ -270,7 +274,11 @@ class GrantTable:
 
     async def refresh(self, live: LiveGrant) -> None:
         """Take in what another worker has brought for this grant, before its word comes here. Raises StoreDown."""
+        news, brings = live.news, live.brings
         record = (await self._links.guests.grants([live.grant.id])).get(live.grant.id)
+        if live.brings != brings:
+            return  # what we have brought meanwhile is not in there; `news` still says that there is some
+        live.news = 0 if live.news == news else live.news
         if record is not None and _given(record[0]) != _given(live.grant):
             live.rebind(replace(live.grant, brought=record[0].brought, renewed_at=record[0].renewed_at))
 
@@ -324,6 +332,8 @@ class GrantTable:
             self._stale_links |= {link for link in self._watched if slot_of(link) == change.id}
         elif change.kind == "renewed":
             self._stale_grants |= {change.id} & self._live.keys()
+            if change.id in self._live:
+                self._live[change.id].news += 1
         self._work.set()
 
     def _connected(self, silence: float) -> None:
@@ -475,6 +485,7 @@ class GrantTable:
     async def _read(self, ids: list[str]) -> None:
         """Take in what the store says of these grants, and end those that are over."""
         news = self._news
+        unread = {one: (self._live[one].news, self._live[one].brings) for one in ids if one in self._live}
         records = await self._links.guests.grants(ids)
         wanted = list({grant.link for grant, _ in records.values()})
         links = {seen.link.id: seen for seen in await self._links.many(wanted)}
@@ -494,8 +505,10 @@ class GrantTable:
                     continue
             else:
                 self._watch(seen.link, seen.item, live.server)
-                if record[0].variables != live.grant.variables or _given(record[0]) != _given(live.grant):
+                counts = live.news, live.brings
+                if counts[1] == unread.get(one, counts)[1] and _differs(record[0], live.grant):
                     live.rebind(record[0])
+                live.news = 0 if counts == unread.get(one) else live.news
             live.last_seen = max(live.last_seen, record[0].last_seen)
             live.noted = max(live.noted, record[0].last_seen)
             await self._end_if_closed(live, now)
@@ -552,6 +565,10 @@ class GrantTable:
             watched.grants.discard(live.grant.id)
             if not watched.grants:
                 del self._watched[live.grant.link]
+
+
+def _differs(record: Grant, known: Grant) -> bool:
+    return record.variables != known.variables or _given(record) != _given(known)
 
 
 def _given(grant: Grant) -> tuple[Variables, int | None]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from gateway.access.servers import MediaServer
 from gateway.links.attendance import slot_at
-from gateway.links.records import Grant, Guest
+from gateway.links.records import Grant, Guest, Variables
 from gateway.policy.decide import Scope
+from gateway.policy.jar import KEPT_COOKIE
 
 _log = logging.getLogger("gateway")
 
@@ -24,8 +26,8 @@ class LiveGrant:
     """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
 
     __slots__ = (
-        "_claimed", "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "_tokens", "_until", "ended", "grant",
-        "guest", "last_seen", "noted", "opened", "server", "unsaid",
+        "_claimed", "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "_tokens", "_until", "brings", "ended",
+        "grant", "guest", "last_seen", "news", "noted", "opened", "server", "unsaid",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +49,8 @@ class LiveGrant:
         self._claimed: dict[str, tuple[str, ...] | None] = {}
         self.last_seen = self.noted = grant.last_seen
         self.ended: str | None = None
+        self.news = 0  # counts what was brought by way of any worker and has not been read
+        self.brings = 0  # counts what this worker has brought: what was read before that is old
         self.opened = False  # a page of it has been opened by way of this worker
         self._clock = clock
         self._stir = stir
@@ -142,14 +146,23 @@ class LiveGrant:
                 _log.exception("cutting a stream of grant %s failed", self.grant.id)
 
     def rebind(self, grant: Grant) -> None:
-        """The same grant with other variables."""
-        self.grant = grant
-        self._scope = None
+        """The same grant with other variables. Cookies are none that a rule could name."""
+        before, self.grant = self.grant, grant
+        if before.variables != grant.variables or _named(before) != _named(grant):
+            self._scope = None
+
+    def keep(self, cookies: Variables) -> None:
+        """Cookies of the media server that the store can't be told of now."""
+        self.grant = replace(self.grant, brought={**self.grant.brought, **cookies})
 
     def move(self, server: MediaServer) -> None:
         """The same server with other settings or another policy, which `has_place` for this grant."""
         self.server = server
         self._scope = None
+
+
+def _named(grant: Grant) -> Variables:
+    return {name: values for name, values in grant.brought.items() if not name.startswith(KEPT_COOKIE)}
 
 
 def has_place(server: MediaServer, grant: Grant) -> bool:

@@ -25,6 +25,7 @@ from gateway.access.watched import Watched
 from gateway.errors import GatewayError, StoreDown, UpstreamFailed, UpstreamSlow
 from gateway.links.records import Grant, Guest, Variables
 from gateway.links.rules import grant_over, idle_over
+from gateway.policy.jar import KEPT_COOKIE
 from gateway.policy.model import Kind, Step
 from gateway.policy.request import StepRequest
 from gateway.reasons import Reason
@@ -193,6 +194,11 @@ class Releasing:
             return False
         return await self._guests.end(grant.id, grant.link, "left", now=now, unless_after=now - after) is None
 
+    async def _cookies(self, grant: str) -> Variables:
+        """Those that were kept last: the job knows what there was when it was written."""
+        record = (await self._guests.grants([grant])).get(grant)
+        return _kept(record[0]) if record is not None else {}
+
     # --- what they held ---------------------------------------------------------------------------
 
     async def _release(self, job: Release) -> None:
@@ -203,6 +209,10 @@ class Releasing:
             sets = [
                 with_token(server, _variables(server, job, one), self._clock()) for one in (job.variables, *job.sets)
             ]
+            if server.policy.cookies.kept and not job.sets and (job.only or not job.part):
+                # Of several sets each goes with the cookies that it came with.
+                cookies = await self._cookies(job.grant)
+                sets = [{**one, **cookies} for one in sets]
             asked = releases_of(kind, sets, job.captured, only=job.only)
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
@@ -241,6 +251,10 @@ def releases_of(
                 used = tuple(filled.get(name, ())[:1] for name in sorted(request.variables))
                 asked.setdefault((number, used), (filled, request))
     return list(asked.values())
+
+
+def _kept(grant: Grant) -> dict[str, tuple[str, ...]]:
+    return {name: values for name, values in grant.brought.items() if name.startswith(KEPT_COOKIE)}
 
 
 def _variables(server: MediaServer, job: Release, brought: Variables) -> dict[str, tuple[str, ...]]:

@@ -76,6 +76,7 @@ def examine(config_path: Path) -> Findings:
         certificate_warnings,
         load_themes,
         port_warnings,
+        refuse_cookie_names,
         refuse_forward_auth,
         refuse_missing_ports,
         refuse_shared_hosts,
@@ -102,6 +103,7 @@ def examine(config_path: Path) -> Findings:
         found.warnings += policy.warnings
     by_server = {one.name: policies[one.policy_path] for one in config.servers if one.policy_path in policies}
     refuse_shared_hosts(config, source, by_server)
+    refuse_cookie_names(config, source, by_server)
     refuse_missing_ports(config, source, by_server)
     refuse_forward_auth(config, source, by_server)
     examine_tls(config, source)

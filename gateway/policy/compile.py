@@ -18,6 +18,7 @@ from gateway.policy.compile_steps import (
 )
 from gateway.policy.compile_upstream import (
     SecretNames,
+    compile_cookies,
     compile_credentials,
     compile_jwt,
     compile_login,
@@ -192,6 +193,7 @@ class _Compiler:
             login=login,
             jwt=minter,
             passed=compile_passed(document, self.source),
+            cookies=compile_cookies(document, self.source),
             origins=self.origins,
             drop=compile_drop(document.drop, self.fault),
             replace=compile_replace(document.replace, find, self.fault),

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.policy.compile_steps import not_for_policies
 from gateway.policy.header_names import fold_header, is_header_name, not_a_guests
+from gateway.policy.jar import MAX_NAMES, CookieRules
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.login import LOGIN, Login, mark_of
 from gateway.policy.minting import ALGORITHMS, JWT, OURS, BadKey, Minter, key_texts, read_key
@@ -188,3 +189,26 @@ def compile_passed(document: PolicyDocument, source: Source) -> tuple[str, ...]:
         else:
             seen[folded] = said.text
     return tuple(seen.values())
+
+
+def compile_cookies(document: PolicyDocument, source: Source) -> CookieRules:
+    """Each name once, however a careless server would compare it."""
+    kept: set[str] = set()
+    guest: set[str] = set()
+    seen: set[str] = set()
+    for said, is_guests in document.cookies:
+        name = said.text
+        if not name and source.blamed(said.way):
+            continue
+        if not is_header_name(name):
+            source.fault(said.way, f"cookies: {name}: not the name of a cookie")
+        elif name.lower() in seen:
+            source.fault(said.way, f"cookies: {name}: stands there already")
+        seen.add(name.lower())
+        (guest if is_guests else kept).add(name)
+    if len(seen) > MAX_NAMES:
+        source.fault(("cookies", KEY), f"cookies: at most {MAX_NAMES} names")
+    for name in document.headers:
+        if seen and fold_header(name) == "cookie":
+            source.fault(("upstream", "headers", name, KEY), f"{name}: cookies: writes this header")
+    return CookieRules(frozenset(kept), frozenset(guest))

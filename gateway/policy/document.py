@@ -23,6 +23,7 @@
     shared: [rule]
     origins: [https origin]             other hosts that `to` may name
     paths: {ignore_case: true|false}    literals match in any case and are sent as written; variables stay exact
+    cookies: [name or {name: guest}]    the server's, kept for each grant, or passed both ways (see `jar`)
     pass: [header]                      further request headers of the guest's to send on
     drop: [JSON path]                   fields removed from answers
     replace: {text: template}           literal text exchanged in answers
@@ -83,7 +84,7 @@ class PolicyReader(RuleReader, StepReader):
     def policy(self) -> PolicyDocument:
         known = (
             "server", "verified", "protects_itself", "item", "patterns", "kinds", "shared",
-            "paths", "pass", "drop", "replace", "guest_access", "upstream", "examples", "origins",
+            "paths", "cookies", "pass", "drop", "replace", "guest_access", "upstream", "examples", "origins",
         )  # fmt: skip
         if self.source.data is not None and not isinstance(self.source.data, dict):
             self.source.fault((), "a policy is a mapping that begins with server:")
@@ -156,6 +157,7 @@ class PolicyReader(RuleReader, StepReader):
             jwt=self.jwt(upstream.get("jwt"), ("upstream", "jwt")),
             examples=self.examples(data.get("examples")),
             origins=tuple(self.text(one, way) for one, way in self.items(data.get("origins"), ("origins",))),
+            cookies=tuple(self.cookie(one, way) for one, way in self.items(data.get("cookies"), ("cookies",))),
             passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),
             drop=tuple(self.text(path, way) for path, way in self.items(data.get("drop"), ("drop",))),
             replace=self.texts(data.get("replace"), ("replace",)),
@@ -163,6 +165,14 @@ class PolicyReader(RuleReader, StepReader):
                 self.mapping(data.get("paths"), ("paths",), ("ignore_case",)), "ignore_case", ("paths",), False
             ),
         )
+
+    def cookie(self, data: Any, way: Way) -> tuple[Said, bool]:
+        if not isinstance(data, dict):
+            return self.text(data, way), False
+        if len(data) != 1 or tuple(data.values()) != ("guest",):
+            self.source.fault(way, "a cookie is written name (kept from guests) or {name: guest}")
+            return Said("", way), False
+        return Said(next(iter(data)), way), True
 
     def ceiling_fault(self, way: tuple[str | int, ...], what: str) -> None:
         self.source.fault(("guest_access", *way), f"{way[0]}: {what}")

@@ -58,10 +58,17 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
         (
             *((name, masked(value)) for name, value in decision.headers if value is not None),
             *((name, MASK) for name in policy.credentials.names()),
+            *([("Cookie", _cookies(policy))] if policy.cookies else []),
         ),
         (),
         masked(_carried(rule, variables)),
     )
+
+
+def _cookies(policy: Policy) -> str:
+    """Those that may go along."""
+    kept = [f"{name}={MASK}" for name in sorted(policy.cookies.kept)]
+    return "; ".join([*kept, *(f"{name}=(the guest's)" for name in sorted(policy.cookies.guest))])
 
 
 def _carried(rule: Rule, variables: Mapping[str, tuple[str, ...]]) -> str:

@@ -46,6 +46,8 @@ def not_for_others(policy: Policy) -> Iterator[str]:
         yield "upstream: login"
     if policy.jwt is not None:
         yield "upstream: jwt"
+    if policy.cookies:
+        yield "cookies"
     if policy.drop:
         yield "drop"
     if policy.replace:

@@ -17,6 +17,7 @@ from gateway.policy.bodies import Answering, Body
 from gateway.policy.capture import Capture
 from gateway.policy.decide import Scope, Variables
 from gateway.policy.follow import Follow, Place, place_elsewhere
+from gateway.policy.jar import CookieRules
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.login import Login, holds_mark
 from gateway.policy.messages import Messages
@@ -283,6 +284,7 @@ class Policy:
     # those of groups that are off as well.
     ats: Mapping[str, str] = field(default_factory=dict)
     ats_named: frozenset[str] = frozenset()
+    cookies: CookieRules = field(default_factory=CookieRules)
     passed: tuple[str, ...] = ()  # further request headers, as the policy spells them
     warnings: tuple[Fault, ...] = ()
     # Origins that are this server when a variable holds a whole URL: its upstream and other names.

@@ -221,6 +221,7 @@ class PolicyDocument:
     headers: Mapping[str, Said] = field(repr=False)
     query: Mapping[str, Said] = field(repr=False)
     basic: Said | None = field(repr=False)
+    cookies: tuple[tuple[Said, bool], ...] = ()  # a name, and whether it is the guest's own
     login: LoginDocument | None = None
     jwt: JwtDocument | None = None
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)

@@ -19,7 +19,7 @@ from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
 from gateway.policy.follow import Place
 from gateway.proxy.bodies import body_for, own_answer, takes_body
-from gateway.proxy.exchange import Exchange, failed
+from gateway.proxy.exchange import Exchange, failed, keep_cookies
 from gateway.proxy.facing import Facing
 from gateway.proxy.following import Following, Sealer
 from gateway.proxy.headers import has_body, refused_for
@@ -200,6 +200,7 @@ class ProxyDoor:
             keep=keep,
             body=body,
             following=following or self._followed(visit, allowed, facing),
+            framed=self._framed(visit),
         )
         with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
@@ -217,6 +218,10 @@ class ProxyDoor:
         if not keep and not response.prepared:
             response.force_close()
         return response
+
+    def _framed(self, visit: Visit) -> bool:
+        """Where it matters: a frame's cookies are others."""
+        return bool(visit.server.policy.cookies.guest) and self.session.in_frame(visit.request)
 
     def _followed(self, visit: Visit, allowed: Allowed, facing: Facing) -> Following | None:
         """How the answer to a rule's own request is followed, if it is."""
@@ -246,7 +251,12 @@ class ProxyDoor:
         with self.metrics.websocket(), live.talking(), held(live, self.open.talks) as cut:
             try:
                 async with facing.ways[at].websocket(target, headers, protocol) as upstream:
+                    sent = allowed.decision.sent or visit.target
+                    said = upstream.headers.getall("Set-Cookie", ())
+                    await keep_cookies(facing, live, self.bring, upstream.headers, sent)
                     conversation = Conversation(upstream, facing.finder, self.metrics, frames)
+                    for line in facing.cookie_lines(said, framed=self._framed(visit)):
+                        conversation.guest.headers.add("Set-Cookie", line)
                     try:
                         visit.detail = await conversation.run(request)
                     except asyncio.CancelledError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
+from gateway.errors import StoreDown, UpstreamDown, UpstreamFailed, UpstreamSlow
 from gateway.metrics import Metrics
 from gateway.policy.capture import HeaderCapture, JsonCapture, captured_json
 from gateway.policy.follow import Place
@@ -32,7 +32,11 @@ from gateway.upstream.client import Answer, AnswerTooLarge
 from gateway.web.refuse import refuse, refuse_failure
 
 if TYPE_CHECKING:
+    from multidict import MultiMapping
+
     from gateway.access.authorize import Allowed
+    from gateway.access.live import LiveGrant
+    from gateway.policy.target import Target
     from gateway.proxy.door import Bring
     from gateway.proxy.following import Following
     from gateway.web.visit import Visit
@@ -64,6 +68,7 @@ class Exchange:
         "_client",
         "_facing",
         "_following",
+        "_framed",
         "_keep",
         "_metrics",
         "_place",
@@ -85,8 +90,10 @@ class Exchange:
         keep: bool,
         body: bytes | None,
         following: Following | None = None,
+        framed: bool = False,
     ) -> None:
         self._bring = bring
+        self._framed = framed
         self._captures = allowed.decision.rule.captures if allowed.decision.rule is not None else ()
         self._facing = facing
         self._metrics = metrics
@@ -156,6 +163,8 @@ class Exchange:
             if not 200 <= answer.status <= 599:
                 raise UpstreamDown(f"an answer with status {answer.status}")
             locations = answer.headers.getall("Location", ())
+            if not place.origin:
+                await keep_cookies(facing, self._allowed.live, self._bring, answer.headers, place.target)
             if self._captures and 200 <= answer.status < 300:
                 await self._capture_from_headers(answer)
             if 300 <= answer.status < 400 and locations:
@@ -185,7 +194,7 @@ class Exchange:
             return await self._pass_on(answer, searched, changed)
 
     async def _pass_on(self, answer: Answer, searched: bool, changed: bool) -> web.StreamResponse:
-        headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
+        headers = self._headers(answer, page=self._allowed.decision.page)
         if changed:
             for name in _OF_THE_BYTES:
                 headers.popall(name, None)
@@ -202,6 +211,14 @@ class Exchange:
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
         self._visit.detail = await relay(self._request, answer, response, self._metrics, self._watched, flow)
         return response
+
+    def _headers(self, answer: Answer, *, page: bool) -> CIMultiDict[str]:
+        """For the guest."""
+        headers = self._facing.answer(answer.headers, page=page)
+        if not self._place.origin:
+            for line in self._facing.cookie_lines(answer.headers.getall("Set-Cookie", ()), framed=self._framed):
+                headers.add("Set-Cookie", line)
+        return headers
 
     def _flow(self, content_type: str, changed: bool) -> FlowingText:
         if not changed:
@@ -240,7 +257,7 @@ class Exchange:
             self._allowed.live.watch()
 
     async def _followed(self, answer: Answer, following: Following, sort: str) -> web.StreamResponse:
-        headers = self._facing.answer(answer.headers, page=False)
+        headers = self._headers(answer, page=False)
         for name in list(headers):
             # What it says of the server's text is not so of ours.
             if name.lower() in _OF_THE_TEXT:
@@ -284,7 +301,7 @@ class Exchange:
         ours = self._ours(locations[0], method) if len(locations) == 1 else None
         if ours is None:
             return refuse(self._visit, Reason.REDIRECT_REFUSED, detail="leads where this guest may not go")
-        headers = self._facing.answer(answer.headers, page=self._allowed.decision.page)
+        headers = self._headers(answer, page=self._allowed.decision.page)
         for name in list(headers):
             # Its body is not sent, so nothing may speak of it.
             if name.lower() in ("etag", "last-modified", "accept-ranges") or (
@@ -309,6 +326,19 @@ class Exchange:
             return None
         ours = target.sent + fragment
         return None if facing.leaks(ours) else ours
+
+
+async def keep_cookies(
+    facing: Facing, live: LiveGrant, bring: Bring, headers: MultiMapping[str], target: Target
+) -> None:
+    """Before the guest hears anything every worker can know what this answer sets. What the store can't be told of
+    now counts here."""
+    kept = facing.kept(headers.getall("Set-Cookie", ()), target)
+    if kept:
+        try:
+            await bring(live, kept)
+        except StoreDown:
+            live.keep(kept)
 
 
 def failed(visit: Visit, error: UpstreamFailed, metrics: Metrics) -> web.Response:

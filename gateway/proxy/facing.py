@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
 from gateway.config import Origin
+from gateway.policy.jar import for_guest, guest_pairs, header, kept_pairs, kept_secrets, taken
 from gateway.proxy.headers import passed_on, towards_elsewhere, towards_guest, towards_server
 from gateway.proxy.rewriting import Rewriter
 from gateway.rewrite.scrub import ChangingFinder, CredentialFinder, Finder
+from gateway.web.cookies import DELETED
 from gateway.web.embedding import Embedding
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class Facing:
     passed: Mapping[str, tuple[str, bool]]  # what the policy adds to the headers that are sent on
     # Of the grant, where credentials need something of it.
     _values: Variables = field(default_factory=dict, repr=False)
+    _live: LiveGrant | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, server: MediaServer, embedding: Embedding) -> Facing:
@@ -70,13 +74,16 @@ class Facing:
 
     def towards(self, live: LiveGrant) -> Facing:
         """The same for one grant, where it has credentials of its own."""
-        if self.server.policy.jwt is None:
+        policy, texts = self.server.policy, self._credentials.spellings()
+        if policy.jwt is None and not policy.cookies:
             return self
-        scope = live.scope
-        # A token that the guest's own page has in its address is no secret to him.
-        tokens = () if scope.kind.shows_token else live.tokens
-        finder = _finder(self.server, (*self._credentials.spellings(), *tokens))
-        return replace(self, finder=finder, _values=scope.variables)
+        values: Variables = {}
+        if policy.jwt is not None:
+            scope = live.scope
+            values = scope.variables
+            # A token that the guest's own page has in its address is no secret to him.
+            texts += () if scope.kind.shows_token else live.tokens
+        return replace(self, finder=_finder(self.server, texts, live), _values=values, _live=live)
 
     @property
     def injected(self) -> frozenset[str]:
@@ -100,18 +107,56 @@ class Facing:
         at: str = "",
     ) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers for the server; see `towards_server`."""
-        public = self.server.config.public
+        public, credentials = self.server.config.public, self._credentials.sent_headers(self._values)
+        if self._live is not None and self.server.policy.cookies:
+            cookies = self._cookies(self._live, target, headers)
+            credentials = (*credentials, ("Cookie", cookies)) if cookies else credentials
         return self._credentials.into(target.sent, self._values), towards_server(
             headers,
             host=self._hosts[at],
             client=client,
             scheme=public.scheme,
             public_host=public.netloc,
-            credentials=self._credentials.sent_headers(self._values),
+            credentials=credentials,
             whole=whole,
             passed=self.passed,
             put=put,
         )
+
+    def _cookies(self, live: LiveGrant, target: Target, headers: CIMultiDictProxy[str]) -> str:
+        """Those that are kept for this grant, and the guest's own."""
+        rules = self.server.policy.cookies
+        pairs = kept_pairs(rules, live.grant.brought, target.text, _now())
+        return header([*pairs, *guest_pairs(rules, headers.getall("Cookie", ()))])
+
+    def kept(self, lines: Sequence[str], target: Target) -> Variables:
+        """What is to be kept of the cookies that an answer sets; only what changes something."""
+        if self._live is None or not lines:
+            return {}
+        return taken(self.server.policy.cookies, lines, target.text, self._live.grant.brought, _now())
+
+    def cookie_lines(self, lines: Sequence[str], *, framed: bool) -> list[str]:
+        """What the guest's browser is to hear of them. None outlives his grant."""
+        rules, public = self.server.policy.cookies, self.server.config.public
+        if self._live is None or not rules.guest or not lines:
+            return []
+        now, found = _now(), []
+        rest = max(0, self._live.grant.ends_at - now) // 1000
+        for one in for_guest(rules, lines, now):
+            if self.leaks(one.value) or (one.name.lower().startswith("__") and not public.secure):
+                continue
+            line = f"{one.name}={'' if one.over(now) else one.value}; Path=/"
+            line += "; HttpOnly" if one.http_only else ""
+            if framed:
+                line += "; SameSite=None; Secure; Partitioned"
+            else:
+                line += f"; SameSite={'Strict' if one.strict else 'Lax'}{'; Secure' if public.secure else ''}"
+            if one.over(now):
+                line += f"; {DELETED}"
+            elif one.ends is not None:
+                line += f"; Max-Age={min(rest, (one.ends - now) // 1000)}"
+            found.append(line)
+        return found
 
     def names_of(self, at: str) -> tuple[Origin, ...]:
         """As `names`, without the other addresses of the server."""
@@ -157,12 +202,21 @@ class Facing:
         return self._own.sub(ours, text)
 
 
-def _finder(server: MediaServer, texts: tuple[str, ...]) -> Finder:
-    """Of these, and of what a sign-in has brought by then."""
-    sign_in = server.sign_in
-    if sign_in is None:
-        return CredentialFinder(texts) if server.policy.jwt is None else ChangingFinder(lambda: texts)
-    return ChangingFinder(lambda: (*texts, *sign_in.known))
+def _finder(server: MediaServer, texts: tuple[str, ...], live: LiveGrant | None = None) -> Finder:
+    """Of these, of what a sign-in has brought by then, and of the cookies that are kept for a grant by then."""
+    sign_in, keeps = server.sign_in, live is not None and bool(server.policy.cookies.kept)
+    if sign_in is None and live is None:
+        return CredentialFinder(texts)
+
+    def secrets() -> tuple[str, ...]:
+        found = (*texts, *sign_in.known) if sign_in is not None else texts
+        return (*found, *kept_secrets(live.grant.brought)) if keeps and live is not None else found
+
+    return ChangingFinder(secrets)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _spelled(origins: list[Origin]) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.errors import StoreTooNew
 from gateway.links.ids import guest_of, slot_of
 from gateway.links.records import SCHEMA, Grant, Guest, Item, Link, Variables
+from gateway.policy.jar import KEPT_COOKIE
 from gateway.store import names
 from gateway.store.client import Store
 from gateway.store.records import (
@@ -275,6 +276,7 @@ class GuestStore:
         `BROUGHT`, or with `sets` those of so many times. `renewed_at` (ms): they are a renewal's. All it has by now;
         None when it has ended."""
         most = {name: BROUGHT if sets is None else sets * len(found) for name, found in values.items()}
+        most |= {name: 1 for name in values if name.startswith(KEPT_COOKIE)}
         found = await self._store.script(
             "bring",
             [names.grant(grant)],

@@ -254,6 +254,11 @@ class UpstreamSocket(aiohttp.ClientWebSocketResponse[Literal[True]]):
     """The server's end of a websocket."""
 
     @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """Those of the 101."""
+        return self._response.headers
+
+    @property
     def protocols(self) -> list[str]:
         """What the server said of subprotocols."""
         return self._response.headers.getall("Sec-WebSocket-Protocol", [])

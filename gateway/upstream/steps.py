@@ -6,12 +6,15 @@ Variables and answers are judged in `policy`; here they are sent, each kind's st
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from gateway.errors import UpstreamDown, UpstreamSlow
 from gateway.policy.decide import Variables
+from gateway.policy.jar import header, kept_pairs, taken
 from gateway.policy.model import Kind, Policy, Step
 from gateway.policy.request import StepRequest, Written
 from gateway.policy.resolve import BadAnswer, read_prepared
@@ -35,8 +38,19 @@ def sent(policy: Policy, ways: Ways, written: Written, variables: Variables) -> 
     """A request with the policy's credentials; a header that the step itself writes comes first."""
     own = {name.lower() for name, _ in written.headers}
     credentials = [pair for pair in policy.credentials.sent_headers(variables) if pair[0].lower() not in own]
+    kept = kept_pairs(policy.cookies, variables, _path(written), _now()) if "cookie" not in own else []
+    if kept:
+        credentials.append(("Cookie", header(kept)))
     target = policy.credentials.into(written.target, variables)
     return ways[written.at].request(written.method, target, [*written.headers, *credentials], written.body)
+
+
+def _path(written: Written) -> str:
+    return unquote(written.target.partition("?")[0])
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def prepare(
@@ -50,7 +64,10 @@ async def prepare(
                 written = step.request.written({**variables, **found})
                 if written is None:
                     raise UpstreamDown("a prepare request could not be written from the variables")
-                async with sent(policy, ways, written, variables) as answer:
+                known = {**variables, **found}
+                async with sent(policy, ways, written, known) as answer:
+                    lines = answer.headers.getall("Set-Cookie", ())
+                    found |= taken(policy.cookies, lines, _path(written), known, _now())
                     body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
                     content_type = answer.headers.get("Content-Type", "")
                     learned = read_prepared(kind, policy, step, answer.status, content_type, body)

@@ -141,6 +141,11 @@ class SessionCookie:
     def clear(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         self.write(request, response, (), persistent=False)
 
+    def in_frame(self, request: web.BaseRequest) -> bool:
+        """Whether the answer to this will stand in another site's frame, or goes to a script of a page there."""
+        lines = request.headers.getall("Cookie", ())
+        return self._in_frame(request, {pair.partition("=")[0].strip() for line in lines for pair in line.split(";")})
+
     def _in_frame(self, request: web.BaseRequest, sent: set[str]) -> bool:
         """A script's request does not say whether its page is in a frame; what it has does."""
         if self._embedding.framed(request.headers):

@@ -125,3 +125,26 @@ def test_a_store_that_evicts_is_a_problem(run, deployment: Path, store_server: P
     assert "allkeys-lru" in memory["what"]
     assert "noeviction" in memory["todo"]
     assert served.exit_code == 1
+
+
+def test_it_tries_to_sign_in_where_the_policy_does(run, deployment: Path, media: int, monkeypatch) -> None:
+    def do_post(self: BaseHTTPRequestHandler) -> None:
+        body = b'{"token": "a-good-token"}'
+        self.send_response(200 if self.path.startswith("/auth?") else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    monkeypatch.setattr(_Media, "do_POST", do_post, raising=False)
+    path = next(one for one in deployment.glob("*.yaml") if one.name != "config.yaml")
+    text = path.read_text()
+    assert text.count("upstream:\n") == 1
+    login = 'upstream:\n  login: {request: POST /auth, json: {pw: "hunter2-hunter2"}, secrets: {token: $.token}}\n'
+    path.write_text(text.replace("upstream:\n", login))
+    found = run("doctor")
+    assert "the gateway can sign in there (login)" in found.stdout
+    path.write_text(text.replace("upstream:\n", login.replace("/auth", "/elsewhere")))
+    found = run("doctor")
+    assert "login: answered 403: guests get 502 for what needs it" in found.stdout
+    assert "hunter2" not in found.stdout
+    assert found.exit_code == 1
