@@ -200,6 +200,7 @@ async def test_a_page_looks_at_the_link_and_streams_go_on_until_then(asked: Aske
             'upstream: {jwt: {as: token, key: "0123456789abcdef0123456789abcdef", claims: {i: "{id}"}}}\nkinds:',
             "upstream: jwt",
         ),
+        ("kinds:", "cookies: [session]\nkinds:", "cookies"),
         ("kinds:", "drop: [$.a]\nkinds:", "drop"),
         ("kinds:", "replace: {'old/host/of/it': b}\nkinds:", "replace"),
         ("kinds:", "pass: [x-a]\nkinds:", "pass"),
