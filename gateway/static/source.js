@@ -13,6 +13,7 @@ import { playDash } from "./with_shaka.js";
 /** @typedef {import("./engine.js").Trouble} Trouble */
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Range} Range */
+/** @typedef {import("./engine.js").Sound} Sound */
 /** @typedef {{src: string, as: string, file: string}} MediaPlace */
 /** @typedef {(trouble: Trouble | null) => void} Report */
 
@@ -48,6 +49,8 @@ export class Media extends EventTarget {
     this.engine = null;
     this.stopped = false;
     this.opened = 0;
+    /** @type {Promise<unknown>} */
+    this.closing = Promise.resolve();
     this.at = at;
     /** @type {Way[]} */
     this.ways = waysFor(video, place);
@@ -146,7 +149,9 @@ export class Media extends EventTarget {
   async close() {
     const engine = this.engine;
     this.engine = null;
-    await engine?.end();
+    // One that ends takes its time, and the next must not have the element before.
+    this.closing = Promise.all([this.closing, engine?.end()]);
+    await this.closing;
     if (this.video.getAttribute("src")) {
       this.video.removeAttribute("src");
       this.video.load();

@@ -70,6 +70,17 @@ async def test_speed_by_menu_and_by_key(tmp_path: Path, media: Media, context: B
         assert len(await seat.choices("Speed")) == 7
 
 
+async def test_the_picture_may_leave_the_page(tmp_path: Path, media: Media, context: BrowserContext) -> None:
+    async with seated(tmp_path, media, context, media.webm().name, "film") as seat:
+        await seat.page.keyboard.press("k")
+        await seat.plays()
+        await seat.page.get_by_role("button", name="Picture in picture").click()
+        await seat.until("document.pictureInPictureElement === v")
+        await seat.page.get_by_role("button", name="Leave picture in picture").wait_for()
+        await seat.page.keyboard.press("p")
+        await seat.until("document.pictureInPictureElement === null")
+
+
 @pytest.mark.parametrize("kind", ["audio", "ogg"])
 async def test_sound_has_a_look_of_its_own(tmp_path: Path, media: Media, context: BrowserContext, kind: str) -> None:
     async with seated(tmp_path, media, context, media.audio().name, kind) as seat:
