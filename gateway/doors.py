@@ -14,11 +14,13 @@ from aiohttp import web
 
 from gateway.access.admit import Doorkeeper
 from gateway.access.authorize import Authorizer
+from gateway.access.casting import Casting, cast_address
 from gateway.access.conditions import Conditions, TryLimits
 from gateway.access.devices import Devices
 from gateway.access.grants import GrantTable
 from gateway.access.index import LinkIndex
 from gateway.access.issue import LinkDesk
+from gateway.access.live import LiveGrant
 from gateway.access.managers import Managers
 from gateway.access.managing import ManagerDesk
 from gateway.access.seats import Seats
@@ -49,11 +51,13 @@ from gateway.manage_dispatch import HostSwitch, ManageDispatcher, ManagePath
 from gateway.metrics import Metrics
 from gateway.ops import Ops
 from gateway.player.watch import WatchDoor
+from gateway.policy.decide import PlayerSources
 from gateway.proxy.door import ProxyDoor
 from gateway.proxy.following import Sealer
 from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Open
 from gateway.store.audit import AuditTrail
+from gateway.store.cast import CastAddresses
 from gateway.store.links import LinkStore
 from gateway.store.manager_sessions import ManagerSessions
 from gateway.store.sign_in_attempts import SignInAttempts
@@ -101,6 +105,7 @@ class Lasting:
     managers: Callable[[], Managers]
     problems: Callable[[], list[str]]
     warnings: Callable[[], tuple[str, ...]]
+    casting: Casting
     open: Open = field(default_factory=Open)
 
     @classmethod
@@ -130,6 +135,7 @@ class Lasting:
             managers=managers,
             problems=problems,
             warnings=warnings,
+            casting=Casting(CastAddresses(store.store), now),
         )
 
 
@@ -221,6 +227,8 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         embedding=embedding,
         bring=grants.bring,
         sealer=sealer,
+        casting=lasting.casting,
+        now=now,
     )
     entry = EntryDoor(
         doorkeeper,
@@ -239,7 +247,11 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         ),
     )
     leave = LeaveDoor(doorkeeper, grants, sessions, config.limits.form)
-    watch = WatchDoor(grants, sessions, config.prefixes, way_back, sealer.elsewhere)
+
+    def cast(live: LiveGrant, player: PlayerSources) -> str | None:
+        return cast_address(store.keys, config.prefixes.own, live, player.src, player.as_, now())
+
+    watch = WatchDoor(grants, sessions, config.prefixes, way_back, sealer.elsewhere, cast)
     statics = StaticDoor()
     ops = Ops(metrics, lasting.problems, config.prefixes.own, lasting.warnings)
     writer = before.log.writer if before else None

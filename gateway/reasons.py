@@ -50,6 +50,9 @@ class Reason(Enum):
     NO_RULE = ("no_rule", 403, "denied")
     QUERY_REFUSED = ("query_refused", 403, "denied")
     METHOD_REFUSED = ("method_refused", 403, "denied")
+    # An address for players without the cookie: too old, or used from too many places.
+    CAST_OVER = ("cast_over", 403, "denied")
+    CAST_ELSEWHERE = ("cast_elsewhere", 403, "denied")
 
     # Managing.
     NOT_SIGNED_IN = ("not_signed_in", 401, "sign_in")

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from gateway.links.keys import Keys, Unsealable
 
 SORTS = ("file", "hls", "json", "dash", "any", "folder", "template")
+AS_ALLOWED = bytes(6)
+"""In place of a rule's mark: what is asked for must be something that the rules allow by themselves."""
 _HEAD = 8  # bytes: sort and depth, six of the mark, how deep the folder of the rule's answer lies
 
 

@@ -43,6 +43,7 @@ class Keys:
     _devices: tuple[bytes, ...] = field(repr=False)
     _followed: tuple[AESSIV, ...] = field(repr=False)
     _beside: tuple[bytes, ...] = field(repr=False)
+    _casts: tuple[bytes, ...] = field(repr=False)
 
     @classmethod
     def derive(cls, secrets: Sequence[bytes]) -> Keys:
@@ -60,6 +61,7 @@ class Keys:
             _devices=tuple(_derived(secret, b"device") for secret in secrets),
             _followed=tuple(AESSIV(_derived(secret, b"followed", 64)) for secret in secrets),
             _beside=tuple(_derived(secret, b"followed name") for secret in secrets),
+            _casts=tuple(_derived(secret, b"cast") for secret in secrets),
         )
 
     @property
@@ -135,6 +137,14 @@ class Keys:
             if hmac.compare_digest(signing.hexdigest().encode(), signature.encode()):
                 return True
         return False
+
+    def sign_cast(self, message: bytes) -> bytes:
+        return hmac.digest(self._casts[0], message, "sha256")[:16]
+
+    def check_cast(self, message: bytes, signature: str) -> bool:
+        """`signature` in hex, as it was written."""
+        wanted = (hmac.digest(key, message, "sha256")[:16].hex().encode() for key in self._casts)
+        return any(hmac.compare_digest(one, signature.encode()) for one in wanted)
 
     def sign_backup(self, digest: bytes) -> bytes:
         """Shows that a backup came from whoever holds the secret: a link that is restored opens an item."""

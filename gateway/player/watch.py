@@ -31,13 +31,14 @@ _SOUNDS = (".mp3", ".m4a", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav", ".w
 @dataclass(frozen=True, slots=True)
 class WatchDoor:
     """`way_back`: where the media of one of these grants is, if one of them lives. `signed`: the address here of
-    media on another origin of the policy."""
+    media on another origin of the policy. `cast`: one of a source, for players without the cookie."""
 
     grants: GrantTable
     sessions: SessionCookie
     prefixes: Prefixes
     way_back: Callable[[MediaServer, tuple[str, ...]], str | None]
     signed: Callable[[LiveGrant, Place], str | None]
+    cast: Callable[[LiveGrant, PlayerSources], str | None]
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         if visit.request.method not in ("GET", "HEAD"):
@@ -57,7 +58,7 @@ class WatchDoor:
         if player is None:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
         live.touch()
-        pages = visit.pages
+        pages, elsewhere = visit.pages, self.cast(live, player)
         library = pages.statics.library(player.as_)
         return pages.respond(
             visit.request,
@@ -70,6 +71,8 @@ class WatchDoor:
             sound=_is_sound(live.grant.kind, player),
             item=None if live.guest.shared_device else _item(live),
             download=live.scope.download(signed),
+            cast=f"{visit.server.config.public}{elsewhere}" if elsewhere else None,
+            cast_lasts=visit.server.policy.cast,
             words=pages.locale(visit.request).below("player"),
             library=pages.static(library) if library else None,
         )

@@ -184,6 +184,7 @@ class _Compiler:
             links_per_item=document.links_per_item,
             on_revoke=document.on_revoke,
             preview=document.preview,
+            cast=document.cast,
             ceilings=document.ceilings,
             interactions=on,
             pinned=frozenset(pinned),

@@ -28,7 +28,7 @@
     drop: [JSON path]                   fields removed from answers
     replace: {text: template}           literal text exchanged in answers
     guest_access: {links_per_item, on_revoke: drain|cut, interactions: [group], preview: nothing|title,
-                   default_days, max_days, max_clicks, require: [days|clicks|pin]}
+                   default_days, max_days, max_clicks, require: [days|clicks|pin], cast: 4h}
     upstream: {headers: {}, query: {}, basic: "user:password"}
         login: {request, json, form, headers, secrets: {name: path}, again: [status]}     stands as {login.name}
         jwt: {as: name, key, alg, minutes, claims}                                        stands as {jwt.name}
@@ -53,9 +53,11 @@ writes `send:` relies on it, and a policy that is looser than it reads is worse 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from gateway.ceilings import read_ceilings
+from gateway.config_texts import duration_between
 from gateway.policy.rule_reader import RuleReader
 from gateway.policy.step_reader import StepReader
 from gateway.policy.written import (
@@ -67,6 +69,8 @@ from gateway.policy.written import (
     TokenDocument,
 )
 from gateway.yaml_source import KEY, Source, Way, did_you_mean
+
+_CAST_LEAST, _CAST_MOST = timedelta(minutes=1), timedelta(hours=12)
 
 
 def read_document(source: Source) -> PolicyDocument | None:
@@ -111,7 +115,7 @@ class PolicyReader(RuleReader, StepReader):
             ("guest_access",),
             (
                 "links_per_item", "on_revoke", "interactions", "preview",
-                "default_days", "max_days", "max_clicks", "require",
+                "default_days", "max_days", "max_clicks", "require", "cast",
             ),
             "guest_access",
         )  # fmt: skip
@@ -127,6 +131,12 @@ class PolicyReader(RuleReader, StepReader):
         if preview not in ("nothing", "title"):
             self.source.fault(("guest_access", "preview"), "preview: nothing or title")
             preview = "nothing"
+        cast = None
+        if access.get("cast") is not None:
+            try:
+                cast = duration_between(access["cast"], _CAST_LEAST, _CAST_MOST) // timedelta(milliseconds=1)
+            except ValueError as error:
+                self.source.fault(("guest_access", "cast"), f"cast: {error}")
         upstream = self.mapping(
             data.get("upstream"), ("upstream",), ("headers", "query", "basic", "login", "jwt"), "upstream"
         )
@@ -145,6 +155,7 @@ class PolicyReader(RuleReader, StepReader):
             links_per_item=links,
             on_revoke=on_revoke,
             preview=preview,
+            cast=cast,
             ceilings=read_ceilings(access, self.ceiling_fault),
             interactions=tuple(
                 self.text(name, way)

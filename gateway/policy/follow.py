@@ -23,6 +23,8 @@ from gateway.policy.template import QueryTemplate
 if TYPE_CHECKING:
     from gateway.policy.model import Rule
 
+MAX_NAME = 80  # characters of a file name at the end of a URL
+NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 DEEPEST = 3  # lists below the answer of the rule itself
 _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
@@ -155,3 +157,10 @@ class Reach:
                 return False
             seen.add(name)
         return True
+
+
+def file_name(target: Target) -> str:
+    """What a player sees at the end of a URL: the original name, in plain characters."""
+    last = target.text.rpartition("/")[2]
+    name = "".join(character if character in NAME_CHARACTERS else "_" for character in last)[-MAX_NAME:].strip(".")
+    return name or "file"

@@ -270,6 +270,7 @@ class Policy:
     links_per_item: int
     on_revoke: str
     preview: str  # what previews of a link may say of the item: nothing, or its title
+    cast: int | None  # ms for which signed URLs open without the guest's cookie; None: never
     ceilings: Ceilings
     interactions: frozenset[str]
     pinned: frozenset[str]

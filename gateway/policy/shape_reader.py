@@ -14,7 +14,6 @@ LATER = {
     "step": ("body", "send"),
     "prepare": ("body", "send"),
     "rule": ("coalesce",),
-    "guest_access": ("cast",),
     "upstream": ("checksum",),
 }  # fmt: skip
 

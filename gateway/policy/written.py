@@ -216,6 +216,7 @@ class PolicyDocument:
     links_per_item: int
     on_revoke: str
     preview: str
+    cast: int | None  # ms
     ceilings: Ceilings
     interactions: tuple[Said, ...]
     headers: Mapping[str, Said] = field(repr=False)

@@ -8,26 +8,30 @@ how websockets are joined in `websocket`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from gateway.access.outcome import Denied
 from gateway.errors import UpstreamFailed
+from gateway.links.cast import Ticket, lasting, written
 from gateway.metrics import Metrics
 from gateway.policy.follow import Place
 from gateway.proxy.bodies import body_for, own_answer, takes_body
+from gateway.proxy.cors import CORS, PREFLIGHT
 from gateway.proxy.exchange import Exchange, failed, keep_cookies
 from gateway.proxy.facing import Facing
 from gateway.proxy.following import Following, Sealer
 from gateway.proxy.headers import has_body, refused_for
 from gateway.proxy.relay import Cut, Open, held, sever
-from gateway.proxy.signed import open_signed
+from gateway.proxy.signed import open_signed, ticket_of
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, Frames, asks_upgrade, fault_of
 from gateway.reasons import Reason
 from gateway.web.body import drained
+from gateway.web.client_address import neighbourhood
 from gateway.web.edge import vouch
 from gateway.web.embedding import Embedding
 from gateway.web.refuse import refuse, refuse_denied
@@ -35,6 +39,7 @@ from gateway.web.same_origin import foreign
 
 if TYPE_CHECKING:
     from gateway.access.authorize import Allowed, Authorizer
+    from gateway.access.casting import Casting
     from gateway.access.live import LiveGrant
     from gateway.access.servers import MediaServer
     from gateway.policy.decide import Variables
@@ -74,6 +79,8 @@ class ProxyDoor:
     embedding: Embedding = field(default_factory=Embedding)
     bring: Bring = _brings_nothing
     sealer: Sealer | None = None  # without it nothing is followed
+    casting: Casting | None = None  # without it nothing is played without the cookie
+    now: Callable[[], int] = lambda: int(time.time() * 1000)  # ms
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -91,22 +98,37 @@ class ProxyDoor:
         refused = self._refused_before_rules(visit)
         if refused is not None:
             return refused
+        if request.method == "OPTIONS" and visit.server.policy.cast is not None:
+            told = ticket_of(self.sealer, visit.target)
+            if told is not None and not told[1].over(self.now()):
+                return web.Response(status=204, headers={**CORS, **PREFLIGHT, "Cache-Control": "no-store"})
         grant_ids = self.session.grant_ids(request)
-        opened = await open_signed(self.sealer, self.authorizer, visit.server, request.method, visit.target, grant_ids)
+
+        async def elsewhere(ticket: Ticket) -> Denied | None:
+            if ticket.over(self.now()) or self.casting is None:
+                return Denied(Reason.CAST_OVER)
+            address = neighbourhood(self.client(request))
+            return None if await self.casting.may(ticket.grant, address) else Denied(Reason.CAST_ELSEWHERE)
+
+        opened = await open_signed(
+            self.sealer, self.authorizer, visit.server, request.method, visit.target, grant_ids, elsewhere
+        )
         if isinstance(opened, Denied):
             return self._denied(visit, opened, grant_ids)
-        facing = self._facing(opened.allowed.server).towards(opened.allowed.live)
+        live = opened.allowed.live
+        facing = self._facing(opened.allowed.server).towards(live)
         if opened.place.origin and facing.finder.found_in(opened.place.sent):
             return refuse(visit, Reason.NO_RULE, detail="a credential in an address of another host")
         following = Following(
-            self.sealer,
+            replace(self.sealer, ticket=opened.ticket),
             facing,
-            opened.allowed.live,
+            live,
             opened.rule,
             opened.place,
             sort=opened.sort,
             depth=opened.depth,
             levels=opened.levels,
+            cast=bool(opened.ticket),
         )
         return await self._serve(visit, opened.allowed, following)
 
@@ -229,7 +251,11 @@ class ProxyDoor:
         if self.sealer is None or rule is None or rule.follow is None:
             return None
         place = Place("", allowed.decision.sent or visit.target)
-        return Following(self.sealer, facing, allowed.live, rule, place, sort=rule.follow.as_, depth=0)
+        sealer, grant, cast = self.sealer, allowed.live.grant, allowed.server.policy.cast
+        if cast is not None:
+            ticket = lasting(grant.id, created_at=grant.created_at, cast=cast, now=self.now())
+            sealer = replace(sealer, ticket=written(sealer.keys, ticket))
+        return Following(sealer, facing, allowed.live, rule, place, sort=rule.follow.as_, depth=0)
 
     async def _converse(self, visit: Visit, allowed: Allowed) -> web.StreamResponse:
         """A websocket: the server's 101 first, then the guest's."""

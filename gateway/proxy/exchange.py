@@ -19,6 +19,7 @@ from gateway.errors import StoreDown, UpstreamDown, UpstreamFailed, UpstreamSlow
 from gateway.metrics import Metrics
 from gateway.policy.capture import HeaderCapture, JsonCapture, captured_json
 from gateway.policy.follow import Place
+from gateway.proxy.cors import CORS
 from gateway.proxy.facing import Facing
 from gateway.proxy.follow_answer import PASSED, REFUSED, expected, read_as, rewrite_answer
 from gateway.proxy.headers import packed
@@ -218,6 +219,8 @@ class Exchange:
         if not self._place.origin:
             for line in self._facing.cookie_lines(answer.headers.getall("Set-Cookie", ()), framed=self._framed):
                 headers.add("Set-Cookie", line)
+        if self._following is not None and self._following.cast:
+            headers.update(CORS)
         return headers
 
     def _flow(self, content_type: str, changed: bool) -> FlowingText:

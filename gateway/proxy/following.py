@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.config import Origin
-from gateway.links.followed import Followed, beside, seal
-from gateway.policy.follow import DEEPEST, Beside, Place
+from gateway.links.followed import AS_ALLOWED, Followed, beside, seal
+from gateway.policy.follow import DEEPEST, MAX_NAME, Beside, Place, file_name
 from gateway.policy.target import Ambiguity, Target, parse_target
-from gateway.proxy.places import MAX_NAME, MAX_PLACE, file_ending, file_name, named
+from gateway.proxy.places import MAX_PLACE, file_ending, named
 from gateway.proxy.redirects import without
 from gateway.proxy.templates import canonical, samples, stays_in_folder, template_name
 
@@ -39,13 +39,19 @@ _MAX_FOLDERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """With which keys signed URLs are made, and below which path they stand."""
+    """With which keys signed URLs are made, and below which path they stand. `ticket`: with which they open without
+    the guest's cookie."""
 
     keys: Keys
     own: str  # the gateway's own prefix
+    ticket: str = ""
+
+    @property
+    def before(self) -> str:
+        return f"{self.own}/s/{self.ticket}/" if self.ticket else f"{self.own}/s/"
 
     def url(self, grant: str, followed: Followed, name: str) -> str:
-        return f"{self.own}/s/{seal(self.keys, grant, followed)}/{name}"
+        return f"{self.before}{seal(self.keys, grant, followed)}/{name}"
 
     def elsewhere(self, live: LiveGrant, place: Place) -> str | None:
         """The URL for media on another origin that a variable names; None where no rule `GET {name}` allows it."""
@@ -59,7 +65,7 @@ class Sealer:
 
 class Following:
     """For one answer: that of `place`, followed by `rule`. `sort` and `depth`: what it is to be read as, and how
-    many lists lie above it."""
+    many lists lie above it. `cast`: whoever reads it has no cookie, so that what rules allow is signed as well."""
 
     def __init__(
         self,
@@ -72,9 +78,11 @@ class Following:
         sort: str,
         depth: int,
         levels: int | None = None,
+        cast: bool = False,
     ) -> None:
         self.sort, self.depth = sort, depth
         self.place = place
+        self.cast = cast
         self._sealer, self._facing, self._injected = sealer, facing, facing.injected
         self._grant = live.grant.id
         self._scope = live.scope
@@ -85,9 +93,8 @@ class Following:
         self._folder = folder_of(place, self._levels)
         self._names = facing.names_of(rule.at)
         self._origins = tuple(map(as_origin, facing.server.policy.origins))
-        self._before = f"{sealer.own}/s/"
         self._folders: dict[str, _Folder | None] = {}
-        self._signing: dict[tuple[str, str, str], Callable[[str], str]] = {}
+        self._signing: dict[tuple[bytes, str, str, str], Callable[[str], str]] = {}
 
     def address(self, text: str, sort: str) -> str | None:
         """What stands in the rewritten answer for an address that it names as a `file`, as a list to be read as
@@ -126,7 +133,7 @@ class Following:
         if place is None:
             return None
         if self._allowed(place):
-            return place.target.sent
+            return self._written(place, self.sort, self.depth, AS_ALLOWED) if self.cast else place.target.sent
         if self._here(location) and self._reaches(place):
             return self._written(place, self.sort, self.depth)
         return self._elsewhere(place)
@@ -140,19 +147,24 @@ class Following:
         here = self._here(template.filled(dict.fromkeys(template.numbers, "1")))
         origin, template = found
         sealed = Followed("template", 0, self._mark, self._levels, origin + str(template))
+        name = f"{template.slots}/{template_name(template)}"
         for sample in samples(origin, template):
             if file_ending(sample.target) in LISTS:
                 return None
+            if self._allowed(sample) and self.cast:
+                return self._sealer.url(self._grant, replace(sealed, mark=AS_ALLOWED), name)
             if self._allowed(sample):
                 return str(template)
-            if here and self._reaches(sample) and stays_in_folder(sealed.place, reach, self._levels):
-                return self._sealer.url(self._grant, sealed, f"{template.slots}/{template_name(template)}")
+            if here and reach and self._reaches(sample) and stays_in_folder(sealed.place, reach, self._levels):
+                return self._sealer.url(self._grant, sealed, name)
         return None
 
     def _judged(self, text: str, sort: str) -> str | None:
         place = self._named(text)
         if place is None:
             return None
+        if self._allowed(place) and self.cast:
+            return self._written(place, LISTS.get(file_ending(place.target), sort), 0, AS_ALLOWED)
         if self._allowed(place):
             plain = self.depth == 0 and not self.place.origin and _stays(text)
             return text if plain else place.target.sent
@@ -187,23 +199,25 @@ class Following:
             return None
         return self._sealer.elsewhere(self._live, place)
 
-    def _written(self, place: Place, sort: str, depth: int) -> str | None:
+    def _written(self, place: Place, sort: str, depth: int, mark: bytes | None = None) -> str | None:
+        mark = self._mark if mark is None else mark
         if len(place.sent) > MAX_PLACE:
             return None
         folder, _, name = place.target.path.rpartition("/")
         if sort == "file" and len(name) <= MAX_NAME and _PLAIN.fullmatch(name):
             query = f"?{place.target.query}" if place.target.query else ""
-            return self.signing(place.origin, folder + "/", query)(name)
-        followed = Followed(sort, depth, self._mark, self._levels, place.sent)
+            return self.signing(place.origin, folder + "/", query, mark)(name)
+        followed = Followed(sort, depth, mark, self._levels, place.sent)
         return self._sealer.url(self._grant, followed, file_name(place.target))
 
-    def signing(self, origin: str, folder: str, query: str) -> Callable[[str], str]:
+    def signing(self, origin: str, folder: str, query: str, mark: bytes | None = None) -> Callable[[str], str]:
         """For the names of one canonical folder and query: their URLs."""
-        key = (origin, folder, query)
+        mark = self._mark if mark is None else mark
+        key = (mark, origin, folder, query)
         found = self._signing.get(key)
         if found is None:
-            packed = Followed("folder", 0, self._mark, self._levels, origin + folder + query)
-            found = beside(self._sealer.keys, self._grant, packed, self._before)
+            packed = Followed("folder", 0, mark, self._levels, origin + folder + query)
+            found = beside(self._sealer.keys, self._grant, packed, self._sealer.before)
             if len(self._signing) < _MAX_FOLDERS:
                 self._signing[key] = found
         return found
@@ -223,9 +237,8 @@ class Following:
             self._folders[written] = found
         return found
 
-    def inside(self, place: Place) -> Beside:
-        assert self._reach is not None
-        return self._reach.beside(place.origin + place.target.text[:-1], self._folder)
+    def inside(self, place: Place) -> Beside | None:
+        return None if self._reach is None else self._reach.beside(place.origin + place.target.text[:-1], self._folder)
 
     def by_rule(self, place: Place) -> Callable[[str], tuple[int, ...]] | None:
         return None if place.origin else self._scope.beside(place.target.text[:-1])
@@ -283,7 +296,7 @@ class _Folder:
             signing = _Signing(False, str)
         else:
             signing = _Signing(
-                self._inside.holding(target),
+                self._inside.holding(target) if self._inside is not None else False,
                 following.signing(place.origin, place.target.path[:-1], f"?{target.query}" if target.query else ""),
             )
         if len(self._queries) < _MAX_FOLDERS:

@@ -13,7 +13,6 @@ from gateway.policy.follow import Place
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.redirects import led_to
 
-MAX_NAME = 80  # characters of a file name at the end of a URL
 MAX_PLACE = 4_096  # characters of a place that is sealed; a request line has room for twice as many
 _MAX_ADDRESS = 4_096
 
@@ -63,16 +62,6 @@ def _relative(address: str) -> bool:
     return not address.startswith("//") and ":" not in head
 
 
-def file_name(target: Target) -> str:
-    """What a player sees at the end of a URL: the original name, in plain characters."""
-    last = target.text.rpartition("/")[2]
-    name = "".join(character if character in NAME_CHARACTERS else "_" for character in last)[-MAX_NAME:].strip(".")
-    return name or "file"
-
-
 def file_ending(target: Target) -> str:
     name = target.text.rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
-
-
-NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")

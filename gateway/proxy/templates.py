@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gateway.policy.follow import Place, Reach
-from gateway.proxy.places import MAX_NAME, MAX_PLACE, NAME_CHARACTERS, place_of
+from gateway.policy.follow import MAX_NAME, NAME_CHARACTERS, Place, Reach
+from gateway.proxy.places import MAX_PLACE, place_of
 from gateway.rewrite.numbers import Number, Template, parse_template
 
 if TYPE_CHECKING:

@@ -4,25 +4,8 @@
  * Copying an address, with a word that it was done; the address stands in a field for those who copy by hand.
  */
 
+import { copy } from "./copy.js";
 import { number } from "./language.js";
-
-/** @param {string} text */
-async function copy(text) {
-  if (navigator.clipboard && window.isSecureContext) {
-    await navigator.clipboard.writeText(text);
-    return;
-  }
-  // Plain http on a name of one's own: the older way, by a field that is selected.
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.setAttribute("readonly", "");
-  field.className = "aside";
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  if (!done) throw new Error("the browser does not let us copy");
-}
 
 const said = document.querySelector(".said");
 

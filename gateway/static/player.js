@@ -5,6 +5,7 @@
  */
 
 import { buildControls } from "./controls.js";
+import { offerAddress } from "./elsewhere.js";
 import { watchKeys } from "./keys.js";
 import { forgetPositions, keepPosition, positionOf } from "./position.js";
 import { offerStart } from "./resume.js";
@@ -32,6 +33,7 @@ const media = openMedia(video, { src, as, file }, (trouble) => showTrouble(root,
 lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);
 watchKeys(root, video, controls);
+offerAddress(document.querySelector(".elsewhere"));
 tellSystem(video, title, controls, () => media.play());
 if (at > 0) offerStart(root, video, media, words, at);
 const keepNoLonger = keepPosition(item, video, () => media.live);

@@ -20,6 +20,7 @@
     gw:{<slot>}:watched:<id>     a bit for each half minute since a guest's admission in which they watched
     gw:{<slot>}:grant:<id>
     gw:{<slot>}:live:<link id>   grants of this link that have not ended, by last activity
+    gw:{<slot>}:cast:<grant id>  hashes of the addresses that play it without its cookie, by last request
     gw:{<slot>}:wrong:<link id>  how full the bucket of wrong PINs and addresses is, and when; with `:<hash>` behind
                                  it that of one network address
 
@@ -83,6 +84,10 @@ def watched(identifier: str) -> str:
 
 def grant(identifier: str) -> str:
     return f"gw:{{{slot_of(identifier)}}}:grant:{identifier}"
+
+
+def cast(grant_id: str) -> str:
+    return f"gw:{{{slot_of(grant_id)}}}:cast:{grant_id}"
 
 
 def live(link_id: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from babel import Locale as Cldr
 from babel.dates import get_date_format
 from babel.numbers import format_decimal
+from babel.units import format_unit
 
 from gateway.web.catalogue import FALLBACK, FOLDER, cldr_of, no_texts, read_catalogue
 
@@ -67,6 +68,13 @@ class Locale:
         if abs(value) < 10 ** (2 + int(self.texts.get("format.grouping", "1"))):
             return str(value)
         return format_decimal(value, locale=self._cldr)
+
+    def span(self, ms: int) -> str:
+        """A length of time, in the largest unit that it is whole in: hours, else minutes."""
+        minutes = round(ms / 60_000)
+        hours, rest = divmod(minutes, 60)
+        amount, unit = (minutes, "minute") if rest else (hours, "hour")
+        return format_unit(amount, f"duration-{unit}", locale=self._cldr)
 
     def date(self, ms: int, zone: tzinfo = UTC) -> str:
         """Date, time and zone of a moment in milliseconds since 1970."""

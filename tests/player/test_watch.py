@@ -90,7 +90,12 @@ def grants(live):
 @pytest.fixture
 def watch(stage, grants):
     stage.door = WatchDoor(
-        grants, FakeSessions(), Prefixes(), lambda server, ids: "/media/x" if ids else None, lambda live, place: None
+        grants,
+        FakeSessions(),
+        Prefixes(),
+        lambda server, ids: "/media/x" if ids else None,
+        lambda live, place: None,
+        lambda live, player: None,
     ).handle
     return stage
 
@@ -208,7 +213,12 @@ async def test_an_ended_grant_says_so_where_no_other_lives(watch, grants):
     grants.lives = ()
     assert 'href="/media/x"' in (await open_page(watch))[1]
     watch.door = WatchDoor(
-        grants, FakeSessions(), Prefixes(), lambda server, ids: None, lambda live, place: None
+        grants,
+        FakeSessions(),
+        Prefixes(),
+        lambda server, ids: None,
+        lambda live, place: None,
+        lambda live, player: None,
     ).handle
     answer, page = await open_page(watch)
     assert answer.status == 403
