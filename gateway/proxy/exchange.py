@@ -216,10 +216,11 @@ class Exchange:
     def _headers(self, answer: Answer, *, page: bool) -> CIMultiDict[str]:
         """For the guest."""
         headers = self._facing.answer(answer.headers, page=page)
-        if not self._place.origin:
+        cast = self._following is not None and self._following.cast
+        if not self._place.origin and not cast:  # a player without cookies keeps none
             for line in self._facing.cookie_lines(answer.headers.getall("Set-Cookie", ()), framed=self._framed):
                 headers.add("Set-Cookie", line)
-        if self._following is not None and self._following.cast:
+        if cast:
             headers.update(CORS)
         return headers
 
