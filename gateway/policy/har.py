@@ -63,6 +63,7 @@ class Recorded:
     worker: bool  # a service worker's script
     body: str | None = field(default=None, repr=False)
     added: bool = False  # not recorded: a playlist names it
+    silent: bool = False  # the browser got no answer: it blocked the request itself, or the connection broke
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -169,6 +170,7 @@ def _request(entry: Any, number: int, body: bool) -> Recorded | None:
         document=resource == "document" or fetch in ("document", "iframe") or (not resource and mime == "text/html"),
         worker=fetch == "serviceworker" or headers.get("service-worker") == "script",
         body=_body(content, mime) if body else None,
+        silent=isinstance(status, int) and status <= 0 and not answer.get("headers"),
     )
 
 

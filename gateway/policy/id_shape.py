@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+# An id that ends like this is a file's name.
+_FILE = re.compile(r"(.*[^./])[.](mp4|m4v|m4a|webm|mkv|mov|avi|mp3|ogg|oga|opus|flac|aac|wav)", re.DOTALL)
+
 
 class CannotPropose(Exception):
     """The recording does not hold what a policy needs; the text says what."""
 
 
-def id_pattern(ids: Sequence[str]) -> str:
-    """What ids look like, from those that were seen: as narrow as they agree."""
+def stem(item: str) -> str | None:
+    """The name without its ending, where the id is a file's: captions and pictures beside it are called by that."""
+    found = _FILE.fullmatch(item)
+    return found[1] if found else None
+
+
+def id_pattern(ids: Sequence[str], *, named: bool = False) -> str:
+    """What ids look like, from those that were seen: as narrow as they agree. `named`: the stem becomes {name}."""
+    files = [_FILE.fullmatch(one) for one in ids]
+    if all(files):
+        found = [one for one in files if one]
+        name = id_pattern([one[1] for one in found])
+        return f"{f'(?P<name>{name})' if named else name}[.]({'|'.join(sorted({one[2] for one in found}))})"
     uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     if all(re.fullmatch(uuid, one) for one in ids):
         return uuid
@@ -39,6 +53,9 @@ def _segment(parts: Sequence[str]) -> str:
 
 def another_id(item: str) -> str:
     """An id of the same shape that is another one."""
+    name = stem(item)
+    if name is not None:
+        return another_id(name) + item[len(name) :]
     turned = item[::-1]
     if turned != item and "/" not in item and turned[0].isalnum():
         return turned

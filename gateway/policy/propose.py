@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from gateway.policy.har import Recorded, Recording, shown, sounds_secret
-from gateway.policy.id_shape import CannotPropose, another_id, id_pattern
+from gateway.policy.id_shape import CannotPropose, another_id, id_pattern, stem
 from gateway.policy.pattern import compile_pattern
 from gateway.policy.sorting import MEDIA, MOST_REQUESTS, Own, Sorted, extension, looks_random, sort_requests
 
@@ -37,7 +37,7 @@ class Proposal:
     own: tuple[Recorded, ...]  # what must pass
     theirs: tuple[Recorded, ...]  # what must not
     by_hand: list[str] = field(default_factory=list)  # what a person has to look at
-    others: tuple[str, ...] = ()
+    exchanges: tuple[tuple[str, str], ...] = ()  # the item's id (or its stem) and another one
 
 
 def propose(
@@ -68,11 +68,16 @@ class _Writer:
             raise CannotPropose(f"of {item} there is {why}; nothing to send a guest to")
 
     def first(self, *sorts: str) -> Own | None:
-        fits = [one for one in self.found.own if _ending(one) in sorts and not one.pairs and "{id}" in one.path]
+        fits = [
+            one
+            for one in self.found.own
+            if one.ending in sorts and not one.pairs and "{id}" in one.path and not one.request.document
+        ]
         return next((one for one in fits if not _odd(one)), None)
 
     def write(self) -> Proposal:
-        item_id = id_pattern([self.item, *self.found.others])
+        beside = self.src is None and any("{name}" in one.path for one in self.found.own)
+        item_id = id_pattern([self.item, *self.found.others], named=beside)
         wanted: list[Own] = []
         for one in self.found.own:
             if self.src is None or self.of_the_stream(one):
@@ -125,7 +130,7 @@ class _Writer:
         if self.page is not None:
             lines += [f"    page_urls: [{_quoted(self.address(self.page))}]"]
         if self.src is not None:
-            as_ = {"m3u8": "hls", "mpd": "dash"}.get(_ending(self.src), "file")
+            as_ = {"m3u8": "hls", "mpd": "dash"}.get(self.src.ending, "file")
             extra = "" if extension(self.src.path) else f", as: {as_}"
             extra += f", poster: {_quoted(poster.path)}" if poster else ""
             lines += [f"    player: {{src: {_quoted(self.src.path)}{extra}}}"]
@@ -142,12 +147,24 @@ class _Writer:
             tuple(self.kept),
             tuple(self.found.theirs),
             self.by_hand,
-            self.found.others or (another_id(self.item),),
+            self.exchanges(),
         )
+
+    def exchanges(self) -> tuple[tuple[str, str], ...]:
+        """What names the item, and what would name another one in its place."""
+        found: list[tuple[str, str]] = []
+        mine = stem(self.item)
+        for other in self.found.others[:5] or (another_id(self.item),):
+            found.append((self.item, other))
+            theirs = stem(other)
+            if mine and theirs:
+                found.append((f"{mine}.", f"{theirs}."))
+        return tuple(found)
 
     def of_the_stream(self, one: Own) -> bool:
         """What the gateway's player page asks for: files of the stream, and a picture of the item."""
-        return "{id}" in one.path and _ending(one) in {*MEDIA, *_PICTURES} and one.request.method != "WS"
+        sorts = {*MEDIA, *_PICTURES}
+        return "{id}" in one.path and one.ending in sorts and one.request.method != "WS" and not one.request.document
 
     # --- rules ---
 
@@ -199,6 +216,11 @@ class _Writer:
                     names = [f"{{{self.pattern('file', pattern)}}}", *(name for name in names if name not in fits)]
         out: dict[str, None] = {}
         for name in names:
+            captions = re.fullmatch(r"(.*\{name\})[.].*?(srt|vtt)", name)
+            if captions and not any(other.startswith(f"{stem(self.item)}.") for other in self.found.others):
+                languages = self.pattern("captions", "([a-z]{2,3}(-[A-Za-z0-9]{2,8})?[.])?(srt|vtt)")
+                out[f"{captions[1]}.{{{languages}}}"] = None
+                continue
             # `{id}-00001.ts`: a number, where an id can't go on like that.
             number = re.fullmatch(r"(.*\{id\}[-_])[0-9]{1,9}(\..+)", name)
             out[f"{number[1]}{{{self.pattern('n', '[0-9]{1,9}')}}}{number[2]}" if number else name] = None
@@ -244,7 +266,7 @@ class _Writer:
             texts = {value for value in found if value is not None}
             if texts == {self.item}:
                 pieces.append(f"{name}={{id}}")
-            elif sounds_secret(name):
+            elif sounds_secret(name) and not (len(name) == 1 and None not in found and all(map(_is_number, texts))):
                 self.by_hand.append(
                     f"the query name {name} sounds like a credential: put it in upstream.headers or .query"
                 )
@@ -253,6 +275,8 @@ class _Writer:
                 pieces.append(f"{name}=*")
             elif all(re.fullmatch(r"[0-9]{1,18}", text) for text in texts):
                 pieces.append(f"{name}={{{self.pattern('number', '[0-9]{1,18}')}}}?")
+            elif all(map(_is_number, texts)):
+                pieces.append(f"{name}={{{self.pattern('decimal', '[0-9]{1,9}([.][0-9]{1,9})?')}}}?")
             elif len(texts) == 1:
                 pieces.append(f"{name}={next(iter(texts))}")
             else:
@@ -338,9 +362,9 @@ class _Writer:
         return list(found)
 
 
-def _ending(one: Own) -> str:
-    """What sort of file it is, also where the id itself ends like one."""
-    return extension(one.path) or extension(one.request.target.partition("?")[0])
+def _is_number(text: str) -> bool:
+    """A place in a film: `?t=12.5` opens nothing, whatever its name sounds like."""
+    return bool(re.fullmatch(r"[0-9]{1,9}([.][0-9]{1,9})?", text))
 
 
 def _odd(one: Own) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from gateway.policy.har import Recorded, Recording
+from gateway.policy.id_shape import stem
 from gateway.policy.target import Ambiguity, Pair, parse_target
 
 MEDIA = frozenset((
@@ -33,13 +34,23 @@ _MOST_SOURCES = 50
 _LINE = re.compile(r'^(?!#)(\S+)\s*$|URI="([^"\r\n]+)"', re.MULTILINE)
 
 
+def extension(path: str) -> str:
+    found = _EXTENSION.fullmatch(path.rpartition("/")[2].lower())
+    return found[1] if found else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A request of the item: its path with {id} in it, and its query."""
+    """A request of the item: its path with {id} in it (or {name}, an id's stem), and its query."""
 
     request: Recorded
     path: str
     pairs: tuple[Pair, ...]
+
+    @property
+    def ending(self) -> str:
+        """What sort of file it is, also where the id itself ends like one."""
+        return extension(self.path) or extension(self.request.target.partition("?")[0])
 
 
 @dataclass(slots=True)
@@ -55,11 +66,6 @@ class Sorted:
         self.left.setdefault(why, []).append(request)
 
 
-def extension(path: str) -> str:
-    found = _EXTENSION.fullmatch(path.rpartition("/")[2].lower())
-    return found[1] if found else ""
-
-
 def sort_requests(recording: Recording, host: str, item: str, named: Iterable[str] = ()) -> Sorted:
     """`named`: ids of other items that are known; more are found where another id stands in {id}'s place."""
     found = Sorted()
@@ -68,6 +74,8 @@ def sort_requests(recording: Recording, host: str, item: str, named: Iterable[st
         target = parse_target(request.target)
         if request.worker:
             found.leave("service workers, which no guest may start", request)
+        elif request.silent:
+            found.leave("no answer was recorded: blocked by the browser, or broken off", request)
         elif request.status >= 400:
             found.leave("the server itself refused them", request)
         elif isinstance(target, Ambiguity):
@@ -75,7 +83,7 @@ def sort_requests(recording: Recording, host: str, item: str, named: Iterable[st
         elif "{" in target.text or "}" in target.text:
             found.leave("odd characters in the path, or too many", request)
         else:
-            good.append(Own(request, _with_id(target.text, item), target.pairs))
+            good.append(Own(request, _with_stem(_with_id(target.text, item), item), target.pairs))
     found.others = tuple(dict.fromkeys([*named, *_others(good, item)]))
     others = _finder(found.others)
     bodies = [request for request in recording.requests if request.body]
@@ -87,15 +95,17 @@ def sort_requests(recording: Recording, host: str, item: str, named: Iterable[st
 def _sort(one: Own, item: str, others: re.Pattern[str] | None, bodies: list[Recorded], found: Sorted) -> None:
     request = one.request
     values = [value for _, value in one.pairs if value]
-    if others is not None and (others.search(one.path) or any(others.search(value) for value in values)):
+    # `one.de.srt` may lie beside `one.mp4` or beside `one.de.mp4`.
+    path = one.path.replace("{name}", stem(item) or "")
+    if others is not None and (others.search(path) or any(others.search(value) for value in values)):
         found.theirs.append(request)
         return
     if request.method not in ("GET", "HEAD", "WS"):
         found.leave("no plain GET: what it sends must be written as a rule with json by hand", request)
         return
-    in_path, in_query = "{id}" in one.path, item in values
-    literal = one.path.replace("{id}", "")
-    sort = extension(one.path)
+    in_path, in_query = "{" in one.path, item in values
+    literal = one.path.replace("{id}", "").replace("{name}", "")
+    sort = one.ending
     if len(literal) > _LONGEST or not _PLAIN.fullmatch(literal):
         found.leave("odd characters in the path, or too many", request)
     elif in_path or in_query:
@@ -133,6 +143,15 @@ def _with_id(path: str, item: str) -> str:
     return "/".join(segments)
 
 
+def _with_stem(path: str, item: str) -> str:
+    """Beside a file whose name is the id: `films/aurora.de.srt` is called by the name of `films/aurora.mp4`."""
+    name = stem(item)
+    if name is None or "{" in path:
+        return path
+    beside = re.fullmatch(r"(.*/)" + re.escape(name) + r"((?:[.][a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)?[.][a-z]{3,4})", path)
+    return f"{beside[1]}{{name}}{beside[2]}" if beside else path
+
+
 def _others(good: list[Own], item: str) -> list[str]:
     """Values that stand where the item's id does, in requests that are otherwise alike."""
     levels = item.count("/")
@@ -142,7 +161,7 @@ def _others(good: list[Own], item: str) -> list[str]:
     for one in good:
         if "{id}" in one.path:
             before, _, behind = one.path.partition("{id}")
-            forms.add((before, behind if "/" not in behind else "/", extension(one.path)))
+            forms.add((before, behind if "/" not in behind else "/", one.ending))
         names |= {(one.path, name) for name, text in one.pairs if text == item}
     found: dict[str, None] = {}
     patterns = [
@@ -155,7 +174,7 @@ def _others(good: list[Own], item: str) -> list[str]:
     for one in good:
         if "{id}" not in one.path:
             for pattern, sort in patterns:
-                hit = pattern.fullmatch(one.path) if extension(one.path) == sort else None
+                hit = pattern.fullmatch(one.path) if one.ending == sort else None
                 if hit and hit[1] not in tried and len(found) < _MOST_OTHERS:
                     tried.add(hit[1])
                     # A folder that the item's own paths have too is no item.
@@ -168,8 +187,10 @@ def _others(good: list[Own], item: str) -> list[str]:
 
 
 def _finder(ids: Iterable[str]) -> re.Pattern[str] | None:
+    ids = tuple(ids)
     words = "|".join(re.escape(one) for one in ids)
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])") if words else None
+    beside = "|".join(re.escape(name) for one in ids if (name := stem(one)) is not None)
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])|(?<=/)(?:{beside or '(?!)'})[.]") if words else None
 
 
 def _spelt_otherwise(item: str, target: str) -> bool:

@@ -26,7 +26,7 @@ def verify(policy: Policy, proposal: Proposal, kind: str, item: str) -> list[str
             found = explain(policy, kind, variables, request.method, request.target)
             where = f"; nearest is line {found.nearest[0][0].line}" if found.nearest else ""
             wrong.append(f"{request.method} {shown(request.target)} of the item is denied ({found.reason}){where}")
-    for request in (*proposal.theirs, *_exchanged(proposal, item)):
+    for request in (*proposal.theirs, *_exchanged(proposal)):
         rule = _rule(scope, request)
         if rule is not None and len(wrong) < _MOST:
             wrong.append(f"line {rule.line} lets {request.method} {shown(request.target)} pass, another item's")
@@ -41,18 +41,18 @@ def _rule(scope: Scope, request: Recorded) -> Rule | None:
     return scope.decide("GET" if websocket else request.method, target, websocket=websocket).rule
 
 
-def _exchanged(proposal: Proposal, item: str) -> list[Recorded]:
+def _exchanged(proposal: Proposal) -> list[Recorded]:
     """The item's own requests with another id in its place: each place alone, and all of them."""
     found: dict[tuple[str, str], Recorded] = {}
     for request in proposal.own:
-        for other in proposal.others[:5]:
-            pieces = request.target.split(item)
+        for mine, other in proposal.exchanges:
+            pieces = request.target.split(mine)
             # A name of one letter stands everywhere; its places are not tried one by one.
             places = range(1, len(pieces)) if len(pieces) <= 10 else ()
-            targets = [item.join(pieces[:at]) + other + item.join(pieces[at:]) for at in places]
+            targets = [mine.join(pieces[:at]) + other + mine.join(pieces[at:]) for at in places]
             for target in {*targets, other.join(pieces)} - {request.target}:
                 # A prefix or a name that only happens to hold the id's letters names nothing.
-                if target.count("/") == request.target.count("/") + other.count("/") - item.count("/") or "/" in item:
+                if target.count("/") == request.target.count("/") + other.count("/") - mine.count("/") or "/" in mine:
                     found[(request.method, target)] = Recorded(
                         request.method, request.host, target, 200, "", document=False, worker=False
                     )

@@ -20,6 +20,32 @@ from tests.running import Answer, ask, enter
 ROOT = Path(__file__).parents[2]
 AURORA, NOCTURNE, LAKE = "films/aurora.mp4", "films/nocturne.mp4", "films/Nächte am See (2026).mkv"
 
+# Each of these is another film, the whole library or what others watched for the server itself.
+LOOSE = [
+    f"GET /files/{NOCTURNE}", "GET /files/films/x/../nocturne.mp4", "GET /files/films/..%2ftop.mp4",
+    "GET /files/films/aurora.mp4%2f..%2fnocturne.mp4", "GET /files/films%5cnocturne.mp4",
+    "GET /files/films%2faurora.mp4",
+    "GET /files/films//aurora.mp4", "GET /files/top.mp4", "GET /subs/films/nocturne.srt", f"GET /play/{NOCTURNE}",
+    f"GET /files/{AURORA}/", f"GET /files/{AURORA}?x=1", "GET /api/progress", "GET /",
+    f"GET /transcode/{NOCTURNE}?mode=remux",
+]  # fmt: skip
+
+
+def vectors() -> list[str | bytes]:
+    """What a guest of AURORA is refused, whoever wrote the policy."""
+    return [
+        *LOOSE,
+        *anywhere(f"/files/{AURORA}", f"/files/{NOCTURNE}"),
+        *anywhere(f"/play/{AURORA}", f"/play/{NOCTURNE}"),
+        *anywhere("/subs/films/aurora.srt", "/subs/films/nocturne.srt"),
+        f"GET /thumb/{NOCTURNE}", f"GET /api/plan/{NOCTURNE}", "GET /subs/films/aurora.mp4",
+        "GET /subs/films/aurora.x.y.srt",
+        "GET /subs/films/auroranocturne.srt", f"GET /transcode/{AURORA}?t=1&t=2", f"GET /transcode/{AURORA}?mode=x",
+        f"GET /transcode/{AURORA}?t=nan", f"GET /transcode/{AURORA}?t=-1", f"GET /api/plan/{AURORA}?hevc=2",
+        "GET /.thumbs/progress.json", "GET /files/.thumbs/progress.json", "GET /index.html", "PUT /api/progress",
+        "DELETE /api/progress", "POST /api/plan/films/aurora.mp4",
+    ]  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def shelf(media: Media, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -88,30 +114,9 @@ async def test_what_belongs_to_the_film_arrives_and_nothing_else(stage: Stage, s
         assert b"Good evening" in (await got(f"/subs/films/{name}")).body
     assert (await got(f"/thumb/{AURORA}")).headers["content-type"] == "image/jpeg"
 
-    # Each of these is another film, the whole library or what others watched for the server itself.
-    loose = [
-        f"GET /files/{NOCTURNE}", "GET /files/films/x/../nocturne.mp4", "GET /files/films/..%2ftop.mp4",
-        "GET /files/films/aurora.mp4%2f..%2fnocturne.mp4", "GET /files/films%5cnocturne.mp4",
-        "GET /files/films%2faurora.mp4",
-        "GET /files/films//aurora.mp4", "GET /files/top.mp4", "GET /subs/films/nocturne.srt", f"GET /play/{NOCTURNE}",
-        f"GET /files/{AURORA}/", f"GET /files/{AURORA}?x=1", "GET /api/progress", "GET /",
-        f"GET /transcode/{NOCTURNE}?mode=remux",
-    ]  # fmt: skip
-    for request in loose:
+    for request in LOOSE:
         assert (await ask(server, request)).status == 200, request
-    await stage.refuses(cookie, *loose)
-    await stage.refuses(cookie, *anywhere(f"/files/{AURORA}", f"/files/{NOCTURNE}"))
-    await stage.refuses(cookie, *anywhere(f"/play/{AURORA}", f"/play/{NOCTURNE}"))
-    await stage.refuses(cookie, *anywhere("/subs/films/aurora.srt", "/subs/films/nocturne.srt"))
-    await stage.refuses(
-        cookie,
-        f"GET /thumb/{NOCTURNE}", f"GET /api/plan/{NOCTURNE}", "GET /subs/films/aurora.mp4",
-        "GET /subs/films/aurora.x.y.srt",
-        "GET /subs/films/auroranocturne.srt", f"GET /transcode/{AURORA}?t=1&t=2", f"GET /transcode/{AURORA}?mode=x",
-        f"GET /transcode/{AURORA}?t=nan", f"GET /transcode/{AURORA}?t=-1", f"GET /api/plan/{AURORA}?hevc=2",
-        "GET /.thumbs/progress.json", "GET /files/.thumbs/progress.json", "GET /index.html", "PUT /api/progress",
-        "DELETE /api/progress", "POST /api/plan/films/aurora.mp4",
-    )  # fmt: skip
+    await stage.refuses(cookie, *vectors())
     await ignores_what_a_guest_says_of_itself(stage, cookie, f"/files/{AURORA}")
 
 

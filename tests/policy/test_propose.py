@@ -47,7 +47,7 @@ def test_a_folder_of_the_item_becomes_one_rule() -> None:
         asked("/hls/nocturne/index.m3u8", HLS, ""),
     )
     assert rules(found) == ["GET /hls/{id}/{file}"]
-    assert found.others == ("nocturne",)
+    assert found.exchanges == (("aurora", "nocturne"),)
     assert (found.by_hand, wrong(found, "aurora")) == ([], [])
 
 
@@ -71,7 +71,7 @@ def test_the_id_in_a_query_is_pinned() -> None:
         own_page=True,
     )
     assert rules(found) == ["page GET /watch?v={id}", "GET /stream?id={id}&n={number}?"]
-    assert found.others == ("34",)
+    assert found.exchanges == (("12", "34"),)
     assert wrong(found, "12") == []
 
 
@@ -98,7 +98,7 @@ def test_the_servers_page_brings_its_files_and_no_listing_no_counter_no_worker()
 def test_an_id_that_goes_on_is_another_item() -> None:
     """`aurora-2` begins like `aurora`: its folder is not this item's."""
     found = made("aurora", asked("/hls/aurora/a.m3u8", HLS, ""), asked("/hls/aurora-2/a.m3u8", HLS, ""))
-    assert found.others == ("aurora-2",)
+    assert found.exchanges == (("aurora", "aurora-2"),)
     assert rules(found) == ["GET /hls/{id}/{file}"]
     assert wrong(found, "aurora") == []
 
@@ -154,7 +154,7 @@ def test_uuids_and_numbers_are_typed() -> None:
 
 def test_an_id_with_slashes() -> None:
     found = made("film/one", asked("/v/film/one/a.mp4"), asked("/v/film/two/a.mp4"))
-    assert found.others == ("film/two",)
+    assert found.exchanges == (("film/one", "film/two"),)
     assert wrong(found, "film/one") == []
 
 
@@ -232,3 +232,49 @@ def test_a_policy_that_is_too_wide_is_named_by_its_line() -> None:
     found.text = found.text.partition("examples:")[0].replace("GET /v/{id}/{file}", "GET /v/*/{file}")
     line = next(at for at, text in enumerate(found.text.splitlines(), 1) if "*/{file}" in text)
     assert f"line {line} lets GET /v/xyz/a.m3u8 pass, another item's" in wrong(found, "abc")
+
+
+def test_files_beside_a_file_are_called_by_its_name() -> None:
+    entries = [
+        asked("/play/films/one.mp4", "text/html", _resourceType="document"),
+        asked("/files/films/one.mp4"),
+        asked("/subs/films/one.de.srt", "text/vtt"),
+        asked("/play/films/two.mp4", "text/html", _resourceType="document"),
+        asked("/subs/films/two.srt", "text/vtt"),
+    ]
+    found = made("films/one.mp4", *entries, own_page=True)
+    assert rules(found) == ["page GET /play/{id}", "GET /files/{id}", "GET /subs/{name}.{captions}"]
+    assert found.exchanges == (("films/one.mp4", "films/two.mp4"), ("films/one.", "films/two."))
+    assert wrong(found, "films/one.mp4") == []
+    assert len(found.theirs) == 2
+    assert 'player: {src: "/files/{id}", as: file}' in made("films/one.mp4", *entries).text, "not the page"
+
+
+def test_a_film_whose_name_goes_on_is_another_one() -> None:
+    """`one.two.mp4` is a film of its own; `one.mp4` must not reach what lies beside it."""
+    found = made(
+        "v/one.mp4",
+        asked("/play/v/one.mp4", "text/html", _resourceType="document"),
+        asked("/subs/v/one.srt"),
+        asked("/play/v/one.two.mp4", "text/html", _resourceType="document"),
+        asked("/subs/v/one.two.srt"),
+        asked("/subs/v/one-2.srt"),
+        own_page=True,
+    )
+    assert [request.target for request in found.own] == ["/play/v/one.mp4", "/subs/v/one.srt"]
+    assert wrong(found, "v/one.mp4") == []
+
+
+def test_what_got_no_answer_is_left_out() -> None:
+    nothing = {"status": -1, "headers": [], "content": {}}
+    found = made("abc", asked("/v/abc/a.mp4"), asked("/v/abc/b.mp4") | {"response": nothing})
+    assert [request.target for request in found.own] == ["/v/abc/a.mp4"]
+    assert "no answer was recorded" in found.text
+
+
+def test_a_place_in_a_film_is_no_credential() -> None:
+    page = asked("/watch/abc", "text/html", _resourceType="document")
+    found = made("abc", page, asked("/v/abc/a.ts?t=0"), asked("/v/abc/a.ts?t=7.25"), own_page=True)
+    assert rules(found)[1] == "GET /v/{id}/{file}?t={decimal}?"
+    assert wrong(found, "abc") == []
+    assert made("abc", page, asked("/v/abc/a.ts?t=7b"), own_page=True).by_hand
