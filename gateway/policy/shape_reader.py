@@ -11,10 +11,7 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 
 # The keys that this version has not; a text of their own, since who writes one relies on it.
 LATER = {
-    "step": ("body", "send"),
-    "prepare": ("body", "send"),
     "rule": ("coalesce",),
-    "upstream": ("checksum",),
 }  # fmt: skip
 
 

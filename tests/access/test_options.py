@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 
 import pytest
@@ -481,19 +482,27 @@ async def test_a_hall_that_mistypes_is_no_guessing(store: Store) -> None:
         assert (await world.desk.get(made.link.id)).misses.tries <= 1  # type: ignore[union-attr]
 
 
-async def test_who_leaves_while_the_pin_is_checked_has_tried(store: Store) -> None:
+async def test_who_leaves_while_the_pin_is_checked_has_tried(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A right one is answered at once where it is known; who takes no longer wait than that for a no must not have
     tried for nothing."""
+    checking, done = threading.Semaphore(0), threading.Event()
+
+    def long_check(*_: object) -> bool:
+        checking.release()
+        done.wait(30)
+        return False
+
+    monkeypatch.setattr("gateway.access.conditions.fits", long_check)
     world = await make_world(store)
     made, token = await world.link(pin="0007")
     async with world.worker() as worker:
-        for number in range(5):
+        for number in range(4):
             task = asyncio.create_task(worker.post(token, pin=f"{1000 + number}", source="192.0.2.1"))
-            await asyncio.sleep(0.015)
+            assert await asyncio.to_thread(checking.acquire, timeout=30)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.2)
-        assert (await world.desk.get(made.link.id)).misses.tries == 5  # type: ignore[union-attr]
+        done.set()
+        assert (await world.desk.get(made.link.id)).misses.tries == 4  # type: ignore[union-attr]
 
 
 async def test_a_right_pin_leaves_no_trace_of_itself(store: Store) -> None:

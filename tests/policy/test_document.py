@@ -70,7 +70,9 @@ def test_a_good_policy_has_none() -> None:
         (HEAD + KINDS + "guest_access: {links_per_item: 0}\n", "p.yaml:4:32: links_per_item: a whole number"),
         (HEAD + KINDS + "guest_access: {on_revoke: kick}\n", "p.yaml:4:27: on_revoke: drain or cut"),
         (HEAD + KINDS + "guest_access: {preview: all}\n", "p.yaml:4:25: preview: nothing or title"),
-        (HEAD + KINDS + "guest_access: {cast: 4h}\n", "p.yaml:4:16: cast: this version does not implement it"),
+        (HEAD + KINDS + "guest_access: {cast: 4d}\n", "p.yaml:4:22: cast: must be from 1m to 12h"),
+        (HEAD + KINDS + "guest_access: {cast: often}\n", "p.yaml:4:22: cast: must be a duration such as"),
+        (HEAD + KINDS + "upstream: {checksum: {name: c}}\n", "p.yaml:4:12: checksum: unknown key"),
         (HEAD + KINDS + "guest_access: {max_day: 9}\n", "p.yaml:4:16: max_day: unknown key (did you mean max_days?)"),
         (
             HEAD + KINDS + "guest_access: {max_days: 0}\n",
