@@ -235,17 +235,17 @@ class Scope:
 
     def player(self, signed: Callable[[Place], str | None] | None = None) -> PlayerSources | None:
         """The streams of the gateway's player page; None where the server has a page of its own, or a
-        variable that the page needs has no value. `signed`: for one that lies on another origin."""
+        variable that the page needs has no value: an item that has a file alone plays that. `signed`: for one that
+        lies on another origin."""
         player = self.kind.player
-        src = self._shown(player.src, signed) if player else None
-        if player is None or src is None:
+        if player is None:
             return None
-        return PlayerSources(
-            src=src,
-            poster=self._shown(player.poster, signed) if player.poster else None,
-            file=self._shown(player.file, signed) if player.file else None,
-            as_=player.as_,
-        )
+        src = self._shown(player.src, signed)
+        file = self._shown(player.file, signed) if player.file else None
+        poster = self._shown(player.poster, signed) if player.poster else None
+        if src is None:
+            return PlayerSources(src=file, poster=poster, file=None, as_="file") if file is not None else None
+        return PlayerSources(src=src, poster=poster, file=file, as_=player.as_)
 
     def _shown(self, address: Address, signed: Callable[[Place], str | None] | None) -> str | None:
         found = address.render(self.variables)

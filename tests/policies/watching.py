@@ -1,12 +1,14 @@
-"""A guest in a real Chromium, at whatever page plays the item: comes in, plays, seeks."""
+"""Guests in a real Chromium, at whatever page plays the item: they come in, play, seek, and one is removed."""
 
 from __future__ import annotations
 
 import asyncio
 
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
+from gateway.access.issue import IssueRefused
 from tests.browser.test_guest_path import enter
+from tests.policies.wire import Stage
 
 MEDIA = "document.querySelector('video, audio')"
 
@@ -40,3 +42,22 @@ async def seek(page: Page, to: float) -> None:
     """Jump to a second of it, and play on from there."""
     await value(page, f"v.currentTime = {to}")
     await plays(page, to + 0.5)
+
+
+async def two_guests_one_removed(stage: Stage, browser: Browser, first: Page, link: str, item: str) -> None:
+    """`first` watches already. A second guest comes; the first is removed and gets nothing more, the other plays on."""
+    second = await (await browser.new_context()).new_page()
+    await watch(second, link)
+    watched = first.url
+    guests = await stage.gateway.desk.guests("tv", item)
+    assert not isinstance(guests, IssueRefused)
+    assert len(guests) == 2
+    earlier = min(guests, key=lambda one: one.guest.first_seen).guest
+    await stage.gateway.desk.remove(earlier, erase=False)
+    async with asyncio.timeout(45):
+        while (await first.request.get(watched)).status < 400:
+            await asyncio.sleep(0.1)
+    await second.reload()
+    await second.locator("video, audio").first.wait_for(state="attached", timeout=45_000)
+    await plays(second)
+    await seek(second, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy.decide import Decision, Scope
+from gateway.policy.decide import Decision, PlayerSources, Scope
 from gateway.policy.load import load_policy_text
 from gateway.policy.target import Ambiguity, parse_target
 from gateway.reasons import Reason
@@ -266,6 +266,23 @@ kinds:
     assert sources is not None
     assert (sources.src, sources.poster, sources.as_) == ("/x/m.m3u8?k=1", "/t/a%20b.jpg?size=big", "hls")
     assert policy.scope("video", {"id": ("a",), "hls": ("http://elsewhere/x.m3u8",)}).player() is None
+
+
+def test_an_item_that_has_a_file_alone_plays_that() -> None:
+    policy = load_policy_text(
+        """
+server: x
+item: {id: "[a-z0-9]+", resolve: [{request: "GET /i/{id}", vars: {hls: $.hls, file: $.file}}]}
+kinds:
+  video:
+    player: {src: "{hls}", file: "{file}", as: hls}
+    allow: ["GET {hls}", "GET {file}"]
+"""
+    )
+    both = {"id": ("a",), "hls": ("/x/m.m3u8",), "file": ("/x/m.mp4",)}
+    assert policy.scope("video", both).player() == PlayerSources("/x/m.m3u8", None, "/x/m.mp4", "hls")
+    assert policy.scope("video", {**both, "hls": ()}).player() == PlayerSources("/x/m.mp4", None, None, "file")
+    assert policy.scope("video", {"id": ("a",)}).player() is None
 
 
 @pytest.mark.parametrize(
