@@ -19,8 +19,8 @@ from tests.chromium import chromium
 from tests.media import TYPES, Media
 from tests.nginx import folder, nginx
 from tests.policies.test_py_media_server import AURORA, NOCTURNE, server, shelf, vectors
-from tests.policies.watching import media as of_media
 from tests.policies.watching import plays, seek, until, watch
+from tests.policies.watching import value as of_media
 from tests.policies.wire import anywhere, between
 from tests.running import ask, enter
 from tests.system_parts import missing

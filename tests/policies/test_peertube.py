@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.chromium import chromium
-from tests.policies.watching import media, seek, two_guests_one_removed, until, watch
+from tests.policies.watching import seek, two_guests_one_removed, until, value, watch
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import Answer, Running, ask, enter
 from tests.servers.asking import ask as direct
@@ -315,13 +315,9 @@ def with_account() -> str:
 
 
 async def test_internal_videos_by_an_account(tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "CLIENT": "fake-client",
-        "SECRET": "fake-client-secret",
-        "USER": "user",
-        "PASSWORD": PASSWORD,
-    }.items():
-        monkeypatch.setenv(f"PEERTUBE_{name}", value)
+    account = {"CLIENT": "fake-client", "SECRET": "fake-client-secret", "USER": "user", "PASSWORD": PASSWORD}
+    for name, said in account.items():
+        monkeypatch.setenv(f"PEERTUBE_{name}", said)
     async with tube_behind(tmp_path, clips, with_account()) as tube:
         inner, secret = tube.fake.library.inner, tube.fake.library.secret
         cookie = await tube.come(inner)
@@ -348,7 +344,7 @@ async def test_a_browser_plays_with_captions_another_quality_and_a_jump(tube: Tu
         await page.get_by_role("button", name="Captions").click()
         await page.get_by_role("menuitemradio", name="Deutsch").click()
         await until(page, "[...v.textTracks].find(t => t.mode == 'showing')?.cues?.length > 0")
-        assert "Sekunde" in str(await media(page, "[...v.textTracks].find(t => t.mode == 'showing').cues[0].text"))
+        assert "Sekunde" in str(await value(page, "[...v.textTracks].find(t => t.mode == 'showing').cues[0].text"))
         for height in (180, 90):
             await page.get_by_role("button", name="Quality").click()
             await page.get_by_role("menuitemradio", name=f"{height}p", exact=True).click()
