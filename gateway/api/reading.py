@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.access.views import IssueRefused
 from gateway.api.schema import Schema, faults_of
+from gateway.strict_json import Misfit, parse_json, to_json
 from gateway.web.body import invite
 
 MAX_BODY = 64 * 1024  # bytes
@@ -69,10 +69,10 @@ async def read_body(request: web.BaseRequest, schema: Schema) -> dict[str, Any] 
     except (ClientError, HttpProcessingError, web.RequestPayloadError, OSError):
         return IssueRefused(400, "the body broke off")
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half characters, written as escapes, are no text
-    except (ValueError, RecursionError) as error:
-        return _bad({"body": f"is not JSON: {error}" if isinstance(error, _Twice) else "is not JSON in UTF-8"})
+        value = parse_json(bytes(body))
+        to_json(value)  # half characters, written as escapes, are no text
+    except Misfit as error:
+        return _bad({"body": f"is not JSON: {error}"})
     faults = faults_of(schema, value)
     if faults:
         return _bad(faults)
@@ -88,21 +88,6 @@ def read_if_match(request: web.BaseRequest) -> int | IssueRefused | None:
     if match is None:
         return IssueRefused(400, 'If-Match is a version in quotes, such as "3"', {"If-Match": "can't be read"})
     return int(match[1])
-
-
-class _Twice(ValueError):
-    pass
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Twice("a key stands there twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _bad(faults: Mapping[str, str]) -> IssueRefused:

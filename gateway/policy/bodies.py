@@ -13,9 +13,9 @@ from typing import Any
 
 from gateway.config_texts import size
 from gateway.policy.shapes import Fields, read_fields
-from gateway.policy.strict_json import Misfit, parse_json, to_json
 from gateway.policy.template import NameFinder, Values
 from gateway.policy.written import AnswerDocument, BodyDocument, RuleDocument
+from gateway.strict_json import Misfit, parse_json, to_json
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from gateway.config_texts import size
 from gateway.policy.shapes import Fields, Fixed, read_fields, same_value
-from gateway.policy.strict_json import Misfit, parse_json, to_json
 from gateway.policy.template import NameFinder, Values
 from gateway.policy.written import RuleDocument, SocketDocument
+from gateway.strict_json import Misfit, parse_json, to_json
 from gateway.yaml_source import KEY, Way
 
 Note = Callable[[Way, str], None]

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.policy.pattern import Pattern
-from gateway.policy.strict_json import Misfit, folded_key
 from gateway.policy.template import (
     Hole,
     NameFinder,
@@ -32,6 +31,7 @@ from gateway.policy.template import (
     filled,
     split_parts,
 )
+from gateway.strict_json import Misfit, folded_key
 from gateway.yaml_source import KEY, Way, did_you_mean
 
 Note = Callable[[Way, str], None]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from gateway.policy.strict_json import Misfit, folded_key, parse_json
+from gateway.strict_json import Misfit, folded_key, parse_json
 
 MAX_TOKEN = 4_096  # characters
 FORM = "[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+"

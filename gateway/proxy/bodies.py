@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.access.authorize import Allowed
-from gateway.policy.strict_json import Misfit
 from gateway.proxy.headers import CSP, packed
 from gateway.reasons import Reason
+from gateway.strict_json import Misfit
 from gateway.web.body import taken
 
 if TYPE_CHECKING:

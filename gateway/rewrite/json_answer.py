@@ -12,13 +12,14 @@ some readers give up at, another encoding.
 from __future__ import annotations
 
 import json
-import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from gateway.rewrite.addresses import MAX_ADDRESSES, Addresses, NotFollowed, holds_address
+from gateway.strict_json import Misfit, parse_json
 
 MAX_DEPTH = 64
 MAX_TEXT = 256 * 1024  # characters of one text; a longer one, which nobody looks through, becomes null
@@ -30,15 +31,10 @@ _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]")
 def parse(body: bytes) -> Any:
     """Raises NotFollowed."""
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NotFollowed("not UTF-8") from error
-    try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refused, parse_float=_number)
-    except RecursionError as error:
-        raise NotFollowed("nested too deep") from error
-    except ValueError as error:
-        raise NotFollowed("not JSON") from error
+        # Servers may begin with a byte order mark; that is no second reading.
+        return parse_json(body.removeprefix(BOM_UTF8))
+    except Misfit as error:
+        raise NotFollowed(str(error)) from error
 
 
 def rewritten(document: Any, addresses: Addresses) -> Iterator[str]:
@@ -87,21 +83,3 @@ class _Rewriter:
         if self._left < 0:
             raise NotFollowed(f"more than {MAX_ADDRESSES} addresses")
         return None if _SPACE.search(text) else self._addresses.address(text, "any")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise NotFollowed("a name stands twice in one object")
-    return found
-
-
-def _refused(text: str) -> Any:
-    raise NotFollowed(f"holds {text}")
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise NotFollowed("holds a number out of range")
-    return number

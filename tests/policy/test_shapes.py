@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.policy.bodies import JsonBody, RawBody
 from gateway.policy.explain import explain
 from gateway.policy.load import load_policy_text
-from gateway.policy.strict_json import Misfit
+from gateway.strict_json import Misfit
 from tests.policy.test_document import HEAD, faults
 
 POLICY = """
