@@ -78,6 +78,10 @@ async def rewrite_answer(answer: Answer, following: Following, sort: str, limit:
     body = await asyncio.to_thread(unpacked, packed, answer.headers.get("Content-Encoding", ""), limit)
     if body is None:
         raise NotFollowed("a packed text that can't be unpacked")
+    if len(body) > _LARGE:
+        await asyncio.to_thread(following.look_at, body)
+    else:
+        following.look_at(body)
     read = _READING[sort]
     rewritten = await asyncio.to_thread(read, body) if len(body) > _LARGE else read(body)
     pieces, size = [], 0

@@ -93,12 +93,22 @@ class Following:
         self._folder = folder_of(place, self._levels)
         self._names = facing.names_of(rule.at)
         self._origins = tuple(map(as_origin, facing.server.policy.origins))
+        self._tells = False
         self._folders: dict[str, _Folder | None] = {}
         self._signing: dict[tuple[bytes, str, str, str], Callable[[str], str]] = {}
+
+    def look_at(self, body: bytes) -> None:
+        """The plain text of the answer, before its addresses are asked for: most hold no credential, and then none
+        of a thousand addresses needs to be searched."""
+        self._tells = self._facing.finder.found(body)
 
     def address(self, text: str, sort: str) -> str | None:
         """What stands in the rewritten answer for an address that it names as a `file`, as a list to be read as
         `hls`, `dash` or `json`, or as `any` of these; None: nothing."""
+        if self._tells and "?" in text:
+            relieved = self._relieved(text, sort)
+            if relieved is not None:
+                return relieved
         if sort == "file":
             path, mark, query = text.partition("?")
             at = path.rfind("/") + 1
@@ -163,17 +173,34 @@ class Following:
         place = self._named(text)
         if place is None:
             return None
-        if self._allowed(place) and self.cast:
-            return self._written(place, LISTS.get(file_ending(place.target), sort), 0, AS_ALLOWED)
         if self._allowed(place):
-            plain = self.depth == 0 and not self.place.origin and _stays(text)
-            return text if plain else place.target.sent
+            return self._as_allowed(place, text, sort)
         if not (self._here(text) and self._reaches(place)):
             return self._elsewhere(place)
         sort = LISTS.get(file_ending(place.target), sort)
         if sort == "file" or (sort == "any" and self.depth >= DEEPEST):
             return self._written(place, "file", 0)
         return self._written(place, sort, self.depth + 1) if self.depth < DEEPEST else None
+
+    def _relieved(self, text: str, sort: str) -> str | None:
+        """An address that a rule allows without the pairs in which the server repeats a credential of ours: so it
+        stands, as the gateway sends the credential anyway. Jellyfin writes its `ApiKey=` into playlists, however the
+        token came. None where there is nothing to leave out, or no rule: what is sealed may keep it."""
+        path, _, query = text.partition("?")
+        pairs = query.split("&")
+        kept = [pair for pair in pairs if not self._facing.finder.found_in(pair)]
+        if len(kept) == len(pairs):
+            return None
+        text = path + ("?" + "&".join(kept) if kept else "")
+        place = self._named(text)
+        return self._as_allowed(place, text, sort) if place is not None and self._allowed(place) else None
+
+    def _as_allowed(self, place: Place, text: str, sort: str) -> str | None:
+        """How an address stands that a rule allows."""
+        if self.cast:
+            return self._written(place, LISTS.get(file_ending(place.target), sort), 0, AS_ALLOWED)
+        plain = self.depth == 0 and not self.place.origin and _stays(text)
+        return text if plain else place.target.sent
 
     def _named(self, text: str) -> Place | None:
         return named(text, self.place, self._facing.names, self._origins, self._injected)

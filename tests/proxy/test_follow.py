@@ -230,6 +230,26 @@ async def test_a_token_in_a_followed_address_is_never_shown() -> None:
         assert str(at.last.reason) == "credential_in_answer"
 
 
+async def test_an_address_that_a_rule_allows_without_the_servers_echo_of_a_token_stands_without_it() -> None:
+    """As in Jellyfin's playlists; what no rule allows may keep it where it is sealed, and no answer tells it."""
+    echo = "key=s3cr3t%2FT0ken%2Bvalue%3D%3D"
+    answers = {
+        "/v/abc/master.m3u8": playlist(
+            "#EXTINF:4,", f"/q/abc?id=abc&{echo}", "#EXTINF:4,", f"/q/abc?{echo}&id=abc&{echo}", "#EXTINF:4,",
+            f"../../open/abc/1.ts?{echo}", "#EXTINF:4,", f"/q/abc?id=xyz&{echo}", "#EXTINF:4,",
+            f"/q/abc?id=abc&x={echo}",
+            "#EXTINF:4,", f"https://evil.test/q/abc?id=abc&{echo}", "#EXTINF:4,", f"a.ts?{echo}&id=xyz",
+            "#EXTINF:4,", "/q/abc?id=abc",
+        )
+    }  # fmt: skip
+    part = f'\nupstream: {{headers: {{X-Key: "{TOKEN}"}}}}\n'
+    async with stage(answers, upstream_part=part) as at, at.client() as guest:
+        body = (await guest.get("GET /v/abc/master.m3u8", IN)).body.decode()
+        assert [line for line in body.splitlines() if line[0] != "#"] == [
+            "/q/abc?id=abc", "/q/abc?id=abc", "../../open/abc/1.ts", "/q/abc?id=abc", "/q/abc?id=abc"
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "body",
     [b"<html>", b"", b"#EXTM3U\0", b"#EXTM3U\n\xff\xfe", b"#EXTM3Ux", b"\n#EXTM3U", b"#EXTM3U\n" + b"a" * 70_000],

@@ -34,7 +34,9 @@ def _make(media: Media, language: str, folder: Path) -> Path:
         both = ("-i", f"{hls / pictures}/index.m3u8", "-i", f"{hls / language}/index.m3u8", "-c", "copy")
         cut = ("-f", "hls", "-hls_time", str(SEGMENT), "-hls_playlist_type", "vod")
         _run(made / name, *both, *cut, "-hls_segment_type", "fmp4", "-hls_segment_filename", "%d.mp4", "index.m3u8")
-        _run(made / name, *both, *cut, "-hls_segment_filename", "%d.ts", "ts.m3u8")
+        # Times begin at ten seconds, as those of Jellyfin, whose captions count on it (`Jellyfin.Api/Controllers/
+        # DynamicHlsController.cs`, GetCommandLineArguments: the MPEG-TS muxer adds twice this delay).
+        _run(made / name, *both, *cut, "-max_delay", "5000000", "-hls_segment_filename", "%d.ts", "ts.m3u8")
     _run(made, *("-i", "high/index.m3u8", "-c", "copy", "-movflags", "+faststart", "film.mp4"))
     _run(made, *("-i", f"{hls / language}/index.m3u8", "-c:a", "libmp3lame", "-b:a", "32k", "song.mp3"))
     colour = {"en": "teal", "de": "maroon"}[language]
