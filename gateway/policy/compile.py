@@ -29,6 +29,7 @@ from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
 from gateway.policy.minting import Minter
 from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.neighbours import neighbours
 from gateway.policy.overlap import Meeting
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
@@ -36,6 +37,7 @@ from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
 from gateway.policy.sending import Send
 from gateway.policy.target import fold_name
+from gateway.policy.telling import Told, page_addresses, token_shown, told_of_guests
 from gateway.policy.template import (
     NO_QUERY,
     Hole,
@@ -345,43 +347,23 @@ class _Compiler:
         prepare: tuple[Step, ...],
     ) -> frozenset[str]:
         """What of a guest goes to the media server; `check` reports each place, and the entry page says it."""
-        said = kind.player
-        places: list[tuple[Iterable[str], tuple[int, int]]] = [
-            (rule.variables, (rule.line, rule.column)) for rule in rules
-        ]
-        places += [
-            (address.variables, self.source.place(at.way))
-            for address, at in (
-                (opened, kind.open),
-                (player.src if player else None, said.src if said else None),
-                (player.poster if player else None, said.poster if said else None),
-                (player.file if player else None, said.file if said else None),
-            )
-            if address is not None and at is not None
-        ]
-        places += [
-            (step.request.variables, self.source.place(at.request.way))
-            for step, at in zip(prepare, kind.prepare, strict=True)
-        ]
+        steps = zip(prepare, kind.prepare, strict=True)
+        places: list[Told] = [(rule.variables, (rule.line, rule.column)) for rule in rules]
+        places += [(one.variables, self.source.place(said.way)) for one, said in page_addresses(kind, opened, player)]
+        places += [(step.request.variables, self.source.place(said.request.way)) for step, said in steps]
         if self.minter is not None and kind.guest_access:
             places.append((self.minter.variables, self.source.place(("upstream", "jwt", "claims"))))
-        found = set()
-        for names, (line, column) in places:
-            for name in sorted({"guest.name", "guest.email"}.intersection(names)):
-                found.add(name.removeprefix("guest."))
-                what = f"{{{name}}} tells the media server who the guest is; the entry page says so"
-                self.warnings.append(Fault(self.source.file, line, column, what))
-        return frozenset(found)
+        found, warnings = told_of_guests(places)
+        self.warnings += [Fault(self.source.file, line, column, what) for (line, column), what in warnings]
+        return found
 
     def shows_token(self, kind: KindDocument, opened: Address | None, player: Player | None) -> bool:
         """Whether the guest's own page has the token of `jwt` in its address."""
-        addresses = (opened, *((player.src, player.poster, player.file) if player else ()))
-        names = {name for address in addresses if address is not None for name in address.variables}
-        if not self.secrets.jwt or not names.intersection(self.secrets.jwt):
+        what = token_shown(self.secrets.jwt, [one for one, _ in page_addresses(kind, opened, player)])
+        if what is None:
             return False
         said = kind.open or (kind.player.src if kind.player else None)
-        what = f"{{{self.secrets.jwt[0]}}} stands in the address of the guest's page: the guest has it, and whoever"
-        self.warn(said.way if said else kind.way, f"{what} reaches the server itself can use it there while it lasts")
+        self.warn(said.way if said else kind.way, what)
         return True
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
@@ -438,7 +420,9 @@ class _Compiler:
             return None
         if path.whole is not None and len(path.parts) == 1 and question:
             self.fault(rule.way, "a variable that holds a whole address brings its own query")
-        self.look_for_neighbours(rule, path.parts)
+        near = neighbours(path.parts, self.item)
+        if near is not None:
+            self.warn(rule.way, near)
         send = compile_send(rule, query, self.upstream_only(find), self.fault)
         if rule.send is not None and send is not None:
             self.sends[rule.send.way] = send
@@ -467,28 +451,6 @@ class _Compiler:
         if rule.at is not None and rule.answer is not None:
             self.fault((*rule.way, "at", KEY), "at: the gateway answers this itself")
         return self.steps.at(rule.at)
-
-    def look_for_neighbours(self, rule: RuleDocument, parts: tuple[Part, ...]) -> None:
-        """Warn where what follows the id could be the rest of another item's id."""
-        item_at = max((i for i, part in enumerate(parts) if part == Variable("id")), default=None)
-        if item_at is None:
-            return
-        between = ""
-        for part in parts[item_at + 1 :]:
-            if isinstance(part, Text):
-                between += part.text
-            elif isinstance(part, Some):
-                star = "**" if part.across else "*"
-                self.warn(rule.way, f"{star} follows {{id}}: files of another item may match; name them by a pattern")
-                return
-            elif isinstance(part, Hole) and "/" not in between:
-                if all(self.item.can_hold(character) for character in between):
-                    self.warn(
-                        rule.way,
-                        f"{{{part.name}}} follows {{id}} in one segment and an id may hold {between!r}: "
-                        "files of an item whose id begins alike may match",
-                    )
-                return
 
 
 def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
