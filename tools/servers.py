@@ -24,7 +24,14 @@ from gateway.yaml_source import read
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- servers: tools/servers.py writes what stands here -->", "<!-- end of servers -->"
 HEAD = "| Server | Kinds | Guests land on | and can | Verified |\n|---|---|---|---|---|\n"
-VERBS = {"video": "watch", "audio": "listen", "live": "watch live", "room": "take part", "channel": "watch"}
+VERBS = {
+    "video": "watch",
+    "audio": "listen",
+    "photo": "look",
+    "live": "watch live",
+    "room": "take part",
+    "channel": "watch",
+}
 SORTS = {"hls": "HLS", "dash": "DASH", "file": "one file", "whep": "WebRTC"}
 
 
