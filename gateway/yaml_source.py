@@ -106,7 +106,7 @@ def read(path: Path, *, shown: str | None = None, environ: Mapping[str, str] | N
     """Read one YAML file; never raises for what is in it, see `Source.faults`.
 
     `shown` is the name used in faults (default: the path as given). `${NAME}` and `${NAME:-default}`
-    in string values are filled from `environ` (default: the process's own). An unset name leaves an
+    in string values and keys are filled from `environ` (default: the process's own). An unset name leaves an
     empty text and is remembered: see `Source.report_unset`.
     """
     name = shown or str(path)
@@ -188,9 +188,9 @@ class _Walker:
                 self._source._marks[(*way, KEY)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
                 self._source.fault((*way, KEY), "a key must be plain text")
                 continue
-            # Keys stay as they are written: `on:` and `404:` are names here, not booleans or numbers.
-            key = str(key_node.value)
+            # Keys are texts as they are written: `on:` and `404:` are names here, not booleans or numbers.
             place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            key = self._key(str(key_node.value), way, place)
             if key in lines:
                 self._source.faults.append(
                     Fault(self._source.file, *place, f"{key}: given twice (first on line {lines[key]})")
@@ -200,6 +200,16 @@ class _Walker:
             self._source._marks[(*way, key, KEY)] = place
             out[key] = self.walk(value_node, (*way, key), depth + 1)
         return out
+
+    def _key(self, text: str, way: Way, place: tuple[int, int]) -> str:
+        """Filled like a value; as it is written where that is not known."""
+        if "${" not in text:
+            return text
+        at = (*way, text, KEY)
+        self._source._marks[at] = place
+        before = len(self._source._unset)
+        filled = self._fill(text, at)
+        return filled if len(self._source._unset) == before else text
 
     def _scalar(self, node: Any, way: Way) -> Any:
         kind = node.tag.rpartition(":")[2]

@@ -25,7 +25,7 @@ from gateway.proxy.follow_answer import PASSED, REFUSED, expected, read_as, rewr
 from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
-from gateway.proxy.rewriting import FlowingRewrite, Unreadable
+from gateway.proxy.rewriting import FlowingRewrite, FlowingWords, Unreadable
 from gateway.reasons import Reason
 from gateway.rewrite.addresses import NotFollowed
 from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
@@ -204,11 +204,15 @@ class Exchange:
             ours = self._ours(location, *_ALL)
             if ours is not None:
                 headers["Location"] = ours
-        flow = None
+        flow: FlowingText | FlowingWords | None = None
         if searched:
-            if self._reads_json or not is_endless(answer.headers.get("Content-Type", "")):
-                return await self._searched(answer, headers, changed)
-            flow = self._flow(answer.headers.get("Content-Type", ""), changed)
+            kind = answer.headers.get("Content-Type", "")
+            if self._reads_json or not is_endless(kind):
+                if not self._flows(answer, changed):
+                    return await self._searched(answer, headers, changed)
+                flow = self._facing.rewriter(self._allowed.live.scope.variables).flowing(kind)
+            else:
+                flow = self._flow(kind, changed)
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)
         self._visit.detail = await relay(self._request, answer, response, self._metrics, self._watched, flow)
         return response
@@ -223,6 +227,13 @@ class Exchange:
         if cast:
             headers.update(CORS)
         return headers
+
+    def _flows(self, answer: Answer, changed: bool) -> bool:
+        """Whether a text that may be too long to be held needs not be."""
+        length = answer.headers.get("Content-Length", "")
+        if length.isascii() and length.isdigit() and int(length) <= MAX_TEXT:
+            return False
+        return changed and not (self._reads_json or self._facing.finder or self._facing.server.policy.drop)
 
     def _flow(self, content_type: str, changed: bool) -> FlowingText:
         if not changed:

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 
 from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
-from gateway.proxy.rewriting import Unreadable
+from gateway.proxy.rewriting import FlowingWords, Unreadable
 from gateway.rewrite.scrub import CredentialFound, FlowingText
 from gateway.web.pages import SERVER
 
@@ -110,12 +110,12 @@ async def relay(
     response: web.StreamResponse,
     metrics: Metrics,
     watched: Callable[[], None],
-    flow: FlowingText | None = None,
+    flow: FlowingText | FlowingWords | None = None,
 ) -> str:
     """Send the answer's body. "" when all went through, else what happened, for the log.
 
-    `watched` hears of each piece that the guest has taken. `flow` searches a text that has no end; when a
-    credential turns up the rest is not sent. Raises UpstreamFailed when not a byte has left yet, so that
+    `watched` hears of each piece that the guest has taken. `flow` searches or changes a text that is not held as a
+    whole; when a credential turns up the rest is not sent. Raises UpstreamFailed when not a byte has left yet, so that
     somebody can answer properly.
     """
     chunks = answer.chunks()

@@ -5,7 +5,8 @@ nothing was found in it (a parser that takes the first of two equal keys must no
 that says it is JSON and is none is not delivered. Literal texts are exchanged in one pass, the longest first, so that
 nothing is exchanged twice, and what takes their place is encoded for the text it stands in.
 
-Events and lines of JSON are changed one by one as they flow.
+Events and lines of JSON are changed one by one as they flow. A text in which only literals are exchanged, and no
+credential is looked for, need not be held as a whole: however long it is, `FlowingWords` changes it as it comes.
 """
 
 from __future__ import annotations
@@ -91,14 +92,27 @@ class Rewriter:
         others = [line for line in lines if line and line.partition(b":")[0] != b"data"]
         return b"".join(line + b"\n" for line in (*others, b"data: " + changed)) + b"\n"
 
+    def flowing(self, content_type: str) -> FlowingWords:
+        """For a text of any length; only where nothing is dropped."""
+        assert not self.paths
+        return FlowingWords(self._table(content_type.partition(";")[0].strip().lower()))
+
     def _replaced(self, body: bytes, kind: str) -> bytes:
+        table = self._table(kind)
+        return _any_of(table).sub(lambda match: table[match.group()], body)
+
+    def _table(self, kind: str) -> dict[bytes, bytes]:
         table: dict[bytes, bytes] = {}
         for literal, value in self.words.items():
             raw = literal.encode()
             table[raw] = _encoded(value, kind).encode()
             table[raw.replace(b"/", b"\\/")] = _encoded(value, kind).encode()
-        pattern = re.compile(b"|".join(re.escape(one) for one in sorted(table, key=len, reverse=True)))
-        return pattern.sub(lambda match: table[match.group()], body)
+        return table
+
+
+def _any_of(table: dict[bytes, bytes]) -> re.Pattern[bytes]:
+    """The longest first: what begins alike is taken for the longer."""
+    return re.compile(b"|".join(re.escape(one) for one in sorted(table, key=len, reverse=True)))
 
 
 def _drop(document: Any, steps: tuple[Any, ...]) -> None:
@@ -131,6 +145,38 @@ def _encoded(value: str, kind: str) -> str:
     if "json" in kind or "script" in kind:
         return "".join(f"\\u{ord(one):04x}" if one in _NOT_IN_SCRIPTS else one for one in json.dumps(value)[1:-1])
     return value
+
+
+class FlowingWords:
+    """Exchanges literals in a text as it comes. Held back is what could still become one, or a longer one."""
+
+    __slots__ = ("_longest", "_pattern", "_rest", "_table")
+
+    def __init__(self, table: dict[bytes, bytes]) -> None:
+        self._table, self._pattern = table, _any_of(table)
+        self._longest = max(map(len, table))
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be passed on now."""
+        text = self._rest + chunk
+        return self._changed(text, len(text) - self._longest + 1)
+
+    def finish(self) -> bytes:
+        """The rest, when the text has ended."""
+        return self._changed(self._rest, len(self._rest))
+
+    def _changed(self, text: bytes, sure: int) -> bytes:
+        """`sure`: what begins before it has all come."""
+        out, at = [], 0
+        for match in self._pattern.finditer(text):
+            if match.start() >= sure:
+                break
+            out += [text[at : match.start()], self._table[match.group()]]
+            at = match.end()
+        end = max(at, sure, 0)
+        self._rest = text[end:]
+        return b"".join([*out, text[at:end]])
 
 
 class FlowingRewrite(FlowingText):

@@ -63,6 +63,18 @@ def test_a_default_may_hold_a_templates_braces() -> None:
     assert source(text, ROOT="/v/{id}").data == {"a": "/v/{id}/x.ts"}
 
 
+def test_keys_are_filled_as_values_are() -> None:
+    """A text to be exchanged is a key, and may be this installation's name."""
+    text = '"https://${HOST}": x\n"${HOST}": y\n'
+    assert source(text, HOST="tv.test").data == {"https://tv.test": "x", "tv.test": "y"}
+    unset = source(text)
+    assert unset.data == {"https://${HOST}": "x", "${HOST}": "y"}
+    unset.report_unset()
+    assert [one[:6] for one in faults(unset)] == ["f:1:1:", "f:2:1:"]
+    assert "f:1:1: a variable of the environment is written" in faults(source('"${HOST": x\n'))[0]
+    assert "given twice" in faults(source("tv: x\n${HOST}: y\n", HOST="tv"))[0]
+
+
 @pytest.mark.parametrize("written", ["${TOKEN", "${}", "${my token}", "${TOKEN-x}", "a${B}${"])
 def test_a_hole_that_is_none_is_a_fault_rather_than_a_text(written: str) -> None:
     """It would be sent as a credential, and nobody would know why it is refused."""

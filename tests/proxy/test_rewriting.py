@@ -75,6 +75,15 @@ def test_words_are_exchanged_once_and_encoded_for_where_they_stand() -> None:
     assert change.rewritten(b'"two"', "application/json") == b'"a\\"\\u003cb"'
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 1000])
+def test_words_are_exchanged_alike_however_the_text_comes(size: int) -> None:
+    change = rewriter(**{"one": "two", "two": "one", "onetwo": "x", "a/b": "", "aaa": "b"})
+    text = rb"one two onetwo onetw a/b a\/b aaaa aa on" + b"one" * 9 + b"aaonetwaaaonetwo" + b"a"
+    flow = change.flowing("text/plain")
+    came = [flow.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert b"".join(came) + flow.finish() == change.rewritten(text, "text/plain")
+
+
 async def serve(kind: str, body: bytes, more: str = "") -> Script:
     async def script(call: Call) -> None:
         await call.answer(b"" if call.line.startswith("HEAD") else body, headers=f"Content-Type: {kind}\r\n{more}")
@@ -210,3 +219,19 @@ async def test_a_credential_is_searched_for_in_what_is_delivered() -> None:
 def test_faults(text: str, wanted: str) -> None:
     found = faults(HEAD + KINDS + text)
     assert any(wanted in fault for fault in found), found
+
+
+async def test_a_text_longer_than_can_be_held_is_changed_as_it_comes() -> None:
+    """Only where nothing is dropped, and no credential could be in it."""
+    body = (b"x" * 1023 + b"\n") * 17_000 + b"at old.test and wss://old.test/ of NAME-ID"
+    script = await serve("image/svg+xml", body)
+    wordy = POLICY.replace('drop: [$.tracker, "$.files[*].token"]\n', "")
+    async with opened(script, policy_text=wordy) as stage, stage.client() as guest:
+        stage.live.scope.variables["public_url"] = ("http://gateway.test",)
+        reply = await guest.get("GET /v/abc/x.svg", IN)
+        assert reply.status == 200
+        assert reply.body.endswith(b"\nat new.test and ws://gateway.test/ of abc")
+        assert len(reply.body) > 17_000_000
+    for more in ('upstream: {headers: {X-Key: "topsecretkey"}}\n', "drop: [$.x]\n"):
+        async with opened(script, policy_text=wordy + more) as stage, stage.client() as guest:
+            assert (await guest.get("GET /v/abc/x.svg", IN)).status == 502
