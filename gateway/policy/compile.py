@@ -33,6 +33,7 @@ from gateway.policy.neighbours import neighbours
 from gateway.policy.overlap import Meeting
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
+from gateway.policy.playing import sort_of
 from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
 from gateway.policy.sending import Send
@@ -60,10 +61,6 @@ from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
 """Variables that every grant has, besides the item's own."""
-
-_MEDIA = {".m3u8": "hls", ".mpd": "dash"}
-_MEDIA |= dict.fromkeys((".mp4", ".m4v", ".webm"), "file")
-_MEDIA |= dict.fromkeys((".mp3", ".m4a", ".weba", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav"), "file")
 
 
 def compile_policy(name: str, document: PolicyDocument, source: Source) -> Policy | None:
@@ -373,13 +370,12 @@ class _Compiler:
             elif as_.text not in ("hls", "dash", "file"):
                 self.fault(as_.way, "as: hls, dash or file")
             return as_.text
-        path = src.text.partition("?")[0].lower()
-        for ending, sort in _MEDIA.items():
-            if path.endswith(ending):
-                return sort
-        if src.text:
+        sort = sort_of(src.text)
+        if sort is None and src.text.partition("?")[0].endswith("}"):
+            return ""  # a variable has the last word: see `Scope.player`
+        if sort is None and src.text:
             self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, as: dash or as: file")
-        return "hls"
+        return sort or "hls"
 
     def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:
         try:

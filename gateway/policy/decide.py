@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton
 from gateway.policy.marked import TokenPlaces
+from gateway.policy.playing import sort_of
 from gateway.policy.sending import SentHeaders, Spelling
 from gateway.policy.target import Pair, Target, parse_target, smuggled_name
 from gateway.reasons import Reason
@@ -245,7 +246,8 @@ class Scope:
         poster = self._shown(player.poster, signed) if player.poster else None
         if src is None:
             return PlayerSources(src=file, poster=poster, file=None, as_="file") if file is not None else None
-        return PlayerSources(src=src, poster=poster, file=file, as_=player.as_)
+        # What no ending tells is left to the browser.
+        return PlayerSources(src=src, poster=poster, file=file, as_=player.as_ or sort_of(src) or "file")
 
     def _shown(self, address: Address, signed: Callable[[Place], str | None] | None) -> str | None:
         found = address.render(self.variables)

@@ -112,7 +112,7 @@ class Player:
     src: Address
     poster: Address | None
     file: Address | None
-    as_: str
+    as_: str  # "": as the ending of its address says
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,23 @@ kinds:
     assert policy.scope("video", {"id": ("a",), "hls": ("http://elsewhere/x.m3u8",)}).player() is None
 
 
+@pytest.mark.parametrize(
+    ("address", "as_"),
+    [("/x/m.m3u8?k=1", "hls"), ("/x/m.MPD", "dash"), ("/x/m.mp4", "file"), ("/x/m", "file"), ("/x?f=m.m3u8", "file")],
+)
+def test_a_source_that_a_variable_holds_is_played_by_its_ending(address: str, as_: str) -> None:
+    policy = load_policy_text(
+        """
+server: x
+item: {id: "[a-z0-9]+", resolve: [{request: "GET /i/{id}", vars: {hls: $.hls}}]}
+kinds: {video: {player: {src: "{hls}"}, allow: ["GET {hls}"]}}
+"""
+    )
+    sources = policy.scope("video", {"id": ("a",), "hls": (address,)}).player()
+    assert sources is not None
+    assert (sources.src, sources.as_) == (address, as_)
+
+
 def test_an_item_that_has_a_file_alone_plays_that() -> None:
     policy = load_policy_text(
         """
