@@ -135,11 +135,14 @@ def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: st
         wrong += [str(fault) for fault in error.faults]
     for text in wrong:
         note(f"look at this: {text}")
+    if made.hints:
+        note("note: what the recording only hints at stands in the policy as comments, and is not in force")
     if wrong:
         note("not verified: look at these by hand before this policy is used")
         click.get_current_context().exit(REFUSED)
+    passed = len(made.own) + len(made.followed)
     note(
-        f"verified: allowed of {item}: {len(made.own)}; denied of other items: {len(made.theirs)}, "
+        f"verified: allowed of {item}: {passed}; denied of other items: {len(made.theirs)}, "
         f"and everything of {item} with another id in its place"
     )
 
@@ -193,19 +196,31 @@ def _kind(rules: Policy, kind: str | None) -> str:
 
 
 def _show(found: Replay, item: str, kind: str) -> None:
-    from gateway.policy.har import shown
+    from gateway.policy.har import shown, without_secrets
 
     def say(text: str) -> None:
         click.echo(safe(text).replace("\n", "\\n"))
 
     count = sum(verdict.times for verdict in found.verdicts)
     lost = sum(verdict.times for verdict in found.denied)
-    say(f"{found.host}: {count} requests for a guest of {item} ({kind}), {count - lost} allowed, {lost} denied")
+    named = sum(verdict.times for verdict in found.followed)
+    way = f", {named} followed" if named else ""
+    passed = f"{count - lost - named} allowed{way}"
+    say(f"{found.host}: {count} requests for a guest of {item} ({kind}), {passed}, {lost} denied")
     rules = found.by_rule()
     if rules:
         say("allowed by")
         for rule, times in rules:
             say(f"  {times:>5}  {rule.place}  {rule.text}")
+    if found.followed:
+        say("followed: allowed where a list names it")
+        by_rule: dict[tuple[str, str], int] = {}
+        for verdict in found.followed:
+            if verdict.followed is not None:
+                key = (verdict.followed.place, verdict.followed.text)
+                by_rule[key] = by_rule.get(key, 0) + verdict.times
+        for (place, text), times in by_rule.items():
+            say(f"  {times:>5}  {place}  {text}")
     if found.denied:
         say("denied")
         for verdict in found.denied[:_MOST_SHOWN]:
@@ -213,7 +228,7 @@ def _show(found: Replay, item: str, kind: str) -> None:
             say(f"         {_why(verdict)}")
             if not verdict.worker:
                 for rule, why in verdict.found.nearest[:1]:
-                    say(f"         nearest: {rule.place}  {rule.text}: {why}")
+                    say(f"         nearest: {rule.place}  {rule.text}: {without_secrets(why)}")
         if len(found.denied) > _MOST_SHOWN:
             say(f"         and {len(found.denied) - _MOST_SHOWN} others; --json lists all")
     if found.elsewhere:
@@ -228,7 +243,7 @@ def _why(verdict: Verdict) -> str:
 
 
 def _as_json(found: Replay, item: str, kind: str) -> dict[str, Any]:
-    from gateway.policy.har import shown
+    from gateway.policy.har import shown, without_secrets
 
     def rule(one: Any) -> dict[str, object]:
         return {"text": one.text, "file": one.file, "line": one.line, "column": one.column}
@@ -245,10 +260,13 @@ def _as_json(found: Replay, item: str, kind: str) -> dict[str, Any]:
                 "target": shown(one.target),
                 "times": one.times,
                 "allowed": one.allowed,
+                "followed": one.followed.line if one.followed else None,
                 "rule": one.found.rule.line if one.allowed and one.found.rule else None,
-                "reason": None if one.allowed else str(one.reason),
+                "reason": None if one.allowed or one.followed else str(one.reason),
                 "detail": "" if one.worker else one.found.detail,
-                "nearest": [] if one.worker else [{**rule(near), "why": why} for near, why in one.found.nearest],
+                "nearest": []
+                if one.worker
+                else [{**rule(near), "why": without_secrets(why)} for near, why in one.found.nearest],
             }
             for one in found.verdicts
         ],

@@ -2,33 +2,34 @@
 
 Rule: a recording is somebody else's file and full of secrets. It is read piece by piece, in bounded memory,
 and of each entry only what a policy judges is kept: method, address, status, type, and, where asked for, a
-text answer in which ids may stand. Cookies, credentials, request bodies and all other headers are never kept.
-
-Why not `json.load`: bodies make such a file hundreds of megabytes, and 200 MB of brackets many gigabytes of
-Python objects. So entries are parsed one at a time, and each may have `MAX_ENTRY` characters.
+text answer in which ids may stand and the JSON of a POST, whose names and types make a rule. Cookies, credentials
+and all other headers are never kept.
 """
 
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from gateway.policy.har_text import HarError, entries
 from gateway.policy.target import fold_name
 
+__all__ = ["HarError", "Recorded", "Recording", "read_har", "server_host", "shown", "sounds_secret", "without_secrets"]
+
 MAX_BYTES = 256 * 2**20
-MAX_ENTRY = 32 * 2**20
 MAX_ENTRIES = 100_000
 MAX_URL = 64 * 2**10
 MAX_BODY = 2**20
 MAX_BODIES = 32 * 2**20
+MAX_SENT = 64 * 2**10
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_TEXTS = ("json", "mpegurl", "dash+xml", "vtt")
+_TEXTS = ("json", "mpegurl", "dash+xml", "text/vtt")
 # Words in the names of query values that are likely to open something.
 _SECRET = (
     "token",
@@ -44,10 +45,11 @@ _SECRET = (
     "jwt",
 )
 _SECRET_WHOLE = frozenset(("sig", "pw", "pwd", "pass", "sid", "p", "t", "s", "hash", "md5", "ticket", "ks"))
-
-
-class HarError(Exception):
-    """This is no recording that can be read; the text says why."""
+# A token in three parts, a long hash, or many letters of both cases and digits together.
+_SIGNED = re.compile(
+    r"eyJ[A-Za-z0-9_-]{8,}|[0-9a-fA-F]{40,}|(?=[A-Za-z0-9+/_-]*[0-9])(?=[A-Za-z0-9+/_-]*[A-Z])(?=[A-Za-z0-9+/_-]*[a-z])"
+    r"[A-Za-z0-9+/_-]{24,}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class Recorded:
     body: str | None = field(default=None, repr=False)
     added: bool = False  # not recorded: a playlist names it
     silent: bool = False  # the browser got no answer: it blocked the request itself, or the connection broke
+
+    secure: bool = False
+    beacon: bool = False  # sent in passing, its answer unread
+    sends: str = ""  # the media type of its body
+    sent: str | None = field(default=None, repr=False)  # the body, where it is JSON
+
+    @property
+    def origin(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{self.host}"
 
     @property
     def asked(self) -> tuple[str, str]:
@@ -84,14 +95,14 @@ def read_har(chunks: Iterable[str], *, bodies: bool = False) -> Recording:
     """Raises HarError. `bodies`: keep text answers (JSON, playlists), as far as the limits go."""
     requests: list[Recorded] = []
     inside = kept = 0
-    for number, entry in enumerate(_entries(_Text(chunks)), 1):
+    for number, entry in enumerate(entries(chunks), 1):
         if number > MAX_ENTRIES:
             raise HarError(f"more than {MAX_ENTRIES} entries: record less at a time")
         request = _request(entry, number, bodies and kept < MAX_BODIES)
         if request is None:
             inside += 1
             continue
-        kept += len(request.body or "")
+        kept += len(request.body or "") + len(request.sent or "")
         requests.append(request)
     if not requests:
         raise HarError("no request in it: record with the network panel open, and save all as HAR")
@@ -107,14 +118,26 @@ def server_host(recording: Recording, item: str) -> str:
 
 
 def shown(target: str) -> str:
-    """A target for people: values whose names sound like secrets are left out, and length has an end."""
+    """A target for people: without what is likely to be a secret, by its name or its looks; length has an end."""
     path, question, query = target.partition("?")
     pieces = []
     for piece in query.split("&") if question else []:
-        name, equals, _ = piece.partition("=")
-        pieces.append(f"{name}=***" if equals and sounds_secret(name) else piece)
+        name, equals, value = piece.partition("=")
+        hidden = equals and (sounds_secret(name) or looks_secret(value))
+        pieces.append(f"{name}=***" if hidden else "***" if looks_secret(name) else piece)
+    path = "/".join("***" if looks_secret(segment) else segment for segment in path.split("/"))
     text = path + question + "&".join(pieces)
     return text if len(text) <= 300 else f"{text[:297]}..."
+
+
+def looks_secret(value: str) -> bool:
+    """Signatures and tokens by their looks: ids of items are shorter, or of one case."""
+    return bool(_SIGNED.search(value[:512]))
+
+
+def without_secrets(text: str) -> str:
+    """A sentence about a request, which may quote a piece of its address."""
+    return _SIGNED.sub("***", text[:2000])
 
 
 def sounds_secret(name: str) -> bool:
@@ -158,9 +181,10 @@ def _request(entry: Any, number: int, body: bool) -> Recorded | None:
     )
     answer = _part(entry, "response")
     content = _part(answer, "content")
-    status, mime = answer.get("status"), content.get("mimeType")
-    mime = mime.partition(";")[0].strip().lower() if isinstance(mime, str) else ""
+    status, mime = answer.get("status"), _type(content)
     fetch = headers.get("sec-fetch-dest")
+    posted = _part(asked, "postData")
+    sends, written = _type(posted), posted.get("text")
     return Recorded(
         method="WS" if websocket else method.upper(),
         host=host,
@@ -170,8 +194,17 @@ def _request(entry: Any, number: int, body: bool) -> Recorded | None:
         document=resource == "document" or fetch in ("document", "iframe") or (not resource and mime == "text/html"),
         worker=fetch == "serviceworker" or headers.get("service-worker") == "script",
         body=_body(content, mime) if body else None,
+        secure=scheme in ("https", "wss"),
+        beacon=resource in ("ping", "beacon", "csp-violation-report"),
+        sends=sends[:100],
+        sent=written if body and "json" in sends and isinstance(written, str) and len(written) <= MAX_SENT else None,
         silent=isinstance(status, int) and status <= 0 and not answer.get("headers"),
     )
+
+
+def _type(of: dict[str, Any]) -> str:
+    found = of.get("mimeType")
+    return found.partition(";")[0].strip().lower() if isinstance(found, str) else ""
 
 
 def _part(of: dict[str, Any], key: str) -> dict[str, Any]:
@@ -211,114 +244,3 @@ def _body(content: dict[str, Any], mime: str) -> str | None:
         return base64.b64decode(text, validate=True).decode()
     except ValueError:
         return None
-
-
-def _entries(text: _Text) -> Iterator[Any]:
-    """The members of log.entries; whatever else is in the file is read over."""
-    seen = False
-    for key in _keys(text):
-        if key != "log":
-            text.value()
-            continue
-        for inner in _keys(text):
-            if inner != "entries":
-                text.value()
-                continue
-            seen = True
-            text.take("[")
-            if text.next() == "]":
-                text.take("]")
-                continue
-            while True:
-                yield text.value()
-                if text.take(",]") == "]":
-                    break
-    if not seen:
-        raise HarError("no log.entries: not a HAR file")
-    if text.next():
-        raise HarError("something follows the end of the recording")
-
-
-def _keys(text: _Text) -> Iterator[str]:
-    text.take("{")
-    if text.next() == "}":
-        text.take("}")
-        return
-    while True:
-        key = text.value()
-        if not isinstance(key, str):
-            raise HarError("not a HAR file: a key is no text")
-        text.take(":")
-        yield key
-        if text.take(",}") == "}":
-            return
-
-
-class _Text:
-    """A JSON text that arrives in pieces."""
-
-    _SPACE = " \t\r\n"
-
-    def __init__(self, chunks: Iterable[str]) -> None:
-        self._chunks = iter(chunks)
-        self._decoder = json.JSONDecoder()
-        self._buffer = ""
-        self._at = 0
-        self._ended = False
-
-    def next(self) -> str:
-        """The next character that is no white space, not taken; "" at the end."""
-        while True:
-            while self._at < len(self._buffer):
-                if self._buffer[self._at] not in self._SPACE:
-                    return self._buffer[self._at]
-                self._at += 1
-            if not self._more(1):
-                return ""
-
-    def take(self, wanted: str) -> str:
-        found = self.next()
-        if not found or found not in wanted:
-            raise HarError(f"not a HAR file: {' or '.join(wanted)} expected" if found else "the file is cut off")
-        self._at += 1
-        return found
-
-    def value(self) -> Any:
-        """One whole JSON value."""
-        self.next()
-        while True:
-            try:
-                value, end = self._decoder.raw_decode(self._buffer, self._at)
-            except RecursionError as error:
-                raise HarError("not a HAR file: nested too deeply") from error
-            except json.JSONDecodeError as error:
-                trouble = error.msg
-            except ValueError as error:  # a number of thousands of digits
-                raise HarError("not a HAR file: a number is too long") from error
-            else:
-                # A number at the end of what has come may go on in the next piece.
-                if end < len(self._buffer) or self._ended:
-                    self._at = end
-                    return value
-                trouble = "no end"
-            held = len(self._buffer) - self._at
-            if held > MAX_ENTRY:
-                raise HarError(f"one entry has more than {MAX_ENTRY // 2**20} MiB: record without bodies")
-            if self._ended:
-                raise HarError(f"not a HAR file, or it is cut off ({trouble})")
-            # Twice as much each time: a long entry is parsed anew a few times, not once per piece.
-            self._more(max(held, 1))
-
-    def _more(self, wanted: int) -> bool:
-        """Whether there was anything more, the news included that there will be none."""
-        if self._ended:
-            return False
-        pieces = [self._buffer[self._at :]]
-        self._at = 0
-        while wanted > 0 and not self._ended:
-            piece = next(self._chunks, None)
-            self._ended = piece is None
-            pieces.append(piece or "")
-            wanted -= len(piece or "")
-        self._buffer = "".join(pieces)
-        return True

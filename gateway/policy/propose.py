@@ -10,22 +10,25 @@ and an interface along, each with a rule of its own to be thought over; a stream
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
-from gateway.policy.har import Recorded, Recording, shown, sounds_secret
+from gateway.policy.har import Recorded, Recording, looks_secret, shown
 from gateway.policy.id_shape import CannotPropose, another_id, id_pattern, stem
 from gateway.policy.pattern import compile_pattern
+from gateway.policy.propose_examples import example_lines, quoted
+from gateway.policy.propose_follow import Lead, find_leads
+from gateway.policy.propose_hints import address_hint, prepare_hint, socket_hint
+from gateway.policy.propose_post import posted
+from gateway.policy.propose_query import Patterns, plain, query, query_names
 from gateway.policy.sorting import MEDIA, MOST_REQUESTS, Own, Sorted, extension, looks_random, sort_requests
 
 _SOUND = frozenset(["mp3", "ogg", "oga", "opus", "flac", "aac", "wav", "m4a"])
 _FILES = ("mp4", "m4v", "webm", *sorted(_SOUND))
 _PICTURES = ("jpg", "jpeg", "png", "webp")
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
-_WORD = re.compile(r"[A-Za-z0-9._~-]{1,60}")
+_LISTS = ("m3u8", "mpd")
+_UNNEEDED = "not needed by the gateway's player page"
 _MOST_RULES = 300
 _MOST = 8  # names of one folder that are written out
 
@@ -38,6 +41,8 @@ class Proposal:
     theirs: tuple[Recorded, ...]  # what must not
     by_hand: list[str] = field(default_factory=list)  # what a person has to look at
     exchanges: tuple[tuple[str, str], ...] = ()  # the item's id (or its stem) and another one
+    followed: tuple[Recorded, ...] = ()  # of the item, reached by signed URLs alone
+    hints: int = 0  # comments with rules that are not in force
 
 
 def propose(
@@ -49,13 +54,16 @@ def propose(
     found = sort_requests(recording, host, item, others)
     if not found.own:
         raise CannotPropose(f"no request that {host} answered names {item}: is this the id, as it stands in addresses?")
-    return _Writer(found, host, item, kind, schema, own_page).write()
+    return _Writer(found, recording, host, item, kind, schema, own_page).write()
 
 
 class _Writer:
-    def __init__(self, found: Sorted, host: str, item: str, kind: str, schema: str, own_page: bool) -> None:
-        self.found, self.host, self.item, self.kind, self.schema = found, host, item, kind, schema
-        self.patterns: dict[str, str] = {}
+    def __init__(
+        self, found: Sorted, recording: Recording, host: str, item: str, kind: str, schema: str, own_page: bool
+    ) -> None:
+        self.found, self.recording, self.host, self.item = found, recording, host, item
+        self.kind, self.schema = kind, schema
+        self.patterns = Patterns()
         self.by_hand: list[str] = []
         self.kept: list[Recorded] = []
         self.sorts: list[str] = []
@@ -66,6 +74,7 @@ class _Writer:
         if self.src is None and self.page is None:
             why = "no playlist, no file to play, no page that names it"
             raise CannotPropose(f"of {item} there is {why}; nothing to send a guest to")
+        self.leads = find_leads(found, recording, host, item, pages=self.src is None)
 
     def first(self, *sorts: str) -> Own | None:
         fits = [
@@ -83,72 +92,136 @@ class _Writer:
             if self.src is None or self.of_the_stream(one):
                 wanted.append(one)
             else:
-                self.found.leave("not needed by the gateway's player page", one.request)
+                self.found.leave(_UNNEEDED, one.request)
         # One pattern for all folders of the item: a quality that was not played has the same sorts of files.
         below = [one for one in wanted if "{id}" in one.path.rpartition("/")[0]]
         self.sorts = sorted({extension(one.path) for one in below} & MEDIA)
         if "m3u8" in self.sorts:
             self.sorts = sorted({*self.sorts, "vtt"})  # captions, which are mostly off while somebody records
+        if self.leads.by_path:
+            # Lists have a rule of their own, which follows; other files pass as they are.
+            self.sorts = [sort for sort in self.sorts if sort not in _LISTS]
         if any(extension(one.path) == "m3u8" and not one.request.body for one in wanted if not one.request.added):
             self.notes.append("playlists lack their text: qualities and captions that were not played are not known")
         rules = self.rules(wanted)
+        hints = self.hints()
+        rules += self.posts(hints)
         shared = self.shared() if self.src is None else []
         poster = next(
             (one for one in wanted if extension(one.path) in _PICTURES and not one.pairs and not _odd(one)), None
         )
-        for one, source in self.found.learnt:
-            told = (
-                f"its name came from the answer to {shown(source)}" if source else "no recorded answer tells its name"
-            )
-            self.by_hand.append(
-                f"GET {shown(one.request.target)} does not name the item; {told}: it needs resolve, prepare or follow"
-            )
-        lines = self.head()
-        lines += [
-            f"server: {_quoted(f'The server at {self.host}')}",
-            'verified: "by gateway policy from-har alone"',
-            "",
-        ]
-        lines += ["item:", f"  id: {_quoted(item_id)}"]
-        probe = self.src or self.page
-        assert probe is not None
-        if not probe.pairs:
-            lines += [
-                "  resolve:",
-                f"    - request: {'HEAD' if self.src else 'GET'} {probe.path}",
-                "      gone: [404, 410]",
-            ]
-        lines += [
-            "",
-            *(
-                ["patterns:", *(f"  {name}: {_quoted(text)}" for name, text in self.patterns.items()), ""]
-                if self.patterns
-                else []
-            ),
-        ]
-        lines += ["kinds:", f"  {self.kind}:"]
-        if self.page is not None:
-            lines += [f"    page_urls: [{_quoted(self.address(self.page))}]"]
-        if self.src is not None:
-            as_ = {"m3u8": "hls", "mpd": "dash"}.get(self.src.ending, "file")
-            extra = "" if extension(self.src.path) else f", as: {as_}"
-            extra += f", poster: {_quoted(poster.path)}" if poster else ""
-            lines += [f"    player: {{src: {_quoted(self.src.path)}{extra}}}"]
-        elif self.page is not None:
-            lines += [f"    open: {_quoted(self.address(self.page))}"]
-        lines += ["    allow:", *(f"      - {_quoted(rule)}" for rule in rules)]
-        if shared:
-            lines += ["", "shared:", *(f"  - {_quoted(rule)}" for rule in shared)]
-        lines += self.examples()
-        text = "\n".join(lines) + "\n"
+        self.by_hand += self.leads.by_hand
+        self.by_hand += [_unnamed(one, source) for one, source in self.found.learnt]
+        # Written last: its comments tell of what came up on the way.
+        body = self.body(item_id, poster, rules, hints, shared)
+        other = self.found.others[0] if self.found.others else another_id(self.item)
+        examples = example_lines(self.item, other, self.kind, self.kept, self.found.theirs)
         return Proposal(
-            text,
+            "\n".join([*self.head(), *body, *examples]) + "\n",
             self.host,
             tuple(self.kept),
             tuple(self.found.theirs),
             self.by_hand,
             self.exchanges(),
+            tuple(self.leads.reached),
+            len(hints),
         )
+
+    def body(
+        self,
+        item_id: str,
+        poster: Own | None,
+        rules: Sequence[Sequence[str]],
+        hints: Sequence[Sequence[str]],
+        shared: Sequence[str],
+    ) -> list[str]:
+        """Everything between the head and the examples."""
+        lines = [f"server: {quoted(f'The server at {self.host}')}", 'verified: "by gateway policy from-har alone"', ""]
+        lines += ["item:", f"  id: {quoted(item_id)}"]
+        probe = self.src or self.page
+        assert probe is not None
+        if not probe.pairs:
+            asked = f"{'HEAD' if self.src else 'GET'} {probe.path}"
+            lines += ["  resolve:", f"    - request: {asked}", "      gone: [404, 410]"]
+        lines.append("")
+        if self.patterns.texts:
+            lines += ["patterns:", *(f"  {name}: {quoted(text)}" for name, text in self.patterns.texts.items()), ""]
+        lines += ["kinds:", f"  {self.kind}:"]
+        if self.page is not None:
+            lines += [f"    page_urls: [{quoted(self.address(self.page))}]"]
+        if self.src is not None:
+            as_ = {"m3u8": "hls", "mpd": "dash"}.get(self.src.ending, "file")
+            extra = "" if extension(self.src.path) else f", as: {as_}"
+            extra += f", poster: {quoted(poster.path)}" if poster else ""
+            lines += [f"    player: {{src: {quoted(self.src.path)}{extra}}}"]
+        elif self.page is not None:
+            lines += [f"    open: {quoted(self.address(self.page))}"]
+        lines.append("    allow:")
+        for first, *rest in rules:
+            lines += [f"      - {first}", *(f"        {line}" for line in rest)]
+        if hints:
+            lines.append("    # Not in force: what the recording hints at. Look at each before you write it as a rule.")
+            for hint in hints:
+                lines += ["    #", *(_comment(f"    # {line}") for line in hint)]
+        if shared:
+            lines += ["", "shared:", *(f"  - {quoted(rule)}" for rule in shared)]
+        if self.leads.origins:
+            lines += ["", f"origins: [{', '.join(map(quoted, self.leads.origins))}]"]
+        return lines
+
+    def hints(self) -> list[list[str]]:
+        """What stays a comment."""
+        own = self.src is None
+        sockets = [one for one in self.found.sockets if self.plain(one) and not _odd(one)]
+        for one in self.found.sockets:
+            self.found.leave("websockets, which need messages: to be narrow" if own else _UNNEEDED, one.request)
+        found = [
+            prepare_hint(self.found.posts, self.recording, self.host, self.item),
+            address_hint(self.recording, self.host, self.item, self.leads.origins),
+            socket_hint(
+                list(dict.fromkeys(f"WS {one.path}{self.query([one]) or ''}" for one in sockets)) if own else []
+            ),
+        ]
+        for path, lead in self.leads.guessed.items():
+            found.append([
+                f"After GET {path} files were asked for that do not name the item. If that list names them (record",
+                "with bodies, or look into it), its rule is to be written so, apart from those of other files:",
+                f"  - request: {quoted(f'GET {path}')}",
+                f"    {_follow(lead)}",
+            ])  # fmt: skip
+        return [hint for hint in found if hint]
+
+    def posts(self, hints: list[list[str]]) -> list[list[str]]:
+        """Rules for what the server's page sends; what is not certain goes to the hints."""
+        groups: dict[tuple[str, str, str], list[Own]] = {}
+        for one in self.found.posts:
+            if self.src is not None:
+                self.found.leave(_UNNEEDED, one.request)
+            elif not self.plain(one) or _odd(one):
+                self.found.leave("what they send, or where to, can't be written narrowly", one.request)
+            else:
+                groups.setdefault((one.request.method, one.path, query_names(one, self.item)), []).append(one)
+        rules: list[list[str]] = []
+        unclear: list[str] = []
+        for (method, path, _), members in list(groups.items())[:_MOST_RULES]:
+            query = self.query(members)
+            found = posted(members, self.item)
+            rule = f"{method} {path}{query or ''}"
+            if query is not None and not found.why_not:
+                rules.append([f"request: {quoted(rule)}", *found.keys])
+                self.kept += [one.request for one in members]
+                continue
+            for one in members:
+                self.found.leave("they send something, see the comments below allow", one.request)
+            why = found.why_not or "a value of its query varies or is random, and could be an item's id"
+            unclear += [
+                f"{method} {path}: {why}",
+                f"  - request: {quoted(rule)}",
+                *(f"    {key}" for key in found.keys),
+            ]
+        if unclear:
+            hints.append(unclear[:60])
+        return rules
 
     def exchanges(self) -> tuple[tuple[str, str], ...]:
         """What names the item, and what would name another one in its place."""
@@ -168,11 +241,14 @@ class _Writer:
 
     # --- rules ---
 
-    def rules(self, wanted: Iterable[Own]) -> list[str]:
+    def rules(self, wanted: Iterable[Own]) -> list[list[str]]:
+        """Each as its lines."""
         folders: dict[tuple[str, str, str], list[Own]] = {}
         for one in wanted:
             if not self.plain(one):
-                self.found.leave("the query holds odd characters, or a name twice", one.request)
+                self.found.leave(
+                    "the query holds odd characters or a name twice, or a name looks like a secret", one.request
+                )
                 continue
             if _odd(one):
                 self.by_hand.append(
@@ -181,107 +257,77 @@ class _Writer:
                 )
                 continue
             method = "WS" if one.request.method == "WS" else "page GET" if self.is_page(one) else "GET"
-            folders.setdefault((method, one.path.rpartition("/")[0], self.query_names(one)), []).append(one)
-        found: dict[str, None] = {}
+            folders.setdefault((method, one.path.rpartition("/")[0], query_names(one, self.item)), []).append(one)
+        found: dict[str, Lead | None] = {}
         for (method, folder, _), members in folders.items():
             query = self.query(members)
             if query is None:
                 for one in members:
                     self.by_hand.append(
-                        f"{one.request.method} {shown(one.request.target)}: a value of its query varies, "
-                        "and could be an item's id; it is not allowed"
+                        f"{one.request.method} {shown(one.request.target)}: a value of its query varies or is "
+                        "random, and could be an item's id; it is not allowed"
                     )
                 continue
             self.kept += [one.request for one in members]
-            for name in self.names(folder, members):
-                found[f"{method} {folder}/{name}{query}"] = None
+            for name, lead in self.names(folder, members).items():
+                found[f"{method} {folder}/{name}{query}"] = lead
         if len(found) > _MOST_RULES:
             raise CannotPropose(f"more than {_MOST_RULES} rules: the addresses are too different for a proposal")
-        return list(found)
+        return [[f"request: {quoted(rule)}", _follow(lead)] if lead else [quoted(rule)] for rule, lead in found.items()]
 
     def is_page(self, one: Own) -> bool:
         return self.src is None and one.request.document
 
-    def names(self, folder: str, members: Sequence[Own]) -> list[str]:
-        """The last segments of one folder: as they are, or one typed hole for them all."""
+    def names(self, folder: str, members: Sequence[Own]) -> dict[str, Lead | None]:
+        """The last segments of one folder: as they are, or one typed hole for them all; lists that are followed
+        apart from the rest."""
+        leads = {one.path.rpartition("/")[2]: lead for one in members if (lead := self.leads.lead(one.path))}
         names = list(dict.fromkeys(one.path.rpartition("/")[2] for one in members))
-        holes = [name for name in names if "{id}" not in name]
-        if "{id}" in folder:
-            sorts = self.sorts
-            if any(extension(name) in sorts for name in holes):
-                pattern = f"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,99}}[.]({'|'.join(sorts)})"
-                compiled = compile_pattern(pattern)
-                fits = {name for name in holes if compiled.matches(name)}
-                if fits and not any(compiled.matches(one) for one in (self.item, *self.found.others)):
-                    names = [f"{{{self.pattern('file', pattern)}}}", *(name for name in names if name not in fits)]
+        out: dict[str, Lead | None] = {}
+        if leads:
+            lists = [name for name in names if extension(name) in _LISTS]
+            for sort in sorted({lead.as_ for lead in leads.values()}):
+                to = dict.fromkeys(text for lead in leads.values() if lead.as_ == sort for text in lead.to)
+                same = [name for name in lists if extension(name) == {"hls": "m3u8", "dash": "mpd"}.get(sort)] or [
+                    name for name, lead in leads.items() if lead.as_ == sort
+                ]
+                names = [name for name in names if name not in same]
+                ending = {"hls": "m3u8", "dash": "mpd"}.get(sort)
+                for name in self.holes(folder, same, [ending] if ending else [], sort):
+                    out[name] = Lead(sort, tuple(to))
+        out |= dict.fromkeys(self.holes(folder, names, self.sorts, "file"))
+        return out
+
+    def holes(self, folder: str, names: list[str], sorts: Sequence[str], called: str) -> list[str]:
+        holes = [name for name in names if "{" not in name]
+        if "{id}" in folder and any(extension(name) in sorts for name in holes):
+            pattern = f"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,99}}[.]({'|'.join(sorts)})"
+            compiled = compile_pattern(pattern)
+            fits = {name for name in holes if compiled.matches(name)}
+            if fits and not any(compiled.matches(one) for one in (self.item, *self.found.others)):
+                names = [f"{{{self.patterns.named(called, pattern)}}}", *(name for name in names if name not in fits)]
         out: dict[str, None] = {}
         for name in names:
             captions = re.fullmatch(r"(.*\{name\})[.].*?(srt|vtt)", name)
             if captions and not any(other.startswith(f"{stem(self.item)}.") for other in self.found.others):
-                languages = self.pattern("captions", "([a-z]{2,3}(-[A-Za-z0-9]{2,8})?[.])?(srt|vtt)")
+                languages = self.patterns.named("captions", "([a-z]{2,3}(-[A-Za-z0-9]{2,8})?[.])?(srt|vtt)")
                 out[f"{captions[1]}.{{{languages}}}"] = None
                 continue
             # `{id}-00001.ts`: a number, where an id can't go on like that.
             number = re.fullmatch(r"(.*\{id\}[-_])[0-9]{1,9}(\..+)", name)
-            out[f"{number[1]}{{{self.pattern('n', '[0-9]{1,9}')}}}{number[2]}" if number else name] = None
+            out[f"{number[1]}{{{self.patterns.named('n', '[0-9]{1,9}')}}}{number[2]}" if number else name] = None
         if len(out) > _MOST and "{id}" in folder:
             number_pattern = compile_pattern("[0-9]{1,9}")
             ids = (self.item, *self.found.others)
             if all(map(number_pattern.matches, out)) and not any(map(number_pattern.matches, ids)):
-                return [f"{{{self.pattern('n', number_pattern.text)}}}"]
+                return [f"{{{self.patterns.named('n', number_pattern.text)}}}"]
         return list(out)
 
-    def pattern(self, name: str, text: str) -> str:
-        for known, pattern in self.patterns.items():
-            if pattern == text:
-                return known
-        number = 2
-        free = name
-        while free in self.patterns:
-            free, number = f"{name}{number}", number + 1
-        self.patterns[free] = text
-        return free
-
     def plain(self, one: Own) -> bool:
-        """Whether its query can be written as a rule."""
-        names = [name for name, _ in one.pairs]
-        return len(set(names)) == len(names) and all(
-            _NAME.fullmatch(name)
-            and (value is None or value == self.item or sounds_secret(name) or _WORD.fullmatch(value))
-            for name, value in one.pairs
-        )
+        return plain(one, self.item)
 
-    def query_names(self, one: Own) -> str:
-        return "&".join(sorted(f"{name}={{id}}" if value == self.item else name for name, value in one.pairs))
-
-    def query(self, members: Sequence[Own]) -> str | None:
-        """One query for all members, who have the same names: what holds the id is pinned, what varies is typed
-        or may be anything. None where a value could be an item's id."""
-        values: dict[str, list[str | None]] = {}
-        for one in members:
-            for name, value in one.pairs:
-                values.setdefault(name, []).append(value)
-        pieces = []
-        for name, found in values.items():
-            texts = {value for value in found if value is not None}
-            if texts == {self.item}:
-                pieces.append(f"{name}={{id}}")
-            elif sounds_secret(name) and not (len(name) == 1 and None not in found and all(map(_is_number, texts))):
-                self.by_hand.append(
-                    f"the query name {name} sounds like a credential: put it in upstream.headers or .query"
-                )
-                pieces.append(f"{name}=*")
-            elif None in found:
-                pieces.append(f"{name}=*")
-            elif all(re.fullmatch(r"[0-9]{1,18}", text) for text in texts):
-                pieces.append(f"{name}={{{self.pattern('number', '[0-9]{1,18}')}}}?")
-            elif all(map(_is_number, texts)):
-                pieces.append(f"{name}={{{self.pattern('decimal', '[0-9]{1,9}([.][0-9]{1,9})?')}}}?")
-            elif len(texts) == 1:
-                pieces.append(f"{name}={next(iter(texts))}")
-            else:
-                return None
-        return "?" + "&".join(pieces) if pieces else ""
+    def query(self, members: Sequence[Own], *, shared: bool = False) -> str | None:
+        return query(members, self.item, self.patterns, self.by_hand, shared=shared)
 
     def address(self, one: Own) -> str:
         """Where the page of the item is, with what names it there."""
@@ -291,9 +337,12 @@ class _Writer:
     def shared(self) -> list[str]:
         rules: dict[str, None] = {}
         for one in self.found.shared:
-            query = self.query([one]) if self.plain(one) else None
+            secret = any(map(looks_secret, one.path.split("/")))
+            query = self.query([one], shared=True) if self.plain(one) and not secret else None
             if query is None:
-                self.found.leave("the query holds odd characters, or a name twice", one.request)
+                self.found.leave(
+                    "the query holds odd characters or a name twice, or a name looks like a secret", one.request
+                )
                 continue
             self.kept.append(one.request)
             rules[f"GET {one.path}{query}"] = None
@@ -324,65 +373,25 @@ class _Writer:
                 lines += [f"#       {text}" for text in list(told)[:5]]
         return [_comment(line) for line in lines]
 
-    def examples(self) -> list[str]:
-        allow = dict.fromkeys(
-            f"{request.method} {request.target}" for request in self.kept if not _unfit(request.target)
-        )
-        own = list(allow)[:12]
-        lines = ["", "examples:", f"  with: {{id: {_quoted(self.item)}, kind: {self.kind}}}"]
-        lines += ["  allow:", *(f"    - {_quoted(text)}" for text in own)]
-        lines += ["  deny:", *(f"    - {_quoted(text)}" for text in self.denied())]
-        return lines
 
-    def denied(self) -> list[str]:
-        """The second item's requests, and what has opened other doors before."""
-        found: dict[str, None] = {}
-        for request in self.found.theirs:
-            if not _unfit(request.target):
-                found[f"{request.method} {request.target}"] = None
-        found = dict.fromkeys(list(found)[:10])
-        other = self.found.others[0] if self.found.others else another_id(self.item)
-        mine, theirs = quote(self.item), quote(other)
-        paths = list(
-            dict.fromkeys(r.target.partition("?")[0] for r in self.kept if mine in r.target.partition("?")[0])
-        )[:3]
-        found |= dict.fromkeys(f"GET {path.replace(mine, theirs)}" for path in paths)
-        for path in paths[:1]:
-            before, _, behind = path.partition(mine)
-            for step in ("..", "%2e%2e", "%252e%252e"):
-                found[f"GET {before}{mine}/{step}/{theirs}{behind}"] = None
-            found[f"GET {before}{mine}/..%2f{theirs}{behind}"] = None
-            found[f"GET {before}{mine}%2f..%2f{theirs}{behind}"] = None
-            found[f"GET /{path}"] = None
-            for end in (";x=1", "%00", f"?id={theirs}", "/"):
-                found[f"GET {path}{end}"] = None
-            found[f"POST {path}"] = None
-            found[f"WS {path}"] = None
-        found |= dict.fromkeys(["GET /", "GET /admin", "GET /api", "GET /%2e%2e/etc/passwd", "POST /"])
-        return list(found)
+def _follow(lead: Lead) -> str:
+    return f"follow: {{as: {lead.as_}, to: [{', '.join(map(quoted, lead.to))}]}}"
 
 
-def _is_number(text: str) -> bool:
-    """A place in a film: `?t=12.5` opens nothing, whatever its name sounds like."""
-    return bool(re.fullmatch(r"[0-9]{1,9}([.][0-9]{1,9})?", text))
+def _unnamed(one: Own, source: str) -> str:
+    told = f"its name came from the answer to {shown(source)}" if source else "no recorded answer tells its name"
+    return f"GET {shown(one.request.target)} does not name the item; {told}: it needs resolve, prepare or follow"
 
 
 def _odd(one: Own) -> bool:
-    """Whether a segment besides the id, and besides a file below it, looks like a random id."""
+    """Whether a segment besides the id, and besides a file below it, looks like a random id; any that looks secret."""
     segments = one.path.split("/")
+    if any(map(looks_secret, segments)):
+        return True
     below = "{id}" in segments[:-1] and extension(one.path) in MEDIA
     return any(looks_random(segment) for segment in segments[: -1 if below else None]) or (
         not below and looks_random(segments[-1].partition(".")[0])
     )
-
-
-def _unfit(target: str) -> bool:
-    """For an example: it holds what may be a secret, or what config would fill from the environment."""
-    return shown(target) != target or "$" in target
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=True)
 
 
 def _comment(line: str) -> str:

@@ -7,12 +7,15 @@ The same request recorded twice is judged once and counted twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from gateway.policy.decide import Scope
 from gateway.policy.explain import Explanation, explain
+from gateway.policy.follow import Place
 from gateway.policy.har import Recording, server_host
 from gateway.policy.model import Policy, Rule
+from gateway.policy.target import Ambiguity, parse_target
 from gateway.reasons import Reason
 
 
@@ -25,6 +28,7 @@ class Verdict:
     times: int
     worker: bool
     found: Explanation
+    followed: Rule | None = None  # no rule allows it by itself; a list of this rule's may name it, and it passes then
 
     @property
     def allowed(self) -> bool:
@@ -45,7 +49,11 @@ class Replay:
 
     @property
     def denied(self) -> tuple[Verdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if not verdict.allowed)
+        return tuple(verdict for verdict in self.verdicts if not verdict.allowed and verdict.followed is None)
+
+    @property
+    def followed(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.followed is not None)
 
     @property
     def good(self) -> bool:
@@ -69,8 +77,33 @@ def replay(
     asked: Counter[tuple[str, str, bool]] = Counter(
         (request.method, request.target, request.worker) for request in recording.requests if request.host == host
     )
-    verdicts = tuple(
+    verdicts = [
         Verdict(method, target, times, worker, explain(policy, kind, variables, method, target))
         for (method, target, worker), times in asked.items()
-    )
-    return Replay(host, verdicts, {name: times for name, times in recording.hosts().items() if name != host})
+    ]
+    following = _Following(policy.scope(kind, variables), verdicts)
+    verdicts = [replace(verdict, followed=following.rule(verdict)) for verdict in verdicts]
+    return Replay(host, tuple(verdicts), {name: times for name, times in recording.hosts().items() if name != host})
+
+
+class _Following:
+    """Which rules follow lists of the recording, and where these lie."""
+
+    def __init__(self, scope: Scope, verdicts: Iterable[Verdict]) -> None:
+        self._scope = scope
+        self._folders: dict[int, tuple[Rule, set[str]]] = {}
+        for verdict in verdicts:
+            rule, path = verdict.found.rule, verdict.found.canonical
+            if verdict.allowed and rule is not None and path is not None and rule.follow is not None:
+                path = path.partition("?")[0]
+                self._folders.setdefault(id(rule), (rule, set()))[1].add(path.rpartition("/")[0] + "/")
+
+    def rule(self, verdict: Verdict) -> Rule | None:
+        target = parse_target(verdict.target)
+        if verdict.allowed or verdict.worker or verdict.method not in ("GET", "HEAD") or isinstance(target, Ambiguity):
+            return None
+        for rule, folders in self._folders.values():
+            reach = self._scope.reach(rule)
+            if any(reach.holds(Place("", target), folder) for folder in folders):
+                return rule
+        return None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from dataclasses import dataclass, field, replace
 
-from gateway.policy.har import Recorded, Recording
+from gateway.policy.har import Recorded, Recording, looks_secret
 from gateway.policy.id_shape import stem
+from gateway.policy.listed import list_sort, named_in
 from gateway.policy.target import Ambiguity, Pair, parse_target
 
 MEDIA = frozenset((
@@ -31,7 +31,6 @@ _MOST_TEXT = 2**20
 _LONGEST = 500
 _MOST_OTHERS = 50
 _MOST_SOURCES = 50
-_LINE = re.compile(r'^(?!#)(\S+)\s*$|URI="([^"\r\n]+)"', re.MULTILINE)
 
 
 def extension(path: str) -> str:
@@ -59,6 +58,8 @@ class Sorted:
     own: list[Own] = field(default_factory=list)
     shared: list[Own] = field(default_factory=list)
     theirs: list[Recorded] = field(default_factory=list)  # requests of other items
+    posts: list[Own] = field(default_factory=list)  # what sends something, whether it names the item or not
+    sockets: list[Own] = field(default_factory=list)
     learnt: list[tuple[Own, str]] = field(default_factory=list)  # media whose names came from an answer; from which
     left: dict[str, list[Recorded]] = field(default_factory=dict)  # why -> requests
 
@@ -100,17 +101,18 @@ def _sort(one: Own, item: str, others: re.Pattern[str] | None, bodies: list[Reco
     if others is not None and (others.search(path) or any(others.search(value) for value in values)):
         found.theirs.append(request)
         return
-    if request.method not in ("GET", "HEAD", "WS"):
-        found.leave("no plain GET: what it sends must be written as a rule with json by hand", request)
-        return
     in_path, in_query = "{" in one.path, item in values
     literal = one.path.replace("{id}", "").replace("{name}", "")
     sort = one.ending
     if len(literal) > _LONGEST or not _PLAIN.fullmatch(literal):
         found.leave("odd characters in the path, or too many", request)
+    elif request.method not in ("GET", "HEAD", "WS"):
+        found.posts.append(one)
     elif in_path or in_query:
         if not in_path and any(item in value and item != value for value in values):
             found.leave("the id is a part of a value", request)
+        elif request.method == "WS":
+            found.sockets.append(one)
         else:
             found.own.append(one)
     elif _spelt_otherwise(item, request.target):
@@ -183,7 +185,9 @@ def _others(good: list[Own], item: str) -> list[str]:
         for name, text in one.pairs:
             if text and text != item and (one.path, name) in names:
                 found[text] = None
-    return [other for other in found if len(other) <= 200][:_MOST_OTHERS]
+    # A token in the id's place is no id, and must not be written as one.
+    secret = looks_secret(item)
+    return [other for other in found if len(other) <= 200 and (secret or not looks_secret(other))][:_MOST_OTHERS]
 
 
 def _finder(ids: Iterable[str]) -> re.Pattern[str] | None:
@@ -209,24 +213,19 @@ def _source(one: Own, bodies: list[Recorded]) -> str:
 
 
 def _with_playlists(recording: Recording, host: str) -> list[Recorded]:
-    """The server's requests, and those that a player might have made of playlists it was given: other
+    """The server's requests, and those that a player might have made of the lists it was given: other
     qualities, languages and parts which this one time were not played."""
     asked = [request for request in recording.requests if request.host == host]
     seen = {request.asked for request in asked}
     for request in asked[:]:
-        if request.body is None or not (
-            "mpegurl" in request.mime or extension(request.target.partition("?")[0]) == "m3u8"
-        ):
+        if list_sort(request) not in ("hls", "dash"):
             continue
-        for line in list(_LINE.finditer(request.body))[:5000]:
-            try:
-                parts = urlsplit(urljoin(f"http://{host}{request.target}", line[1] or line[2]))
-            except ValueError:
+        for named in named_in(request):
+            target = named.target.replace("$", "1") if named.numbers else named.target
+            if len(asked) >= MOST_REQUESTS or named.origin != request.origin:
                 continue
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
-            if len(asked) >= MOST_REQUESTS or len(target) > 2000 or parts.netloc != host:
-                continue
-            if ("GET", target) not in seen and target.isascii() and target.isprintable():
+            if ("GET", target) not in seen:
                 seen.add(("GET", target))
-                asked.append(Recorded("GET", host, target, 200, "", document=False, worker=False, added=True))
+                made = Recorded("GET", host, target, 200, "", document=False, worker=False, added=True)
+                asked.append(replace(made, secure=request.secure))
     return asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.policy.compile import GIVEN
 from gateway.policy.decide import Scope
 from gateway.policy.explain import explain
+from gateway.policy.follow import Place
 from gateway.policy.har import Recorded, shown
 from gateway.policy.model import Policy, Rule
 from gateway.policy.propose import Proposal
@@ -26,6 +27,11 @@ def verify(policy: Policy, proposal: Proposal, kind: str, item: str) -> list[str
             found = explain(policy, kind, variables, request.method, request.target)
             where = f"; nearest is line {found.nearest[0][0].line}" if found.nearest else ""
             wrong.append(f"{request.method} {shown(request.target)} of the item is denied ({found.reason}){where}")
+    for request in dict.fromkeys(proposal.followed):
+        if not _reached(scope, request, proposal.host) and len(wrong) < _MOST:
+            wrong.append(
+                f"{request.method} {shown(request.target)} on {request.host} of the item is followed by no rule"
+            )
     for request in (*proposal.theirs, *_exchanged(proposal)):
         rule = _rule(scope, request)
         if rule is not None and len(wrong) < _MOST:
@@ -39,6 +45,15 @@ def _rule(scope: Scope, request: Recorded) -> Rule | None:
         return None
     websocket = request.method == "WS"
     return scope.decide("GET" if websocket else request.method, target, websocket=websocket).rule
+
+
+def _reached(scope: Scope, request: Recorded, host: str) -> bool:
+    """Whether a list that some rule follows may make it reachable."""
+    target = parse_target(request.target)
+    if isinstance(target, Ambiguity):
+        return False
+    place = Place("" if request.host == host else request.origin, target)
+    return any(scope.reach(rule).holds(place, place.folder) for rule in scope.kind.rules if rule.follow is not None)
 
 
 def _exchanged(proposal: Proposal) -> list[Recorded]:

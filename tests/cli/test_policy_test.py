@@ -48,6 +48,24 @@ def test_denied_with_the_nearest_rule_and_other_hosts_apart(run, deployment: Pat
     ]
 
 
+def test_what_a_list_may_name_is_counted_apart(run, deployment: Path) -> None:
+    (deployment / "own.yaml").write_text(
+        "server: x\nitem: {id: '[a-z]+'}\nkinds:\n  video:\n    player: {src: '/hls/{id}/a.m3u8'}\n    allow:\n"
+        "      - {request: 'GET /hls/{id}/a.m3u8', follow: {as: hls, to: ['/pool/**']}}\n"
+    )
+    file = har(deployment, f"{TV}/hls/abc/a.m3u8", f"{TV}/pool/x/1.ts", f"{TV}/pool/x/2.ts", f"{TV}/hls/xyz/a.m3u8")
+    found = run("policy", "test", "./own.yaml", file, "--item", "abc")
+    assert found.stdout.splitlines()[:5] == [
+        "tv:8096: 4 requests for a guest of abc (video), 1 allowed, 2 followed, 1 denied",
+        "allowed by",
+        "      1  own.yaml:7:19  GET /hls/{id}/a.m3u8",
+        "followed: allowed where a list names it",
+        "      2  own.yaml:7:19  GET /hls/{id}/a.m3u8",
+    ]
+    without = har(deployment, f"{TV}/pool/abc/1.ts", f"{TV}/pool/x/2.ts")
+    assert "2 denied" in run("policy", "test", "./own.yaml", without, "--item", "abc").stdout, "no list was asked for"
+
+
 def test_json(run, deployment: Path) -> None:
     file = har(deployment, f"{TV}/hls/abc/1.ts", f"{TV}/hls/abc/../xyz/1.ts?api_key=hunter2")
     found = json.loads(run("policy", "test", "./policy.yaml", file, "--item", "abc", "--json").stdout)

@@ -31,8 +31,17 @@ def made(item: str, *entries: dict[str, Any], own_page: bool = False, others: tu
 
 
 def rules(proposal: Proposal) -> list[str]:
+    """Those in force; of a long one its keys behind it."""
     inside = proposal.text.partition("    allow:\n")[2].partition("\n\n")[0]
-    return [json.loads(line.partition("- ")[2]) for line in inside.splitlines()]
+    lines = [line for line in inside.splitlines() if not line.strip().startswith("#")]
+    found: list[str] = []
+    for line in lines:
+        text = line.strip().removeprefix("- ")
+        if line.startswith("      - "):
+            found.append(json.loads(text.removeprefix("request: ")))
+        else:
+            found[-1] += f" {text}"
+    return found
 
 
 def wrong(proposal: Proposal, item: str) -> list[str]:
@@ -88,9 +97,10 @@ def test_the_servers_page_brings_its_files_and_no_listing_no_counter_no_worker()
         asked("https://count.example/aurora.js"),
         own_page=True,
     )
-    assert rules(found) == ["page GET /watch/{id}", "GET /api/items/{id}"]
+    answered = "POST /stats/{id} answer: {status: 204}"
+    assert rules(found) == ["page GET /watch/{id}", "GET /api/items/{id}", answered]
     assert '"GET /app.js?v=' in found.text
-    for left in ("GET /api/items?page=1", "POST /stats/aurora", "GET /sw.js"):
+    for left in ("GET /api/items?page=1", "GET /sw.js"):
         assert f"#       {left}" in found.text
     assert wrong(found, "aurora") == []
 
