@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.config_texts import size
-from gateway.policy.shapes import Fields, read_fields
+from gateway.policy.shapes import Fields, Shape, own_value, read_fields, read_own, variables_of
 from gateway.policy.template import NameFinder, Values
 from gateway.policy.written import AnswerDocument, BodyDocument, RuleDocument
 from gateway.strict_json import Misfit, parse_json, to_json
@@ -73,7 +73,7 @@ class Answering:
     """What the gateway answers; the server is not asked."""
 
     status: int
-    shape: Fields | None
+    shape: Shape | None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -81,10 +81,10 @@ class Answering:
 
     def ready(self, values: Values) -> bool:
         """Whether every variable in it has a value."""
-        return self.shape is None or all(values.get(name) for name in self.shape.variables)
+        return self.shape is None or all(values.get(name) for name in variables_of(self.shape))
 
     def body(self, values: Values) -> bytes | None:
-        return None if self.shape is None else to_json(self.shape.written({}, values))
+        return None if self.shape is None else to_json(own_value(self.shape, values))
 
 
 def compile_body(rule: RuleDocument, find: NameFinder, note: Note) -> Body | None:
@@ -145,7 +145,7 @@ def compile_answer(rule: RuleDocument, find: NameFinder, note: Note) -> Answerin
             note(way, f"answer: nothing is sent to the server, so {_named(rule, key)} has no use")
     shape = None
     if document.json is not None:
-        shape = read_fields(document.json, (*document.way, "json"), find, note, fixed=True)
+        shape = read_own(document.json, (*document.way, "json"), find, note)
     return Answering(_status(document, note), shape)
 
 

@@ -106,13 +106,7 @@ class Fields:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        found: list[str] = []
-        for shape in self.fields.values():
-            if isinstance(shape, Fields):
-                found += shape.variables
-            elif isinstance(shape, Fixed):
-                found += [part.name for part in shape.parts or () if isinstance(part, Variable)]
-        return tuple(found)
+        return tuple(name for shape in self.fields.values() for name in variables_of(shape))
 
     def written(self, came: Any, values: Values) -> dict[str, Any]:
         """The object that is sent. Raises Misfit."""
@@ -140,6 +134,8 @@ class Fields:
                     out[name] = shape.filled(values)
                 except Misfit:
                     out[name] = "(no value)"
+            elif isinstance(shape, Items):
+                out[name] = "(list)"
             elif isinstance(shape, OneOf):
                 out[name] = f"({' | '.join(json.dumps(choice) for choice in shape.choices)})"
             else:
@@ -147,7 +143,34 @@ class Fields:
         return out
 
 
-Shape = Typed | OneOf | Fixed | Fields
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of the policy's own, in an answer that the gateway gives itself."""
+
+    shapes: tuple[Shape, ...]
+
+
+Shape = Typed | OneOf | Fixed | Fields | Items
+
+
+def variables_of(shape: Shape) -> tuple[str, ...]:
+    if isinstance(shape, Fields):
+        return shape.variables
+    if isinstance(shape, Items):
+        return tuple(name for one in shape.shapes for name in variables_of(one))
+    return (
+        tuple(part.name for part in shape.parts or () if isinstance(part, Variable)) if isinstance(shape, Fixed) else ()
+    )
+
+
+def own_value(shape: Shape, values: Values) -> Any:
+    """What a shape stands for in which nothing is a guest's (`read_own`). Raises Misfit where a variable has no
+    value."""
+    if isinstance(shape, Fields):
+        return {name: own_value(one, values) for name, one in shape.fields.items()}
+    if isinstance(shape, Items):
+        return [own_value(one, values) for one in shape.shapes]
+    return shape.filled(values) if isinstance(shape, Fixed) else None
 
 
 def _written(name: str, shape: Shape, came: Any, values: Values) -> Any:
@@ -157,6 +180,8 @@ def _written(name: str, shape: Shape, came: Any, values: Values) -> Any:
         if came is _ABSENT:
             return _ABSENT if _may_miss(shape) else shape.written({}, values)
         return shape.written(came, values)
+    if isinstance(shape, Items):
+        return own_value(shape, values)
     if came is _ABSENT:
         if isinstance(shape, Typed) and shape.optional:
             return _ABSENT
@@ -197,6 +222,11 @@ def read_fields(data: Any, way: Way, find: NameFinder, note: Note, *, fixed: boo
     return Fields(out)
 
 
+def read_own(data: Any, way: Way, find: NameFinder, note: Note) -> Shape:
+    """Any JSON value in which nothing is a guest's: what the gateway answers itself."""
+    return _read(data, way, find, note, True)
+
+
 def _read(value: Any, way: Way, find: NameFinder, note: Note, fixed: bool) -> Shape:
     if len(way) > _MAX_DEPTH:
         note(way, "nested too deep")
@@ -205,8 +235,8 @@ def _read(value: Any, way: Way, find: NameFinder, note: Note, fixed: bool) -> Sh
         return read_fields(value, way, find, note, fixed=fixed)
     if isinstance(value, list):
         if fixed:
-            note(way, "one value, not a list")
-        elif not value or any(isinstance(one, dict | list) for one in value):
+            return Items(tuple(_read(one, (*way, index), find, note, True) for index, one in enumerate(value)))
+        if not value or any(isinstance(one, dict | list) for one in value):
             note(way, "a list names the texts and numbers that may stand here: [low, high]")
         return OneOf(tuple(value))
     if not isinstance(value, str):

@@ -156,6 +156,22 @@ def test_explain_shows_what_is_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "answered"),
+    [
+        ("[]", "[]"),
+        ("{items: [], total: 0, more: {}}", '{"items":[],"total":0,"more":{}}'),
+        ('[1, "{id}", [true, null], {id: "{id}", type: string}]', '[1,"abc",[true,null],{"id":"abc","type":"string"}]'),
+        ('"{id}"', '"abc"'),
+        ("false", "false"),
+    ],
+)
+def test_what_the_gateway_answers_is_any_json(written: str, answered: str) -> None:
+    own = POLICY + f"      - {{request: POST /own, answer: {{json: {written}}}}}\n"
+    shown = explain(load_policy_text(own), "video", VALUES, "POST", "/own")
+    assert shown.body == f"200 {answered}, by the gateway"
+
+
+@pytest.mark.parametrize(
     ("keys", "wanted"),
     [
         ("json: {a: int}", "int: no type (did you mean number?)"),
@@ -185,7 +201,7 @@ def test_explain_shows_what_is_written() -> None:
         ("answer: {status: 302}", "status: from 200 to 299 or from 400 to 599"),
         ("answer: {status: ok}", "status: from 200 to 299 or from 400 to 599"),
         ("answer: {json: {a: '{n}'}}", "{n} is a pattern"),
-        ("answer: {json: {a: [x]}}", "one value, not a list"),
+        ("answer: {json: {a: [{b: '{ide}'}]}}", "unknown name {ide} (did you mean id?)"),
         ("answer: {stauts: 200}", "stauts: unknown key (did you mean status?)"),
     ],
 )
