@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.command import BAD_FILE, config_option, json_option, note, safe, shown_path
+from gateway.cli.command import BAD_FILE, bad_usage, config_option, hint_at_config, json_option, note, safe, shown_path
 from gateway.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -28,18 +28,21 @@ class Findings:
 
 
 @click.command(short_help="Find every mistake in config and policies.")
+@click.argument("policies", nargs=-1, metavar="[POLICY]...")
 @config_option
 @json_option
-def check(config_path: Path, as_json: bool) -> None:
+def check(policies: tuple[str, ...], config_path: Path, as_json: bool) -> None:
     """Read config.yaml, its policies and all shipped ones, and run the examples in them.
 
-    Errors come as file:line:column: what, all at once. Exit 2 when there are any.
+    With POLICY, a file (./cinema.yaml) or the name of a shipped one: these alone, and no config.yaml. Errors come as
+    file:line:column: what, all at once. Exit 2 when there are any.
 
     \b
-    Example:
+    Examples:
       gateway check --config config.yaml
+      gateway check ./cinema.yaml
     """
-    findings = examine(config_path)
+    findings = examine_policies(policies) if policies else examine(config_path)
     if as_json:
         show_json(
             {
@@ -58,6 +61,9 @@ def check(config_path: Path, as_json: bool) -> None:
             click.echo(safe(remark))
         if findings.errors:
             note(f"{counted(len(findings.errors), 'error')}")
+            hint_at_config(findings.errors)
+        elif policies:
+            click.echo(f"ok: {counted(findings.used, 'policy')}; examples pass")
         else:
             click.echo(
                 f"ok: {shown_path(config_path)}, {counted(findings.used, 'policy')} of its servers and "
@@ -65,6 +71,26 @@ def check(config_path: Path, as_json: bool) -> None:
             )
     if findings.errors:
         click.get_current_context().exit(BAD_FILE)
+
+
+def examine_policies(names: Sequence[str]) -> Findings:
+    """These alone, as they would be read for a server."""
+    from gateway.config_entries import read_policy
+    from gateway.errors import BadFile
+    from gateway.policy.load import load_policy
+
+    found = Findings()
+    for name in dict.fromkeys(names):
+        try:
+            _, path = read_policy(name, Path())
+        except ValueError as error:
+            bad_usage(str(error))
+        try:
+            found.warnings += load_policy(path, shown=shown_path(path)).warnings
+            found.used += 1
+        except BadFile as error:
+            found.errors += error.faults
+    return found
 
 
 def examine(config_path: Path) -> Findings:

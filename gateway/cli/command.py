@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -56,6 +56,7 @@ class Root(click.Group):
 
         if isinstance(error, BadFile):
             show_faults(error.faults)
+            hint_at_config(error.faults)
             return BAD_FILE
         if isinstance(error, Refused):
             fail(str(error))
@@ -95,6 +96,12 @@ def safe(text: str) -> str:
 def _escaped(letter: str) -> str:
     code = ord(letter)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def hint_at_config(faults: Iterable[Fault]) -> None:
+    """For whoever starts: where a config.yaml comes from."""
+    if any(fault.file.endswith("config.yaml") and fault.what.endswith("No such file or directory") for fault in faults):
+        note("`gateway init` writes a config.yaml; --config names one that lies elsewhere")
 
 
 def show_faults(faults: Sequence[Fault]) -> None:

@@ -15,7 +15,6 @@ import click
 from gateway.cli.command import REFUSED, bad_usage, config_option, json_option, note, shown_path, the_server
 from gateway.cli.output import show_json, show_pairs
 from gateway.cli.subject import GUEST, given_variables, names_to_ask
-from gateway.config import MAIN
 
 if TYPE_CHECKING:
     from gateway.config import Config, ServerConfig
@@ -295,6 +294,8 @@ def _address(rule: Rule | None, server: ServerConfig) -> str:
 
 
 def _rule_json(rule: Rule) -> dict[str, object]:
+    from gateway.config import MAIN
+
     follow = rule.follow
     return {
         "text": rule.text,

@@ -64,12 +64,13 @@ def test(
       gateway policy test ./cinema.yaml recording.har --item aurora
       gateway policy test hls recording.har --item aurora --json
     """
+    from gateway.policy.har import names
     from gateway.policy.replay import replay
 
     rules = _load(policy_name)
     own = rules.item.variables(item)
     if own is None:
-        bad_usage(f"{item} is no id of this server (item.id of the policy)")
+        bad_usage(f"{item} is no id of this server: item.id of the policy is {rules.item.pattern.text}")
     chosen = _kind(rules, kind)
     given = given_variables(variables)
     unknown = sorted(names_to_ask(rules, chosen) - {"id"} - set(given))
@@ -78,6 +79,8 @@ def test(
     recording = read_recording(har)
     if host is not None and host.lower() not in recording.hosts():
         bad_usage(f"nothing in {har} was asked of {host}; hosts in it: {', '.join(list(recording.hosts())[:10])}")
+    if not names(recording, item):
+        note(f"note: nothing in {har} names {item}{_meant(recording, item)}: is it another item's recording?")
     known = {"public_url": ("https://guest.example.org",), **GUEST, **own, **given}
     found = replay(rules, chosen, known, recording, host.lower() if host else None)
     if as_json:
@@ -110,7 +113,7 @@ def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: st
     """
     from gateway.config_entries import shipped_policies
     from gateway.errors import BadFile
-    from gateway.policy.har import server_host
+    from gateway.policy.har import names, server_host
     from gateway.policy.id_shape import CannotPropose
     from gateway.policy.load import load_policy_text
     from gateway.policy.propose import propose
@@ -119,6 +122,11 @@ def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: st
     if item in others:
         bad_usage("--other names another item than --item")
     recording = read_recording(file, bodies=True)
+    if "://" in item:
+        bad_usage(f"--item is the id alone, as it stands in that address{_meant(recording, item.rpartition('/')[2])}")
+    for other in others:
+        if not names(recording, other):
+            bad_usage(f"nothing in {file} names {other}{_meant(recording, other)}")
     host = host.lower() if host else server_host(recording, item)
     if host not in recording.hosts():
         bad_usage(f"nothing in {file} was asked of {host}; hosts in it: {', '.join(list(recording.hosts())[:10])}")
@@ -126,7 +134,8 @@ def from_har(file: Path, item: str, others: tuple[str, ...], kind: str, host: st
     try:
         made = propose(recording, host, item, others=others, kind=kind, schema=schema, own_page=own_page)
     except CannotPropose as error:
-        raise Refused(str(error)) from error
+        hint = "" if names(recording, item) else _meant(recording, item)
+        raise Refused(f"{error}{hint}") from error
     click.echo(made.text, nl=False)
     wrong = list(dict.fromkeys(made.by_hand))
     try:
@@ -181,7 +190,18 @@ def _load(name: str) -> Policy:
     except ValueError as error:
         fail(str(error))
         click.get_current_context().exit(BAD_FILE)
+    if path.suffix.lower() == ".har":
+        bad_usage(f"{name} is a recording; the policy comes first: gateway policy test POLICY HAR")
     return load_policy(path, shown=shown_path(path))
+
+
+def _meant(recording: Recording, word: str) -> str:
+    """A closing remark: what stands in addresses and is written much like it."""
+    from gateway.policy.har import words_of
+    from gateway.yaml_source import did_you_mean
+
+    found = did_you_mean(word, words_of(recording))
+    return found if found.startswith(" (did") else ""
 
 
 def _kind(rules: Policy, kind: str | None) -> str:

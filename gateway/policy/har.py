@@ -14,12 +14,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from gateway.policy.har_text import HarError, entries
 from gateway.policy.target import fold_name
 
-__all__ = ["HarError", "Recorded", "Recording", "read_har", "server_host", "shown", "sounds_secret", "without_secrets"]
+__all__ = [
+    "HarError",
+    "Recorded",
+    "Recording",
+    "looks_secret",
+    "names",
+    "read_har",
+    "server_host",
+    "shown",
+    "sounds_secret",
+    "without_secrets",
+    "words_of",
+]
 
 MAX_BYTES = 256 * 2**20
 MAX_ENTRIES = 100_000
@@ -111,10 +123,31 @@ def read_har(chunks: Iterable[str], *, bodies: bool = False) -> Recording:
 
 def server_host(recording: Recording, item: str) -> str:
     """The media server's host: the one whose addresses name the item most often, else the first one asked."""
-    spellings = {item, quote(item, safe=""), quote(item, safe="/")}
-    named = Counter(request.host for request in recording.requests if any(one in request.target for one in spellings))
+    named = Counter(request.host for request in recording.requests if _names(request, item))
     hosts = named or recording.hosts()
     return max(hosts, key=lambda host: hosts[host]) if named else recording.requests[0].host
+
+
+def names(recording: Recording, item: str) -> bool:
+    """Whether any address of it holds this id."""
+    return any(_names(request, item) for request in recording.requests)
+
+
+def _names(request: Recorded, item: str) -> bool:
+    return any(one in request.target for one in {item, quote(item, safe=""), quote(item, safe="/")})
+
+
+def words_of(recording: Recording) -> set[str]:
+    """What stands in its addresses and could be an id; nothing that may be a secret."""
+    found: set[str] = set()
+    for request in recording.requests:
+        path, _, query = request.target.partition("?")
+        pairs = [piece.partition("=") for piece in query.split("&")]
+        found.update(unquote(one) for one in path.split("/"))
+        found.update(unquote(value) for name, _, value in pairs if not sounds_secret(name))
+        if len(found) > 2000:
+            break
+    return {word for word in found if word and len(word) <= 100 and not looks_secret(word)}
 
 
 def shown(target: str) -> str:

@@ -84,7 +84,11 @@ class _Text:
     def take(self, wanted: str) -> str:
         found = self.next()
         if not found or found not in wanted:
-            raise HarError(f"not a HAR file: {' or '.join(wanted)} expected" if found else "the file is cut off")
+            raise HarError(
+                f"not a HAR file, as a browser's network panel saves it: {' or '.join(wanted)} expected"
+                if found
+                else "the file is empty, or cut off"
+            )
         self._at += 1
         return found
 

@@ -20,6 +20,25 @@ def test_a_good_deployment(run) -> None:
     ]
 
 
+def test_one_policy_alone_needs_no_config(run, deployment: Path) -> None:
+    (deployment / "config.yaml").unlink()
+    assert run("check", "./policy.yaml", "hls").stdout.splitlines()[-1] == "ok: 2 policies; examples pass"
+    append(deployment / "policy.yaml", "shred: []\n")
+    found = run("check", "./policy.yaml")
+    assert (found.exit_code, found.stderr) == (2, "1 error\n")
+    assert found.stdout.startswith("policy.yaml:19:1: shred: unknown key (did you mean shared?)")
+    missing = run("check", "hsl")
+    assert (missing.exit_code, "did you mean hls?" in missing.stderr) == (2, True)
+    assert json.loads(run("check", "hls", "--json").stdout)["ok"]
+
+
+def test_without_a_config_it_says_how_to_get_one(run, deployment: Path) -> None:
+    (deployment / "config.yaml").unlink()
+    for command in (("check",), ("explain", "GET", "/", "--item", "abc")):
+        found = run(*command)
+        assert (found.exit_code, "`gateway init` writes a config.yaml" in found.stderr) == (2, True), command
+
+
 def test_faults_of_config_and_policy_come_together(run, deployment: Path) -> None:
     append(deployment / "config.yaml", "lisen: x\nlog: {format: xml}\n")
     append(deployment / "policy.yaml", "shred: []\n")

@@ -41,6 +41,9 @@ def test_what_is_left_to_a_person_is_said_and_is_no_success(run, deployment: Pat
     ("options", "status", "said"),
     [
         (("--item", "three"), 1, "is this the id"),
+        (("--item", "oen"), 1, "(did you mean one?)"),
+        (("--item", "http://tv/v/onee"), 2, "the id alone, as it stands in that address (did you mean one?)"),
+        (("--item", "one", "--other", "tow"), 2, "names tow"),
         (("--item", "one", "--other", "one"), 2, "another item"),
         (("--item", "one", "--host", "else"), 2, "hosts in it: tv"),
         (("--item", "one", "--kind", "book"), 2, "book"),
@@ -50,6 +53,14 @@ def test_what_can_not_be_done(run, deployment: Path, options: tuple[str, ...], s
     found = run("policy", "from-har", har(deployment, "http://tv/v/one/a.mp4"), *options)
     assert (found.exit_code, found.stdout) == (status, "")
     assert said in found.stderr
+
+
+def test_what_is_only_hinted_at_is_said(run, deployment: Path) -> None:
+    answer = {"status": 200, "content": {"mimeType": "text/html"}}
+    file = har(deployment, "http://tv/watch/one", "ws://tv/live/one/ws", "http://tv/watch/two", response=answer)
+    found = run("policy", "from-har", file, "--item", "one", "--own-page")
+    assert found.exit_code == 0, found.output
+    assert "note: what the recording only hints at stands in the policy as comments" in found.stderr
 
 
 def test_no_recording(run, deployment: Path) -> None:

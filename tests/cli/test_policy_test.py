@@ -114,6 +114,16 @@ def test_a_bad_file(run, deployment: Path, policy: str, text: str | None, said: 
     assert said in found.stderr
 
 
+def test_what_was_mixed_up_is_said(run, deployment: Path) -> None:
+    file = har(deployment, f"{TV}/hls/abc/1.ts")
+    found = run("policy", "test", f"./{file}", "./policy.yaml", "--item", "abc")
+    assert (found.exit_code, "the policy comes first" in found.stderr) == (2, True)
+    found = run("policy", "test", "./policy.yaml", file, "--item", "abd")
+    assert "note: nothing in one.har names abd (did you mean abc?)" in found.stderr
+    found = run("policy", "test", "./policy.yaml", file, "--item", "A B")
+    assert (found.exit_code, "item.id of the policy is [" in found.stderr) == (2, True)
+
+
 def test_a_bad_policy_shows_its_faults(run, deployment: Path) -> None:
     (deployment / "bad.yaml").write_text("server: x\n")
     found = run("policy", "test", "./bad.yaml", har(deployment, f"{TV}/"), "--item", "abc")
