@@ -28,6 +28,7 @@ from gateway.proxy.relay import begin, relay
 from gateway.proxy.rewriting import FlowingRewrite, FlowingWords, Unreadable
 from gateway.reasons import Reason
 from gateway.rewrite.addresses import NotFollowed
+from gateway.rewrite.json_answer import too_many
 from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
 from gateway.upstream.client import Answer, AnswerTooLarge
 from gateway.web.refuse import refuse, refuse_failure
@@ -303,8 +304,9 @@ class Exchange:
         found = finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body)
         if found:
             return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
-        if self._reads_json and 200 <= answer.status < 300:
-            await self._brought(captured_json(self._captures, came))
+        if self._reads_json and 200 <= answer.status < 300 and not too_many(came):
+            reading = partial(captured_json, self._captures, came)
+            await self._brought(reading() if len(came) < _LARGE else await asyncio.to_thread(reading))
         for name in ("Content-Length", "Content-Range", "Accept-Ranges"):
             headers.popall(name, None)
         self._metrics.sent(len(body))

@@ -12,9 +12,9 @@ from gateway.config import Origin
 from gateway.policy.follow import Place
 from gateway.policy.target import Ambiguity, Target, parse_target
 from gateway.proxy.redirects import led_to
+from gateway.rewrite.addresses import MAX_ADDRESS
 
 MAX_PLACE = 4_096  # characters of a place that is sealed; a request line has room for twice as many
-_MAX_ADDRESS = 4_096
 
 
 def split_origin(text: str) -> tuple[str, str]:
@@ -39,7 +39,7 @@ def named(
     address: str, base: Place, home: Collection[Origin], origins: Collection[Origin], injected: Collection[str]
 ) -> Place | None:
     """Where `address`, written in an answer of `base`, leads. `home` and `injected` as in `led_to`."""
-    if len(address) > _MAX_ADDRESS:
+    if len(address) > MAX_ADDRESS:
         return None
     if address.startswith("//") and base.origin:
         # The scheme of what it stands in, which for another origin is that origin's.

@@ -22,10 +22,12 @@ from gateway.policy.decide import Variables
 from gateway.policy.jsonpath import EACH, AnswerPath
 from gateway.policy.replacing import PUBLIC_WS
 from gateway.policy.template import Part, filled
+from gateway.rewrite.json_answer import too_many
 from gateway.rewrite.scrub import Finder, FlowingText
 
 MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+_WIDEST = 4  # bytes between two events
 _NOT_IN_SCRIPTS = frozenset("<>&'`")  # they could end a string or a script; JSON reads them all the same
 _LINE = re.compile(rb"\r\n|\n|\r")
 
@@ -67,6 +69,8 @@ class Rewriter:
         plain = body.removeprefix(b"\xef\xbb\xbf").strip()
         if not plain or (not says_json and plain[:1] not in (b"{", b"[")):
             return body
+        if too_many(plain):
+            raise Unreadable("a text with more values than an answer has")
         try:
             document = json.loads(plain.decode("utf-8"))
         except (ValueError, RecursionError) as error:
@@ -192,8 +196,10 @@ class FlowingRewrite(FlowingText):
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now. Raises CredentialFound, and Unreadable for what can't be changed."""
+        # What was looked through before is not looked through again: an event may come byte by byte.
+        seen = max(0, len(self._rest) - _WIDEST)
         text, out, at = self._rest + chunk, b"", 0
-        for match in self._cut.finditer(text):
+        for match in self._cut.finditer(text, seen):
             out += self._change(text[at : match.end()])
             at = match.end()
         self._rest = text[at:]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.rewrite.numbers import Template
 
 MAX_ADDRESSES = 100_000
+MAX_ADDRESS = 4_096  # characters; a longer one leads nowhere
 
 # Where a loader would see the beginning of an address: a scheme, or two slashes of either sort.
 _OTHER = "data|blob|file|javascript|vbscript|skd"

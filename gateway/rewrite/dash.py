@@ -19,8 +19,9 @@ import binascii
 import copy
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from gateway.rewrite.addresses import MAX_ADDRESSES, Addresses, NotFollowed, holds_address
+from gateway.rewrite.addresses import MAX_ADDRESS, MAX_ADDRESSES, Addresses, NotFollowed, holds_address
 from gateway.rewrite.markup import Element, written
 from gateway.rewrite.numbers import parse_template
 
@@ -121,9 +122,11 @@ class _Rewriter:
             if isinstance(child, str):
                 continue  # white space between elements
             if depth == 0 and child.local == "Location":
+                yield ""
+                self._count()
                 found = self._addresses.redirect(child.text.strip())
                 if found is not None:
-                    kept.append(Element(child.name, {}, [found]))
+                    kept.append(Element(child.name, {}, [self._fitting(found)]))
             elif child.local == below:
                 empty = _is_remote(child) and not child.elements()
                 yield from self.level(child, depth + 1, above)
@@ -144,10 +147,13 @@ class _Rewriter:
         return element.local != "Representation" or element in self._reached
 
     def _along(self, element: Element, above: _Above) -> _Above:
-        own = [child for child in element.elements() if child.local == "BaseURL"]
+        own = {child: None for child in element.elements() if child.local == "BaseURL"}
         bases = above.bases
         if own:
-            bases = tuple(joined(base, child.text.strip()) for child in own for base in above.bases)[:_MAX_BASES]
+            # No more are put together than are used, and none that is too long to be used.
+            texts = (child.text.strip() for child in islice(own, _MAX_BASES))
+            whole = (joined(base, text) for text in texts if len(text) <= MAX_ADDRESS for base in above.bases)
+            bases = tuple(base for base in islice(whole, _MAX_BASES) if len(base) <= MAX_ADDRESS)
         infos = dict(above.infos)
         seen = set()
         for child in element.elements():
@@ -156,13 +162,14 @@ class _Rewriter:
                     raise NotFollowed(f"two {child.local} beside each other")
                 seen.add(child.local)
                 infos[child.local] = infos.get(child.local, _Info()).below(child)
-        said = own[0].attributes if own else {}
+        outermost = next(iter(own), None)
+        said = outermost.attributes if outermost is not None else {}
         timing = {name: said[name] for name in _OF_BASE if name in said and not holds_address(said[name])}
         first = next((index for index, child in enumerate(element.children) if child in own), 0)
         element.children = [child for child in element.children if child not in own]
-        if timing:
+        if timing and outermost is not None:
             # When segments come about is said there; where they lie is said in each Representation.
-            element.children.insert(first, Element(own[0].name, timing, ["./"]))
+            element.children.insert(first, Element(outermost.name, timing, ["./"]))
         return _Above(bases, infos)
 
     # --- a Representation --------------------------------------------------------------------------
@@ -257,6 +264,8 @@ class _Rewriter:
         return good, needs_base
 
     def _filled(self, bases: tuple[str, ...], text: str, values: dict[str, str]) -> str | None:
+        if len(text) > MAX_ADDRESS:
+            return None
         for base in bases:
             template = parse_template(joined(base.replace("$", "$$"), text.strip()), values)
             if template is None:
@@ -272,6 +281,8 @@ class _Rewriter:
         return None
 
     def _first(self, bases: tuple[str, ...], text: str | None) -> str | None:
+        if text is not None and len(text) > MAX_ADDRESS:
+            return None
         for base in bases:
             whole = base if text is None else joined(base, text.strip())
             if not whole:

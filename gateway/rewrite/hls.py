@@ -22,7 +22,8 @@ MAX_LINE = 65_536
 MAX_LINES = 400_000
 
 
-_ATTRIBUTE = re.compile(r'\s*([A-Za-z0-9-]+)\s*=\s*("[^"]*"|[^",\s]*)\s*(?:,|$)')
+# Nothing of it is given back: of a run of spaces there are else as many readings as it has pairs.
+_ATTRIBUTE = re.compile(r'\s*+([A-Za-z0-9-]++)\s*+=\s*+("[^"]*+"|[^",\s]*+)\s*+(?:,|$)')
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
 _LINE = re.compile(r"\r\n|\n|\r")
 # Line ends to some readers, nothing to others; none has business in a playlist (RFC 8216 4.1).
@@ -143,16 +144,15 @@ class _Rewriter:
 
     def _resolved(self, text: str) -> str | None:
         """With each `{$name}` replaced, once; None when one is not defined here."""
-        missing = False
-
-        def value(match: re.Match[str]) -> str:
-            nonlocal missing
-            found = self._defined.get(match.group(1))
-            missing = missing or found is None
-            return found or ""
-
-        text = _REFERENCE.sub(value, text)
-        return None if missing or "{$" in text or len(text) > MAX_LINE else text
+        pieces = _REFERENCE.split(text)
+        values = [self._defined.get(name) for name in pieces[1::2]]
+        found = [value for value in values if value is not None]
+        # Looked at before it is put together: a line of references to a long value is gigabytes.
+        if len(found) < len(values) or len(text) + sum(map(len, found)) > 2 * MAX_LINE:
+            return None
+        pieces[1::2] = found
+        text = "".join(pieces)
+        return None if "{$" in text or len(text) > MAX_LINE else text
 
     def _tag(self, line: str) -> str | None:
         name, colon, rest = line.partition(":")

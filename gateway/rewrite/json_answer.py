@@ -22,14 +22,24 @@ from gateway.rewrite.addresses import MAX_ADDRESSES, Addresses, NotFollowed, hol
 from gateway.strict_json import Misfit, parse_json
 
 MAX_DEPTH = 64
+MAX_CONTAINERS = 250_000
+MAX_VALUES = 2_000_000
 MAX_TEXT = 256 * 1024  # characters of one text; a longer one, which nobody looks through, becomes null
 _PIECE = 1_000  # pieces of the encoder that are passed on at once
 _TURN = 256  # values between two looks at the time
 _SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]")
 
 
+def too_many(body: bytes) -> bool:
+    """Whether what comes of a JSON text may take a hundred times the room of the text: `[[],[],[],…`. Counted before
+    it is read, as more than there are; texts hold few of these marks."""
+    return body.count(b"[") + body.count(b"{") > MAX_CONTAINERS or body.count(b",") > MAX_VALUES
+
+
 def parse(body: bytes) -> Any:
     """Raises NotFollowed."""
+    if too_many(body):
+        raise NotFollowed("holds more values than an answer has")
     try:
         # Servers may begin with a byte order mark; that is no second reading.
         return parse_json(body.removeprefix(BOM_UTF8))

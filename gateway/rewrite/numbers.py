@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 _COUNTED = ("Number", "Time", "SubNumber")
 _MAX_DIGITS = 20  # of a 64-bit number
+_MAX_PARTS = 64  # pieces of a template
+_MAX_LITERAL = 8_192  # characters of its literal texts; values may stand there often
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class Template:
 def parse_template(text: str, values: Mapping[str, str] | None = None) -> Template | None:
     """`values`: those of the manifest, by name; None: not a template."""
     parts = text.split("$")
-    if len(parts) % 2 == 0:
+    if len(parts) % 2 == 0 or len(parts) > 2 * _MAX_PARTS:
         return None
     pieces: list[str | Number] = []
+    room = _MAX_LITERAL
     for index, part in enumerate(parts):
         if index % 2 == 0:
             literal: str | Number = part
@@ -76,6 +79,10 @@ def parse_template(text: str, values: Mapping[str, str] | None = None) -> Templa
             if found is None:
                 return None
             literal = found
+        if isinstance(literal, str):
+            room -= len(literal)
+            if room < 0:
+                return None
         if isinstance(literal, str) and pieces and isinstance(pieces[-1], str):
             pieces[-1] += literal
         elif literal != "":
