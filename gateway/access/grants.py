@@ -25,10 +25,10 @@ from datetime import timedelta
 from gateway.access.activity import ActivityNotes
 from gateway.access.anew import Anew
 from gateway.access.live import LiveGrant, has_place
-from gateway.access.media import Resolve, ask_media
+from gateway.access.media import Resolve
 from gateway.access.outcome import Denied
+from gateway.access.page_check import PageCheck
 from gateway.access.preparing import release_of
-from gateway.access.seats import full
 from gateway.access.servers import MediaServer, Servers
 from gateway.access.watched import OverIds, Standing, Watched
 from gateway.config import SessionConfig
@@ -36,12 +36,11 @@ from gateway.errors import GatewayError, StoreDown, StoreTooNew
 from gateway.links.ids import slot_of
 from gateway.links.records import Grant, Guest, Item, Link, Variables
 from gateway.links.rules import grant_over, idle_over
-from gateway.reasons import Reason
 from gateway.store.changes import Change, ChangeChannel
 from gateway.store.guests import BROUGHT
 from gateway.store.links import LinkStore
 from gateway.store.releases import ReleaseStore
-from gateway.upstream.resolve import Resolved, resolve_item
+from gateway.upstream.resolve import resolve_item
 
 __all__ = ["GrantTable", "LiveGrant"]
 
@@ -71,11 +70,11 @@ class GrantTable:
         self._heard_end = heard_end
         self._servers = servers
         self._clock = clock
-        self._resolve = resolve
         self._channel = ChangeChannel(links.store)
         self._leave_after, self._grace, every = _spans(session)
         self._notes = ActivityNotes(links.guests, every=every)
-        self.anew = Anew(links, self, clock)
+        self._anew = Anew(links, self, clock)
+        self._pages = PageCheck(links, self, self._anew, resolve, clock)
         self._live: dict[str, LiveGrant] = {}
         self._watched: dict[str, Watched] = {}
         self._over = OverIds()
@@ -157,45 +156,7 @@ class GrantTable:
     async def recheck(self, live: LiveGrant) -> Denied | None:
         """A page is opened: is its link still good, its media still there? A refusal ends the grant
         everywhere, unless only the media server can't be asked just now. Raises StoreDown."""
-        seen, records = await asyncio.gather(
-            self._links.get(live.grant.link), self._links.guests.grants([live.grant.id])
-        )
-        now = self._clock()
-        record = records.get(live.grant.id)
-        if live.ended is not None or record is None or grant_over(record[0], now=now) or record[1].gone_at is not None:
-            self._end_here(live, "ended elsewhere")
-            return Denied(Reason.GRANT_ENDED)
-        if seen is None:
-            reason: Reason | None = Reason.LINK_DELETED
-        else:
-            reason = Watched(seen.link, seen.item, live.server).closed(now)
-        if reason is None:
-            server = live.server
-            found = await ask_media(self._resolve, server, live.grant.item)
-            if live.ended is None and live.server is not server:
-                # Settings changed meanwhile; what a former server says of the item counts no more.
-                return await self.recheck(live)
-            if not isinstance(found, Denied):
-                seats = seen.link.viewers_limit if seen is not None else None
-                if seats is not None and not await self._links.guests.take_seat(live.grant, seats, now=self._clock()):
-                    return full(self._links.keys, live.grant.link, self._clock(), inside=True)
-                await self._described(seen.item if seen else None, found)
-                await self.renew(live, found.variables)
-                denied = await self.anew.page(live)
-                if denied is None:
-                    live.touch()
-                return denied
-            if found.reason is not Reason.MEDIA_GONE:
-                return found
-            reason = found.reason
-        await self.end(live, str(reason))
-        starts = seen.link.starts_at if seen is not None and reason is Reason.NOT_OPEN_YET else None
-        return Denied(reason, starts_at=starts)
-
-    async def _described(self, item: Item | None, found: Resolved) -> None:
-        """Whose an item is decides who may manage it; a page is an occasion to hear it anew."""
-        if item is not None and (item.title, item.owners) != (found.title, found.owners):
-            await self._links.describe(replace(item, title=found.title, owners=found.owners))
+        return await self._pages.recheck(live)
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -319,7 +280,7 @@ class GrantTable:
             group.create_task(self._catch_up())
             group.create_task(self._keep_clocks())
             group.create_task(self._notes.run(self.ended_elsewhere))
-            group.create_task(self.anew.run())
+            group.create_task(self._anew.run())
 
     def _changed(self, change: Change) -> None:
         self._news += 1
