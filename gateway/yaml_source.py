@@ -61,6 +61,8 @@ class Source:
     _marks: dict[Way, tuple[int, int]] = field(default_factory=dict)
     # Environment names that were asked for and are not set, with the way to each.
     _unset: list[tuple[Way, str]] = field(default_factory=list)
+    # Numbers and truth values, as they are written.
+    _plain: dict[Way, str] = field(default_factory=dict)
     # Values that the environment has a part in.
     _filled: set[Way] = field(default_factory=set)
 
@@ -96,6 +98,10 @@ class Source:
     def filled(self, way: Way) -> bool:
         """Whether the value at `way` came from the environment, and so does not stand in the file."""
         return way in self._filled
+
+    def as_written(self, way: Way) -> str | None:
+        """The characters of a number or truth value; None for anything else."""
+        return self._plain.get(way)
 
     @property
     def unset(self) -> bool:
@@ -222,6 +228,8 @@ class _Walker:
             return None
         if isinstance(value, str):
             return self._fill(value, way)
+        if value is not None:
+            self._source._plain[way] = node.value
         return value
 
     def _fill(self, text: str, way: Way) -> str:

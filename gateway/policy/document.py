@@ -292,11 +292,11 @@ class PolicyReader(RuleReader, StepReader):
         for name, value in self.names(given.get("vars"), (*way, "vars")).items():
             at = (*way, "vars", name)
             if isinstance(value, list):
-                values[name] = tuple(self.text(one, where).text for one, where in self.items(value, at))
+                values[name] = tuple(self.value(one, where).text for one, where in self.items(value, at))
             else:
-                values[name] = (self.text(value, at).text,)
+                values[name] = (self.value(value, at).text,)
         return ExamplesDocument(
-            id=self.optional(given, "id", way),
+            id=self.value(given["id"], (*way, "id")) if given.get("id") is not None else None,
             kind=self.optional(given, "kind", way),
             vars=values,
             allow=tuple(self.text(one, at) for one, at in self.items(body.get("allow"), ("examples", "allow"))),

@@ -55,7 +55,7 @@ class RuleReader(ShapeReader):
         def entries(key: str) -> dict[str, Said | None]:
             named = self.names(body.get(key), (*way, key))
             return {
-                name: None if value is None else self.text(value, (*way, key, name)) for name, value in named.items()
+                name: None if value is None else self.value(value, (*way, key, name)) for name, value in named.items()
             }
 
         return SendDocument(way, entries("query"), entries("headers"))

@@ -63,6 +63,11 @@ class ShapeReader:
             return Said("", way)
         return Said(data, way)
 
+    def value(self, data: Any, way: Way) -> Said:
+        """A text that is sent as it stands here, and so needs no quotes where it is a number or true."""
+        written = self.source.as_written(way)
+        return Said(written, way) if written is not None else self.text(data, way)
+
     def optional(self, data: Mapping[str, Any], key: str, way: Way) -> Said | None:
         return self.text(data[key], (*way, key)) if data.get(key) is not None else None
 

@@ -26,6 +26,7 @@ from gateway.proxy.headers import packed
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
 from gateway.proxy.rewriting import FlowingRewrite, FlowingWords, Unreadable
+from gateway.proxy.unpacked import unpacked
 from gateway.reasons import Reason
 from gateway.rewrite.addresses import NotFollowed
 from gateway.rewrite.json_answer import too_many
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 16 * 1024 * 1024  # bytes of a text that is searched before it is sent
 _LARGE = 256 * 1024  # bytes from which a search moves to a thread
+_SMALL = 1024 * 1024  # bytes of a text that is looked through for addresses alone
 _ALL = ("GET", "POST", "PUT", "PATCH", "DELETE")  # what may be done with something that an answer names
 # What is said of the bytes as the server made them, and is not true of changed ones.
 _OF_THE_BYTES = (
@@ -206,8 +208,10 @@ class Exchange:
             if ours is not None:
                 headers["Location"] = ours
         flow: FlowingText | FlowingWords | None = None
+        kind = answer.headers.get("Content-Type", "")
+        if not searched and self._may_be_looked_through(answer):
+            return await self._looked_through(answer, headers)
         if searched:
-            kind = answer.headers.get("Content-Type", "")
             if self._reads_json or not is_endless(kind):
                 if not self._flows(answer, changed):
                     return await self._searched(answer, headers, changed)
@@ -229,6 +233,40 @@ class Exchange:
             headers.update(CORS)
         return headers
 
+    def _may_be_looked_through(self, answer: Answer) -> bool:
+        """Whether this is a text that nothing else is to be done with, whole and small enough to be read before it
+        is passed on."""
+        length, kind = answer.headers.get("Content-Length", ""), answer.headers.get("Content-Type", "")
+        return (
+            answer.status == 200
+            and self._request.method != "HEAD"
+            and not self._place.origin
+            and length.isascii()
+            and length.isdigit()
+            and 0 < int(length) <= _SMALL
+            and is_text(kind, self._place.target.text)
+            and not is_endless(kind)
+        )
+
+    async def _looked_through(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
+        """As it came, unless it names the server's own address: then with ours."""
+        came = await answer.read(_SMALL)
+        plain: bytes | None = came
+        if packed(answer.headers):
+            try:
+                plain = await asyncio.to_thread(unpacked, came, answer.headers.get("Content-Encoding", ""), MAX_TEXT)
+            except AnswerTooLarge:
+                plain = None
+        body = came
+        if plain is not None and (home := self._facing.brought_home(plain)) != plain:
+            body = home
+            for name in (*_OF_THE_BYTES, "Content-Encoding"):
+                headers.popall(name, None)
+        headers.popall("Content-Length", None)
+        self._metrics.sent(len(body))
+        self._watched()
+        return web.Response(status=200, body=body, headers=headers)
+
     def _flows(self, answer: Answer, changed: bool) -> bool:
         """Whether a text that may be too long to be held needs not be."""
         length = answer.headers.get("Content-Length", "")
@@ -242,7 +280,9 @@ class Exchange:
         kind = content_type.partition(";")[0].strip().lower()
         rewriter = self._facing.rewriter(self._allowed.live.scope.variables)
         return FlowingRewrite(
-            self._facing.finder, partial(rewriter.event, kind=kind), events=kind == "text/event-stream"
+            self._facing.finder,
+            lambda event: self._facing.brought_home(rewriter.event(event, kind)),
+            events=kind == "text/event-stream",
         )
 
     async def _capture_from_headers(self, answer: Answer) -> None:
@@ -284,6 +324,8 @@ class Exchange:
             body, kind = await rewrite_answer(answer, following, sort, MAX_TEXT)
         except NotFollowed as error:
             return refuse(self._visit, Reason.FOLLOW_REFUSED, detail=str(error))
+        if sort == "json" and self._facing.server.policy.drop:
+            body = await asyncio.to_thread(self._facing.rewriter({}).without_fields, body)
         finder = self._facing.finder
         if finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body):
             return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
@@ -300,6 +342,15 @@ class Exchange:
                 body = change() if len(came) < _LARGE else await asyncio.to_thread(change)
             except Unreadable as error:
                 return refuse(self._visit, Reason.ANSWER_UNREADABLE, detail=str(error))
+        home = (
+            self._facing.brought_home(body)
+            if len(body) < _LARGE
+            else await asyncio.to_thread(self._facing.brought_home, body)
+        )
+        if home != body:
+            body = home
+            for name in _OF_THE_BYTES:
+                headers.popall(name, None)
         finder = self._facing.finder
         found = finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body)
         if found:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from gateway.config import Origin
 from gateway.policy.jar import for_guest, guest_pairs, header, kept_pairs, kept_secrets, taken
 from gateway.proxy.headers import passed_on, towards_elsewhere, towards_guest, towards_server
+from gateway.proxy.home import brought_home, spelled
 from gateway.proxy.rewriting import Rewriter
 from gateway.rewrite.scrub import ChangingFinder, CredentialFinder, Finder
 from gateway.web.cookies import DELETED
@@ -44,6 +45,7 @@ class Facing:
     _credentials: Credentials
     _hosts: Mapping[str, str]  # by `at`
     _own: re.Pattern[str]
+    _home: re.Pattern[bytes]
     embedding: Embedding
     passed: Mapping[str, tuple[str, bool]]  # what the policy adds to the headers that are sent on
     # Of the grant, where credentials need something of it.
@@ -68,6 +70,7 @@ class Facing:
             _credentials=credentials,
             _hosts={at: origin.netloc for at, origin in addresses.items()},
             _own=_spelled([origin for origin in home if origin != server.config.public]),
+            _home=spelled([origin for origin in home if origin != server.config.public]),
             embedding=embedding,
             passed=passed_on(server.policy.passed),
         )
@@ -172,8 +175,14 @@ class Facing:
 
     @property
     def rewrites(self) -> bool:
-        """Whether texts of this server are changed on their way."""
-        return bool(self.server.policy.drop or self.server.policy.replace)
+        """Whether texts of this server are changed on their way: by its policy, or since it is known to write
+        addresses that are not ours."""
+        policy = self.server.policy
+        return bool(policy.drop or policy.replace or self.server.config.also_known_as)
+
+    def brought_home(self, text: bytes) -> bytes:
+        """A text in which the server's own addresses are ours; the very same where there is none."""
+        return brought_home(text, self._home, self.server.config.public)
 
     def rewriter(self, variables: Variables) -> Rewriter:
         policy = self.server.policy

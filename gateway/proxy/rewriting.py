@@ -59,6 +59,10 @@ class Rewriter:
             body = self._dropped(body, says_json="json" in kind)
         return self._replaced(body, kind) if self.words else body
 
+    def without_fields(self, body: bytes) -> bytes:
+        """A JSON text that we wrote, without what is dropped."""
+        return self._dropped(body, says_json=True)
+
     def event(self, event: bytes, kind: str) -> bytes:
         """One event of a stream, or one line of JSON."""
         if self.paths:

@@ -335,3 +335,13 @@ kinds:
 def test_previews_name_nothing_unless_the_policy_says_so() -> None:
     assert load_policy_text(HEAD + KINDS).preview == "nothing"
     assert load_policy_text(HEAD + KINDS + "guest_access: {preview: title}\n").preview == "title"
+
+
+def test_an_example_may_be_of_an_item_that_is_a_number() -> None:
+    text = """
+server: x
+item: {id: "[0-9]+", resolve: [{request: "GET /i/{id}", vars: {part: $.part}}]}
+kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}", "GET /p/{part}"]}}
+examples: {with: {id: 0123, vars: {part: [7, 0.50]}}, allow: [GET /m/0123, GET /p/7, GET /p/0.50], deny: [GET /p/0.5]}
+"""
+    assert load_policy_text(text).kinds["video"]

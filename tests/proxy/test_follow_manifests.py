@@ -309,3 +309,15 @@ def test_a_template_stands_for_what_a_player_would_have_asked_for(parts: list[st
     if place is not None:
         assert plain is not None
         assert unseal(THEIR_KEYS, GRANT, plain.removeprefix("/_gateway/s/").split("/")).place == place.sent
+
+
+async def test_fields_are_dropped_from_a_followed_json_answer_too() -> None:
+    answer = {"files": ["/cdn/abc/1.mp4"], "trackers": ["/cdn/abc/t"], "a": [{"token": "t", "b": 1}]}
+    script = server({"/api/abc": json.dumps(answer)})
+    drop = 'drop: [$.trackers, "$.a[*].token"]\n'
+    async with opened(script, policy_text=POLICY + drop) as stage, stage.client() as guest:
+        reply = await guest.get("GET /api/abc", IN)
+        found = json.loads(reply.body)
+        assert found.keys() == {"files", "a"}
+        assert found["a"] == [{"b": 1}]
+        assert SIGNED.fullmatch(found["files"][0])

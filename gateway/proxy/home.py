@@ -1,0 +1,53 @@
+"""The server's own addresses in a text, brought to the public one.
+
+Rule: where a text names one of the addresses that are this server, a guest's browser must read ours: it can't reach the
+other, or would go around the gateway. Only scheme, host and port are exchanged, in the spelling they stand in (plain,
+escaped as in JSON, percent-encoded); what such an address leads to is judged when it is asked for.
+
+Why not by decoding: a text is more than its addresses, and the rest of it must stay as it is to the byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from gateway.config import Origin
+
+_USUAL = {"http": 80, "https": 443}
+_NEVER = re.compile(rb"(?!)")
+
+
+def spelled(origins: Iterable[Origin]) -> re.Pattern[bytes]:
+    """Finds these origins in a text. Behind another scheme (`rtsp:`) or in front of more of a name it is no such
+    address."""
+    places = []
+    for origin in origins:
+        port = rf"(?::|%3A){origin.port}"
+        if origin.port == _USUAL.get(origin.scheme):
+            port = f"(?:{port})?"
+        places.append(re.escape(origin.host) + port)
+    if not places:
+        return _NEVER
+    return re.compile(
+        rf"(?:(?<![A-Za-z0-9+.-])(?P<scheme>https?|wss?)(?P<colon>:|%3A)|(?<!:)(?<!%3A))"
+        rf"(?P<slash>\\?/|%2F)(?P=slash)(?:{'|'.join(places)})(?![A-Za-z0-9:@-]|\.[A-Za-z0-9]|%3A|%40)".encode(),
+        re.IGNORECASE,
+    )
+
+
+def brought_home(text: bytes, own: re.Pattern[bytes], public: Origin) -> bytes:
+    """The text with `public` in place of each of them; the very same where there is none."""
+
+    def ours(match: re.Match[bytes]) -> bytes:
+        scheme, slash = match["scheme"], match["slash"]
+        colon = match["colon"] or b""
+        host = public.netloc.encode()
+        if slash[:1] == b"%":
+            host = host.replace(b":", b"%3A")
+        if scheme is None:
+            return slash + slash + host
+        mine = "ws" if scheme.lower().startswith(b"ws") else "http"
+        return f"{mine}{'s' if public.secure else ''}".encode() + colon + slash + slash + host
+
+    return own.sub(ours, text)
