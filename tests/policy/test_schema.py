@@ -96,7 +96,7 @@ BLOCKS = [
     block
     for path in sorted((ROOT / "docs").glob("*.md"))
     for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), re.S)
-    if re.search(r"^kinds:", block, re.M)
+    if re.search(r"^server:", block, re.M)  # else a part of one
 ]
 
 
