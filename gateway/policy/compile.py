@@ -108,12 +108,13 @@ class _Compiler:
         self.patterns = {name: self.pattern(said) for name, said in document.patterns.items()}
         variables = ["id", *self.item.names]
         steps = []
-        for index, step in enumerate(document.steps):
+        for step in document.steps:
             known = self.secrets.within(self.finder(variables), jwt=False)
             steps.append(self.steps.step(step, known, RESOLVE))
             variables += [name for name in step.vars if name not in variables]
-            if index and step.id is not None:
-                self.fault(step.id.way, "id: only the first step can replace the id")
+            if step.id is not None and any(one.request.variables & {"id", *self.item.names} for one in steps[:-1]):
+                # What was learned of the one spelling may be another item's.
+                self.fault(step.id.way, "id: only the first step that uses the id can replace it")
         for name in (*document.patterns, *document.tokens):
             if name in variables or name in GIVEN:
                 self.fault(("patterns", name, KEY), f"{name}: is a variable already")

@@ -253,8 +253,8 @@ class StepCompiler:
             self.source.fault(said.over.way, "checksum: in braces stand only {query} and variables")
             return None
         literal = sum(len(part.text) for part in parts if isinstance(part, Text))
-        if Variable("query") not in parts or any(isinstance(part, Hole) for part in parts):
-            self.source.fault(said.over.way, "checksum: written as text, {query} and a secret")
+        if not any(isinstance(part, Variable) for part in parts) or any(isinstance(part, Hole) for part in parts):
+            self.source.fault(said.over.way, "checksum: written as text, {query} or another variable, and a secret")
         elif any(isinstance(part, Text) and holds_mark(part.text) for part in parts):
             self.source.fault(said.over.way, "checksum: what a sign-in gives can't be signed with")
         elif literal < MIN_SECRET:

@@ -82,7 +82,15 @@ def faults(text: str) -> list[str]:
             "checksum: one of sha1",
         ),
         (policy("[{request: GET /p, checksum: {name: c, md5: '{query}12345678'}}]"), "md5: unknown key"),
-        (policy("[{request: GET /p, checksum: {name: c, sha256: '12345678'}}]"), "checksum: written as text, {query}"),
+        (
+            policy("[{request: GET /p, checksum: {name: c, sha256: '12345678'}}]"),
+            "checksum: written as text, {query} or",
+        ),
+        (
+            policy("[{request: GET /p, checksum: {name: c, sha256: '{n}12345678'}}]"),
+            "checksum: written as text, {query} or",
+        ),
+        (policy("[{request: GET /p, checksum: {name: c, sha256: '{id}a'}}]"), "a secret of at least 8 characters"),
         (policy("[{request: GET /p, checksum: {name: c, sha256: 'a{query}'}}]"), "a secret of at least 8 characters"),
         (policy("[{request: GET /p, checksum: {name: 'c&d', sha256: '{query}12345678'}}]"), "checksum: name: letters"),
         (policy("[{request: GET /p?c=1, checksum: {name: c, sha256: '{query}12345678'}}]"), "has a c already"),
@@ -164,6 +172,10 @@ def test_a_checksum_signs_the_query_as_it_is_sent() -> None:
     query = "fullName=abc123&meetingID=u1"
     digest = hashlib.sha256(f"join{query}639259d4-9dd8-4b25".encode()).hexdigest()
     assert found.target == f"/api/join?{query}&checksum={digest}"
+    other = written("[{request: GET /api, checksum: {name: tokenHash, sha256: '{id}639259d4'}}]")
+    assert other is not None
+    key = hashlib.sha256(b"abc123639259d4").hexdigest()
+    assert other.target == f"/api?tokenHash={key}"
     bare = written("[{request: GET /api, checksum: {name: checksum, sha1: 'meetings{query}639259d4'}}]")
     assert bare is not None
     assert bare.target == f"/api?checksum={hashlib.sha1(b'meetings639259d4').hexdigest()}"
@@ -203,3 +215,20 @@ def test_who_learns_the_guests_name_is_reported() -> None:
     made = load_policy_text(policy("[{request: POST /p, json: {who: ['{guest.name}']}}]"))
     assert made.kinds["video"].told == {"name"}
     assert any("{guest.name} tells the media server" in fault.what for fault in made.warnings)
+
+
+def test_the_id_is_replaced_by_the_first_request_that_uses_it() -> None:
+    """What was learned before of one spelling would count for the item of another."""
+    text = """
+server: x
+item:
+  id: "(?P<folder>[a-z]+)/[0-9]+"
+  resolve:
+    - {request: GET /session, vars: {ks: $.ks}}
+    - {request: "GET /FIRST?ks={ks}", vars: {title: $.name}}
+    - {request: "GET /{id}?ks={ks}", id: $.id}
+kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}
+"""
+    assert not faults(text)
+    for first in ("{id}", "{folder}"):
+        assert "only the first step that uses the id" in faults(text.replace("FIRST", first))[0]

@@ -6,6 +6,7 @@ SessionService.php, plugins/content/caption/base/services/CaptionAssetService.ph
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Any
@@ -95,6 +96,14 @@ class Api:
             seconds, user = int(params.get("expiry") or 86400), str(params.get("userId") or "")
             return library.sign(user, admin=admin, seconds=seconds, privileges=str(params.get("privileges") or ""))
         session = self._session(params)
+        if (service, action) == ("apptoken", "startsession"):
+            return self._app_session(params)
+        if (service, action) == ("session", "end"):
+            # alpha/lib/model/invalidSessionPeer.php, invalidateKs: with it go all that share its session id, and all of
+            # an app token do (AppTokenService.php: PRIVILEGE_SESSION_ID is the token's id). For a day.
+            shared = [one for one in session.privileges.split(",") if one.startswith("sessionid:")]
+            library.ended.update([str(params["ks"]), *shared])
+            return None
         if service in ("baseentry", "media"):
             return self._entries(action, params, session)
         if service in ("metadata_metadata", "metadata"):
@@ -113,6 +122,27 @@ class Api:
         if service in ("stats", "analytics", "livereports"):
             return True
         raise ApiError("SERVICE_DOES_NOT_EXISTS", f'Service "{service}" does not exists')
+
+    def _app_session(self, params: Params) -> Params:
+        """api_v3/services/AppTokenService.php, startSessionAction; alpha/lib/model/AppToken.php, calcHash."""
+        library, ks = self.library, str(params.get("ks"))
+        if params.get("id") != library.app_token_id:
+            raise ApiError("APP_TOKEN_ID_NOT_FOUND", f"App token id [{params.get('id')}] not found")
+        if hashlib.sha256(f"{ks}{library.app_token}".encode()).hexdigest() != params.get("tokenHash"):
+            raise ApiError("INVALID_APP_TOKEN_HASH", "Invalid application token hash")
+        own = f"sessionid:{library.app_token_id},apptoken:{library.app_token_id},setrole:PLAYBACK_BASE_ROLE"
+        # kSessionUtils::retrieveAllowedAppSessionPrivileges: none that the token or the server has a word in
+        said = [one for one in str(params.get("sessionPrivileges") or "").split(",") if one.startswith("sview:")]
+        seconds = min(int(params.get("expiry") or 86400), 86400)
+        privileges = ",".join([own, *said])
+        return {
+            "ks": library.sign("guests", seconds=seconds, privileges=privileges),
+            "partnerId": library.partner,
+            "userId": "guests",
+            "sessionType": 0,
+            "privileges": privileges,
+            "objectType": "KalturaSessionInfo",
+        }
 
     def _session(self, params: Params) -> Session:
         """From the parameter alone: a header is not read here."""

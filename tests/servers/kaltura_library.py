@@ -74,6 +74,8 @@ class Library:
         self.folder, self._clips, self.partner = folder, clips, partner
         self.admin_secret, self.user_secret = secrets.token_hex(16), secrets.token_hex(16)
         self._random = random.Random(uuid.uuid4().int)
+        self.app_token_id, self.app_token = self._fresh(), secrets.token_hex(16)
+        self.ended: set[str] = set()  # sessions, and ids that sessions share
         self.assets: dict[str, Asset] = {}
         self.film = self._add("A lecture", reference="course-1")
         self.other = self._add("Another lecture")
@@ -126,6 +128,8 @@ class Library:
         if not admin and mac != self._mac(info, self.user_secret):
             return None
         if int(expires) < time.time() or int(partner) != self.partner:
+            return None
+        if ks in self.ended or not self.ended.isdisjoint(privileges.split(",")):
             return None
         return Session(int(partner), user, admin and kind == "2", int(expires), privileges)
 
