@@ -48,7 +48,7 @@ class Report:
 def doctor(server: str | None, item: str | None, config_path: Path, as_json: bool) -> None:
     """Say what runs and what is wrong, with what to do about it. Exit 1 when there is a problem.
 
-    With --item the media server is asked for that item's stream without credentials: what it answers then
+    With --item the media server is asked for that item's stream and picture without credentials: what it answers then
     is what anybody can have who reaches the server around the gateway.
 
     \b
@@ -342,7 +342,8 @@ async def _look_at_public(report: Report, config: Config) -> None:
 
 
 async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
-    """Ask for the item's stream as a stranger, without any credential (spec 5)."""
+    """Ask for the item's stream as a stranger, without any credential (spec 5); where the server keeps that to itself,
+    for the picture too: some servers guard playlists and give the rest away."""
     from gateway.errors import UpstreamFailed
     from gateway.policy.load import load_policy
     from gateway.upstream.client import open_ways
@@ -355,16 +356,15 @@ async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
     try:
         async with open_ways(server.addresses, server.timeouts) as ways:
             resolved = await resolve_item(policy, signed_in(ways, policy), item)
-        found = _stream(policy, resolved.kind, resolved.variables or {})
-        if resolved.state == "gone" or found is None:
+        places = _places(policy, resolved.kind, resolved.variables or {})
+        if resolved.state == "gone" or not places:
             report.add(NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for")
             return
-        target, at = found
-        status = await _status(server, target, (), at)
+        found = [(await _status(server, target, (), at), f"{server.addresses[at]}{target}") for target, at in places]
     except UpstreamFailed as error:
         report.add(NOTE, f"item {item}", f"can't be asked for: {error}")
         return
-    address = f"{server.addresses[at]}{target}"
+    status, address = next((one for one in found if 200 <= one[0] < 300), found[0])
     if 200 <= status < 300:
         report.add(
             NOTE, f"item {item}", f"{address} answers {status} without credentials: whoever reaches the"
@@ -374,16 +374,17 @@ async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
         report.add(OK, f"item {item}", f"{address} answers {status} without credentials")
 
 
-def _stream(policy: Policy, kind: str | None, variables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
-    """The target of a stream or page, and the address of the server that it is asked for at."""
+def _places(policy: Policy, kind: str | None, variables: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    """The targets of a stream or page, and of a picture, with the address of the server that each is asked for at."""
     from gateway.policy.target import Target, parse_target
 
     name = kind or next(iter(policy.kinds))
     scope = policy.scope(name, variables)
     player = scope.player()
-    found = player.src if player else scope.landing()
-    target = parse_target(found) if found is not None else None
-    if not isinstance(target, Target):
-        return None
-    rule = scope.decide("GET", target).rule
-    return target.sent, rule.at if rule is not None else ""
+    places = []
+    for text in (player.src, player.poster) if player else (scope.landing(),):
+        target = parse_target(text) if text is not None else None
+        if isinstance(target, Target):
+            rule = scope.decide("GET", target).rule
+            places.append((target.sent, rule.at if rule is not None else ""))
+    return places

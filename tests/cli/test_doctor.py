@@ -99,6 +99,21 @@ def test_what_a_stranger_gets_around_the_gateway(run, media: int, item: str, sta
     assert (check["state"], f"answers {status} without credentials" in check["what"]) == (state, True)
 
 
+@pytest.mark.parametrize(
+    ("item", "shown"), [("own", "/thumb/own.jpg answers 200"), ("abc", "/hls/abc/index.m3u8 answers 200")]
+)
+def test_where_the_stream_is_guarded_the_picture_may_not_be(
+    run, media: int, deployment: Path, item: str, shown: str
+) -> None:
+    """As at Jellyfin, which guards its playlists and gives files and pictures to everybody."""
+    policy = deployment / "policy.yaml"
+    text = POLICY.replace('index.m3u8"}', 'index.m3u8", poster: "/thumb/{id}.jpg"}')
+    policy.write_text(text.replace("      - WS", "      - GET /thumb/{id}.jpg\n      - WS"))
+    found = run("doctor", "--item", item, "--json")
+    (check,) = [one for one in json.loads(found.stdout)["checks"] if one["name"] == f"item {item}"]
+    assert (check["state"], f"{shown} without credentials" in check["what"]) == ("note", True)
+
+
 async def test_beside_a_running_gateway(tmp_path: Path, run) -> None:
     async with running_gateway(tmp_path, POLICY, free_port()):
         found = await asyncio.to_thread(run, "doctor", "--json")

@@ -114,6 +114,8 @@ async def test_what_is_not_one_item_of_the_account_is_refused(cinema: Cinema, na
         await cinema.stage.gateway.make_link(item)
     gone = "is not on the media server" in str(refused.value)
     assert gone == (name in ("hidden", "nothing")), refused.value
+    named = "channel" if name == "channel" else "collection"
+    assert gone or f"items of kind {named} can't be opened to guests" in str(refused.value)
 
 
 @pytest.mark.parametrize("credential", ["key", "nobodys"])
