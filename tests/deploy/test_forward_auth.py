@@ -181,3 +181,40 @@ async def test_the_end_of_a_grant_ends_the_next_request(asking: Asking) -> None:
     )
     assert reply.status in (200, 303)
     assert await asking.sent(f"GET {FILE}") == (401, [])
+
+
+IDENTITIES = (
+    "X_Remote_User", "Remote_User", "X_Forwarded_User", "X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups",
+    "X-Forwarded-Preferred-Username", "X-WebAuth-User", "X.Auth.User", "X.Remote.User", "X-Token", "X-Emby-Token",
+    "X-Emby-Authorization", "X-Client-Cert", "X-Amzn-Oidc-Data", "X-Forwarded-Prefix", "X-Forwarded-Path", "X-Host",
+    "X_HTTP_Method_Override", "X_Original_URL", "X-Api-Key", "Tailscale-User-Login", "Cf-Access-Authenticated-User-Email",
+    "Ssl-Client-S-Dn", "True-Client-Ip", "Client-Ip", "Remote-User", "Proxy-User",
+)  # fmt: skip
+
+
+async def test_no_word_of_a_guest_says_who_somebody_is_in_any_spelling(asking: Asking) -> None:
+    """A server of the WSGI family reads `X_Remote_User` as it reads `X-Remote-User`."""
+    arrived = set()
+    for name in IDENTITIES:
+        await asking.sent(f"GET {FILE}", f"{name}: somebody-else\r\n")
+        arrived |= {name for call in asking.media.calls if b"somebody-else" in call.head}
+    assert arrived == set()
+
+
+async def test_no_body_of_unknown_length_follows_a_get(asking: Asking) -> None:
+    """Neither judged nor sent: a server might take it for another request."""
+    for method in ("GET", "HEAD"):
+        asking.media.calls.clear()
+        line = f"{method} {FILE}"
+        async with asyncio.timeout(20), TlsClient(asking.stand.front) as client:
+            host = f"Host: {asking.stand.front.host}:{asking.stand.front.port}\r\n"
+            chunks = "20\r\nGET /admin HTTP/1.1\r\nHost: x\r\n\r\n0\r\n\r\n"
+            await client.send(
+                f"{line} HTTP/1.1\r\n{host}{asking.guest.session}Transfer-Encoding: chunked\r\n\r\n{chunks}"
+            )
+            await client.reader.readuntil(b"\r\n\r\n")
+            client.leave()
+        for call in asking.media.calls:
+            assert call.line == f"{line} HTTP/1.1"
+            assert call.header("Transfer-Encoding") is None, call.head
+            assert call.header("Content-Length") in (None, "0")
