@@ -37,8 +37,10 @@ class Reason(Enum):
     # Good, but not at this moment: pages that go on by themselves.
     NOT_OPEN_YET = ("not_open_yet", 403, "scheduled")
     FULL = ("full", 503, "full")
-    # A live item that has not begun: the waiting page, nothing is wrong.
+    # A live item that has not begun: a page that goes on by itself, nothing is wrong.
     NOT_STARTED = ("not_started", 200, "not_started")
+    # One that was on the air since it was said so, and is not now: over, or a pause. Nobody can tell which.
+    NOT_LIVE = ("not_live", 200, "not_live")
 
     # Somebody without the right to be here.
     NO_SESSION = ("no_session", 403, "link_needed")

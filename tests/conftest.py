@@ -51,7 +51,9 @@ class Stage:
         assert isinstance(target, Target)
         server: Any = SimpleNamespace(
             config=SimpleNamespace(name="tv", public=Origin("http", "127.0.0.1", self.port)),
-            policy=SimpleNamespace(title="Village cinema", kinds=self.kinds, preview=self.preview, cast=None),
+            policy=SimpleNamespace(
+                title="Village cinema", kinds=self.kinds, preview=self.preview, cast=None, begins=lambda kind: False
+            ),
         )
         visit = Visit(request, target, server, "ABCD2345", pages=self.pages)
         self.visits.append(visit)

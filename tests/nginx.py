@@ -13,13 +13,15 @@ from tests.system_parts import need
 
 # Started by root its workers would be nobody, who may not read a test's folder.
 CONFIG = (
-    ("user root;" if os.geteuid() == 0 else "")
+    "{top}\n"
+    + ("user root;" if os.geteuid() == 0 else "")
     + """
 daemon off;
 worker_processes 1;
 pid {own}/nginx.pid;
 error_log {own}/error.log;
 events {{ worker_connections 256; }}
+{more}
 http {{
   access_log off;
   client_body_temp_path {own}/body; proxy_temp_path {own}/proxy; fastcgi_temp_path {own}/fastcgi;
@@ -39,11 +41,13 @@ http {{
 
 
 @asynccontextmanager
-async def nginx(own: Path, server: str, *, http: str = "", port: int = 0) -> AsyncIterator[int]:
-    """Run nginx with one server block; its port."""
+async def nginx(
+    own: Path, server: str, *, http: str = "", port: int = 0, top: str = "", more: str = ""
+) -> AsyncIterator[int]:
+    """Run nginx with one server block; its port. `top` and `more` stand outside of `http`: above all, and before it."""
     port = port or free_port()
     own.mkdir(parents=True, exist_ok=True)
-    (own / "nginx.conf").write_text(CONFIG.format(own=own, port=port, server=server, http=http))
+    (own / "nginx.conf").write_text(CONFIG.format(own=own, port=port, server=server, http=http, top=top, more=more))
     process = await asyncio.create_subprocess_exec(
         str(need("nginx")), "-p", str(own), "-c", str(own / "nginx.conf"), "-e", str(own / "error.log"),
         stdin=asyncio.subprocess.DEVNULL,

@@ -15,9 +15,12 @@ from typing import NoReturn
 
 import pytest
 
-# Name of the part -> what it may be called. Debian keeps servers in /usr/sbin, off most people's PATH.
+# Name of the part -> what it may be called, or where it may lie. Debian keeps servers in /usr/sbin, off most people's
+# PATH.
 PARTS = {
     "nginx": ("nginx",),
+    "nginx rtmp module": ("/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"),
+    "icecast2": ("icecast2", "icecast"),
     "caddy": ("caddy",),
     "lighttpd": ("lighttpd",),
     "ffmpeg": ("ffmpeg",),
@@ -40,7 +43,10 @@ ON_BUILD_MACHINE = os.environ.get("CI", "").lower() in ("true", "1")
 def find(part: str) -> Path | None:
     """Where the part is, None where it is not installed."""
     for name in PARTS[part]:
-        if found := shutil.which(name):
+        if name.startswith("/"):
+            if Path(name).is_file():
+                return Path(name)
+        elif found := shutil.which(name):
             return Path(found)
     return None
 

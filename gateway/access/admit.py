@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass, replace
 
+from gateway.access.beginning import NOT_NOW, Beginning
 from gateway.access.conditions import Conditions, shown
 from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
@@ -43,13 +44,15 @@ _OPENING = 100  # links of which is being noted, at once, that somebody opened t
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """A link that takes guests now, or as soon as a seat is free (`full`)."""
+    """A link that takes guests now, or as soon as a seat is free (`full`) or its item on the air: `awaits`, why it
+    is not."""
 
     link: Link
     item: Item
     server: MediaServer
     state: State
     full: bool = False
+    awaits: Reason | None = None
 
 
 class Doorkeeper:
@@ -77,6 +80,7 @@ class Doorkeeper:
         self._resolve = resolve
         self._preparer = Preparer(ReleaseStore(links.store), clock)
         self._reentry = Reentry(links, grants, session, prefixes, clock, resolve, self._preparer)
+        self._beginning = Beginning(links, clock)
         self._asked = form or GuestForm()
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._conditions = conditions or Conditions(WrongTries(links.store), clock)
@@ -94,10 +98,11 @@ class Doorkeeper:
         reason = refusal(now_state, inside=False)
         if reason is not None or seen.item is None:
             return closed(reason or Reason.ACCESS_OFF, seen.link)
-        found = await ask_media(self._resolve, server, seen.link.item) if ask else None
-        if isinstance(found, Denied):
+        found = await self._asked_of(server, seen) if ask else None
+        awaits = found.reason if isinstance(found, Denied) and found.reason in NOT_NOW else None
+        if isinstance(found, Denied) and awaits is None:
             return found
-        return Entrance(seen.link, seen.item, server, now_state, full=no_seat(seen))
+        return Entrance(seen.link, seen.item, server, now_state, full=no_seat(seen), awaits=awaits)
 
     def shown(self, entrance: Entrance) -> None:
         """A browser shows this link's page to somebody. Written once in a link's life, behind the answer's back: a
@@ -149,11 +154,13 @@ class Doorkeeper:
             unmet = await self._unmet(seen.link, token, posted, words, cookie)
             if unmet is not None:
                 return unmet
-            media = await ask_media(self._resolve, server, link.item)
+            media = await self._asked_of(server, seen)
+            done: Admitted | Denied | None
             if isinstance(media, Denied):
-                return media
-            done = await self._admit(seen, server, words, form, media, posted, grant_ids)
-            if isinstance(done, Denied) and done.reason is Reason.FULL:
+                done = media
+            else:
+                done = await self._admit(seen, server, words, form, media, posted, grant_ids)
+            if isinstance(done, Denied) and done.seat:
                 ticket = new_form(self._links.keys, token, cookie or "", now, passed=shown(seen.link, words.email))
                 return replace(done, ticket=ticket)
             if done is not None:
@@ -205,7 +212,7 @@ class Doorkeeper:
             return full(self._links.keys, link.id, now, inside=False)  # and nothing was made for nobody
         grant = await self._preparer.prepare(server, self._reentry.new_grant(link, guest.id, media, now), guest)
         if isinstance(grant, Denied):
-            return grant
+            return self._beginning.told(link, seen.item, grant, inside=False)
         done = await self._links.guests.admit(
             guest,
             grant,
@@ -296,6 +303,11 @@ class Doorkeeper:
         return tuple(one for one in grant_ids if guest_of(one) not in guests)
 
     # --- steps ----------------------------------------------------------------------------------
+
+    async def _asked_of(self, server: MediaServer, seen: Seen) -> Resolved | Denied:
+        """The media server's word about the link's item, to somebody who is not in."""
+        found = await ask_media(self._resolve, server, seen.link.item)
+        return await self._beginning.judged(server, seen.link, seen.item, found, inside=False)
 
     async def _note(self, action: Action, live: LiveGrant, detail: Mapping[str, str]) -> None:
         """Nobody is kept out because the log can't be written."""

@@ -368,7 +368,16 @@ class LinkDesk:
             return IssueRefused(400, "the kind does not fit", {"kind": f"the media server says it is {named}"})
         if named not in kinds or not kinds[named].guest_access:
             return IssueRefused(409, f"items of kind {named} can't be opened to guests", {"kind": "no guest access"})
-        return Item(server.config.name, media.id, named, media.title, access=None, owners=media.owners)
+        begun = media.state == "ok" and server.policy.begins(kinds[named])
+        return Item(
+            server.config.name,
+            media.id,
+            named,
+            media.title,
+            access=None,
+            owners=media.owners,
+            live_at=self._clock() if begun else None,
+        )
 
     async def _recorded(self, server: MediaServer, text: str) -> Item | None:
         """The item, if it is known here by this very id."""

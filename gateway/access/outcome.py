@@ -13,8 +13,8 @@ class Denied:
     """`detail` is for the log; `errors` maps a field of a form to the key of the text shown beside it.
 
     `starts_at` (ms since 1970): when it will be otherwise. `wait` (seconds): when it may be. `ticket`: with it a
-    guest who waits need not show again what they have shown (`links.forms`). `seat`: the pass to ask for a free
-    seat with (`access.seats`).
+    guest who waits need not show again what they have shown (`links.forms`). `seat`: the pass to ask with whether a
+    seat is free or a live item on the air (`access.seats`).
     """
 
     reason: Reason

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from gateway.access.anew import Anew
+from gateway.access.beginning import Beginning
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media
 from gateway.access.outcome import Denied
@@ -43,6 +44,7 @@ class PageCheck:
         self._anew = anew
         self._resolve = resolve
         self._clock = clock
+        self._beginning = Beginning(links, clock)
 
     async def recheck(self, live: LiveGrant) -> Denied | None:
         """None where it may be opened. Raises StoreDown."""
@@ -61,6 +63,8 @@ class PageCheck:
         if reason is None:
             server = live.server
             found = await ask_media(self._resolve, server, live.grant.item)
+            if seen is not None:
+                found = await self._beginning.judged(server, seen.link, seen.item, found, inside=True)
             if live.ended is None and live.server is not server:
                 # Settings changed meanwhile; what a former server says of the item counts no more.
                 return await self.recheck(live)
@@ -73,6 +77,8 @@ class PageCheck:
                 denied = await self._anew.page(live)
                 if denied is None:
                     live.touch()
+                elif seen is not None:
+                    denied = self._beginning.told(seen.link, seen.item, denied, inside=True)
                 return denied
             if found.reason is not Reason.MEDIA_GONE:
                 return found

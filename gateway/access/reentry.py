@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.access.beginning import Beginning
 from gateway.access.grants import GrantTable
 from gateway.access.live import LiveGrant
 from gateway.access.media import Resolve, ask_media, is_open
@@ -62,6 +63,7 @@ class Reentry:
         self._clock = clock
         self._resolve = resolve
         self._preparer = preparer
+        self._beginning = Beginning(links, clock)
 
     async def agreed(self, guest: Guest, version: str | None) -> None:
         if version is not None and guest.consent_version != version:
@@ -99,7 +101,8 @@ class Reentry:
     ) -> Admitted | Denied:
         """The guest's live grant, or a fresh one."""
         link = seen.link
-        media = await ask_media(self._resolve, server, link.item)
+        said = await ask_media(self._resolve, server, link.item)
+        media = await self._beginning.judged(server, link, seen.item, said, inside=True)
         if isinstance(media, Denied):
             if media.reason is Reason.MEDIA_GONE and visitor.grant is not None:
                 await self._grants.end(visitor.grant, str(media.reason))
@@ -113,7 +116,7 @@ class Reentry:
                     return full(self._links.keys, link.id, now, inside=True)
                 prepared = await self._preparer.prepare(server, fresh, visitor.guest)
                 if isinstance(prepared, Denied):
-                    return prepared
+                    return self._beginning.told(link, seen.item, prepared, inside=True)
                 fresh = prepared
             done = await self._links.guests.come_back(
                 fresh, named=visitor.grant, server_open=is_open(server, link.kind), now=now

@@ -158,7 +158,7 @@ class EntryDoor:
             elif remembered_cookie_name(public) in visit.request.headers.get("Cookie", ""):
                 forget(response, public)
             return response
-        if outcome.reason is Reason.FULL and cookie is not None and takes_page(visit.request):
+        if outcome.seat and cookie is not None and takes_page(visit.request):
             return wait_page(visit, outcome, self._held(fields, token, cookie, outcome))
         if outcome.reason not in _AGAIN or not takes_page(visit.request):
             return refuse_denied(visit, outcome)
@@ -246,6 +246,7 @@ class EntryDoor:
             asked=self.asked,
             errors=dict(denied.errors) if denied else {},
             full=entrance.full,
+            awaits=entrance.awaits.page if entrance.awaits and not entrance.full else None,
             pin=entrance.link.pin is not None,
             invited=bool(entrance.link.emails),
             stale=denied is not None and denied.reason is Reason.FORM_STALE,

@@ -29,6 +29,7 @@ class Item:
     version: int = 0
     # Whose it is there, by the policy's variable `owner`, when it was last asked.
     owners: tuple[str, ...] = ()
+    live_at: int | None = None  # ms; when a live item was seen on the air, see `rules.has_begun`
 
 
 @dataclass(frozen=True, slots=True)

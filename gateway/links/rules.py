@@ -56,6 +56,12 @@ def refusal(of: State, *, inside: bool) -> Reason | None:
     }[of]
 
 
+def has_begun(link: Link, item: Item) -> bool:
+    """Whether a live item has been on the air since the link invites to it. A link made afterwards invites to
+    what comes next, so for it nothing has begun."""
+    return item.live_at is not None and item.live_at >= max(link.created_at, link.starts_at or 0)
+
+
 def grant_over(grant: Grant, *, now: int) -> bool:
     """Whether a grant has ended by itself or by somebody's hand."""
     return grant.ended_at is not None or now >= grant.ends_at

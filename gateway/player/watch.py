@@ -68,6 +68,7 @@ class WatchDoor:
             title=_title(live),
             grant=live.grant.id,
             player=player,
+            begins=visit.server.policy.begins(live.scope.kind),
             sound=_is_sound(live.grant.kind, player),
             item=None if live.guest.shared_device else _item(live),
             download=live.scope.download(signed),

@@ -193,13 +193,20 @@ class StepCompiler:
                     self.source.fault(said.request.way, what)
 
     def step(self, step: StepDocument, find: NameFinder, methods: tuple[str, ...]) -> Step:
-        gone = self.checks(step.gone) or (Check(404, None, None), Check(410, None, None))
+        not_started, ended = self.checks(step.not_started), self.checks(step.ended)
+        for name, said in (("gone", step.gone), ("ended", step.ended)):
+            for twice in {one.status for one in said} & {one.status for one in step.not_started} - {None}:
+                way = next(one.way for one in step.not_started if one.status == twice)
+                self.source.fault(way, f"not_started: {twice} stands under {name} too")
+        # What the policy reads in another way by itself is no sign that the item is gone.
+        taken = {one.status for one in (*not_started, *ended)}
+        gone = self.checks(step.gone) or tuple(Check(one, None, None) for one in (404, 410) if one not in taken)
         return Step(
             request=self.request(step, find, methods),
             id=self.answer_path(step.id) if step.id else None,
             gone=gone,
-            not_started=self.checks(step.not_started),
-            ended=self.checks(step.ended),
+            not_started=not_started,
+            ended=ended,
             vars={name: self.answer_path(said) for name, said in step.vars.items()},
         )
 

@@ -294,6 +294,10 @@ class Policy:
     places: Mapping[Way, tuple[int, int]] = field(default_factory=dict, repr=False)
     _bound: OrderedDict[Any, Automaton] = field(default_factory=OrderedDict, repr=False, compare=False)
 
+    def begins(self, kind: Kind) -> bool:
+        """Whether the server is asked if an item of this kind has begun."""
+        return any(step.not_started for step in (*self.item.steps, *kind.prepare))
+
     def at_home(self, origins: tuple[str, ...]) -> Policy:
         """This policy for a server that answers under these origins (`http://host:port`)."""
 

@@ -19,7 +19,9 @@ def neighbours(parts: tuple[Part, ...], item: Pattern) -> str | None:
             star = "**" if part.across else "*"
             return f"{star} follows {{id}}: files of another item may match; name them by a pattern"
         elif isinstance(part, Hole) and "/" not in between:
-            if not all(item.can_hold(character) for character in between):
+            # What the hole can't hold shows where it begins: `camA-1-2` is no number 2 of `camA`.
+            told = any(not part.pattern.can_hold(character) for character in between)
+            if told or not all(item.can_hold(character) for character in between):
                 return None
             return (
                 f"{{{part.name}}} follows {{id}} in one segment and an id may hold {between!r}: "

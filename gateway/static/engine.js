@@ -1,7 +1,7 @@
 // @ts-check
 /** What source.js and the libraries behind it say to each other. */
 
-/** @typedef {"ended" | "gone" | "busy" | "network" | "broken" | "unsupported"} Trouble */
+/** @typedef {"ended" | "gone" | "paused" | "busy" | "network" | "broken" | "unsupported"} Trouble */
 /** @typedef {{id: number, height: number}} Quality */
 /** @typedef {{id: number, name: string}} Sound */
 /** @typedef {{start: number, end: number}} Range */

@@ -6,6 +6,7 @@
 
 import { buildControls } from "./controls.js";
 import { offerAddress } from "./elsewhere.js";
+import { goOnByItself } from "./onair.js";
 import { watchKeys } from "./keys.js";
 import { forgetPositions, keepPosition, positionOf } from "./position.js";
 import { offerStart } from "./resume.js";
@@ -16,7 +17,7 @@ import { showTrouble } from "./trouble.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("player"));
 const video = /** @type {HTMLVideoElement} */ (root.querySelector("video"));
-const { src = "", as = "hls", file = "", item = "", title = "" } = root.dataset;
+const { src = "", as = "hls", file = "", item = "", title = "", begins = "" } = root.dataset;
 
 /** @type {Record<string, string>} */
 const texts = JSON.parse(root.dataset.words ?? "{}");
@@ -28,13 +29,22 @@ const words = (key, values = {}) =>
 if (!item) forgetPositions(); // not this guest's device
 const at = positionOf(item);
 
-const media = openMedia(video, { src, as, file }, (trouble) => showTrouble(root, words, trouble, () => media.retry()), at);
+const stopped = begins ? goOnByItself() : null;
+const media = openMedia(
+  video,
+  { src, as, file },
+  (trouble) => showTrouble(root, words, trouble && stopped ? stopped(trouble) : trouble, () => media.retry()),
+  at,
+);
+// A body without end that ends is a stream that stops; what has a playlist says by itself that it is over.
+if (stopped && as !== "hls" && as !== "dash") video.addEventListener("ended", () => media.stop("gone"));
 
 lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);
 watchKeys(root, video, controls);
 offerAddress(document.querySelector(".elsewhere"));
 tellSystem(video, title, controls, () => media.play());
+if (begins) media.play(); // who has waited for it should not have to ask for it; browsers may refuse
 if (at > 0) offerStart(root, video, media, words, at);
 const keepNoLonger = keepPosition(item, video, () => media.live);
 document.querySelector("form.leave")?.addEventListener("submit", keepNoLonger);

@@ -119,9 +119,7 @@ export class Media extends EventTarget {
     const code = this.video.error?.code ?? 0;
     if (code === MediaError.MEDIA_ERR_ABORTED) return;
     const turn = this.opened;
-    // The element does not say what was answered, so ask once more and look.
-    const address = this.video.currentSrc || this.video.src;
-    const status = await fetch(address, { method: "HEAD", cache: "no-store" }).then((answer) => answer.status, () => 0);
+    const status = await statusOf(this.video.currentSrc || this.video.src);
     if (turn !== this.opened) return;
     if (status < 200 || status >= 400) this.stop(troubleOf(status));
     else if (code === MediaError.MEDIA_ERR_NETWORK) this.stop("network");
@@ -207,6 +205,19 @@ export class Media extends EventTarget {
     if (this.engine) this.engine.sound = id;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/**
+ * The element does not say what was answered, so ask once more and look. With GET, since what sends without end often
+ * takes nothing else, and no more than the head of the answer.
+ * @param {string} address
+ */
+async function statusOf(address) {
+  const enough = new AbortController();
+  const options = { headers: { Range: "bytes=0-0" }, cache: /** @type {const} */ ("no-store"), signal: enough.signal };
+  const status = await fetch(address, options).then((answer) => answer.status, () => 0);
+  enough.abort();
+  return status;
 }
 
 /**

@@ -3,8 +3,8 @@
 
 import { make } from "./dom.js";
 
-// Trying again can't help where access has ended or the media is gone.
-const FINAL = new Set(["ended", "gone", "unsupported"]);
+// Trying again can't help where access has ended or the media is gone; what pauses goes on by itself.
+const FINAL = new Set(["ended", "gone", "paused", "unsupported"]);
 
 /**
  * @param {HTMLElement} root

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Waits with the guest: counts down to a link's start in the guest's own time zone and opens it then, or asks
- * now and then whether a seat is free and comes in when one is. Without this script the page says to load it again.
+ * now and then whether a seat is free or a live item on the air, and comes in then. Without this script the page says to load it again.
  */
 
 const card = /** @type {HTMLElement | null} */ (document.querySelector(".waiting"));

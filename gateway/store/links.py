@@ -257,6 +257,11 @@ class LinkStore:
         )
         self._changed(found[0], None)
 
+    async def seen_live(self, item: Item, *, now: int) -> None:
+        """Note that a live item is on the air; without a record nothing is kept."""
+        slot = ItemKey(item.server, item.item).slot
+        self._changed((await self.store.script("seen_live", [names.item(slot)], [SCHEMA, now]))[0], None)
+
     async def _rekey(self) -> None:
         """Seal every token anew and let it be found by its new fingerprint; harmless when done again."""
         slots = await self.slots()

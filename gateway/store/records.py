@@ -49,6 +49,7 @@ def item_hash(item: Item) -> dict[str, str]:
         title=item.title,
         access=item.access,
         owners=owners_text(item.owners),
+        live_at=item.live_at,
     )
 
 
@@ -68,6 +69,7 @@ def read_item(found: Hash) -> Item | None:
             access=None if "access" not in found else found["access"] == "1",
             version=int(found.get("version", "0")),
             owners=tuple(str(owner) for owner in json.loads(found.get("owners", "[]"))),
+            live_at=_number(found.get("live_at")),
         ),
     )
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 RETRY_AFTER = 5  # seconds; how long a 503 asks to wait
 
 # Message pages whose trouble may be over in a moment: they offer the same address again.
-_PASSING = frozenset({"not_started", "unchecked", "server_down", "server_slow", "cookies", "too_many_wrong"})
+_PASSING = frozenset(
+    {"not_started", "not_live", "unchecked", "server_down", "server_slow", "cookies", "too_many_wrong"}
+)
 
 
 def refuse(

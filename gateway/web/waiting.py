@@ -1,8 +1,9 @@
-"""The page of a guest whose link is good and who has to wait: until its start, or for a seat.
+"""The page of a guest whose link is good and who has to wait: until its start, for a seat, or until what they are
+invited to is on the air.
 
 It goes on by itself: a countdown opens the link when its time has come, a question every few seconds tells
-when a seat is free. Without scripts it says to load it again. What a guest has typed is sent again from
-here (`form`), with a ticket for what they have shown and never with a PIN.
+when a seat is free, or when it has begun. Without scripts it says to load it again. What a guest has typed is
+sent again from here (`form`), with a ticket for what they have shown and never with a PIN.
 """
 
 from __future__ import annotations
@@ -19,24 +20,28 @@ from gateway.reasons import Reason
 if TYPE_CHECKING:
     from gateway.web.visit import Visit
 
-EVERY = 5  # seconds between two questions for a seat
+EVERY = 5  # seconds between two questions
 
 _SCRIPTS = ("waiting.js", "entry.js")
 
 
+# Where what is waited for comes without anybody opening another address.
+_IN_PLACE = frozenset({Reason.FULL, Reason.NOT_STARTED, Reason.NOT_LIVE})
+
+
 def is_wait(reason: Reason) -> bool:
-    return reason in (Reason.NOT_OPEN_YET, Reason.FULL)
+    return reason is Reason.NOT_OPEN_YET or reason in _IN_PLACE
 
 
 def wait_page(visit: Visit, denied: Denied, form: Mapping[str, str] | None = None) -> web.Response:
-    """`form`: what is to be posted to this address when a seat is free; without one it is loaded again."""
+    """`form`: what is to be posted to this address when the wait is over; without one it is loaded again."""
     reason = denied.reason
     visit.reason, visit.detail = reason, denied.detail
     pages, public = visit.pages, visit.server.config.public
     locale = pages.locale(visit.request)
     starts, path = denied.starts_at, visit.target.path
     # What a grant was needed for is over; only the link itself opens by its address.
-    by_itself = reason is Reason.FULL or path.startswith(f"{pages.prefixes.link}/")
+    by_itself = reason in _IN_PLACE or path.startswith(f"{pages.prefixes.link}/")
     return pages.respond(
         visit.request,
         "waiting.html",

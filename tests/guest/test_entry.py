@@ -34,7 +34,7 @@ EXPIRES = 1_795_000_000_000
 
 def entrance(title="The Third Man", expires_at=None, pin=None, emails=(), full=False) -> Any:
     link = SimpleNamespace(title=title, kind="video", expires_at=expires_at, pin=pin, emails=emails)
-    return SimpleNamespace(link=link, item=SimpleNamespace(title=None), full=full)
+    return SimpleNamespace(link=link, item=SimpleNamespace(title=None), full=full, awaits=None)
 
 
 @dataclass

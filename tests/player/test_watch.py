@@ -41,7 +41,10 @@ class FakeLive:
     @property
     def scope(self):
         return SimpleNamespace(
-            player=lambda signed: self.player, landing=lambda: "/media/x", download=lambda signed: self.download
+            kind=None,
+            player=lambda signed: self.player,
+            landing=lambda: "/media/x",
+            download=lambda signed: self.download,
         )
 
     def touch(self):

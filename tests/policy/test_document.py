@@ -288,14 +288,22 @@ def test_warnings_where_another_items_files_may_match() -> None:
         """
 server: x
 item: {id: "[a-z0-9-]+"}
-patterns: {n: "[0-9]+", f: "[a-z]+"}
+patterns: {n: "[0-9]+", s: "[0-9-]+", f: "[a-z]+"}
 kinds:
   video:
     open: /m/{id}
-    allow: ["page GET /m/{id}", "GET /a/{id}/**", "GET /b/{id}-{n}.ts", "GET /c/{id}.{n}.ts", "GET /d/{id}/{f}"]
+    allow:
+      - page GET /m/{id}
+      - GET /a/{id}/**
+      - GET /b/{id}-{s}.ts
+      - GET /b/{id}-{n}.ts
+      - GET /c/{id}.{n}.ts
+      - GET /d/{id}/{f}
+      - GET /e/{id}{n}.ts
 """
     )
-    assert [warning.line for warning in policy.warnings] == [8, 8]
+    # `x-1-2` is a number of `x-1` and can be none of `x`, where a number holds no dash.
+    assert [warning.line for warning in policy.warnings] == [10, 11, 15]
     assert "** follows {id}" in policy.warnings[0].what
     assert "an id may hold '-'" in policy.warnings[1].what
 

@@ -177,6 +177,7 @@ REFUSED: dict[str, tuple[list[str], Ask]] = {
     "delete": ([LINK_KEY], lambda links: links.delete(FIRST, now=NOW)),
     "set_access": ([ITEM_KEY], lambda links: links.set_access(ITEM, False)),
     "describe": ([ITEM_KEY], lambda links: links.describe(ITEM)),
+    "seen_live": ([ITEM_KEY], lambda links: links.seen_live(ITEM, now=NOW)),
     "used_form": ([FORM_KEY], lambda links: links.guests.used_form(FIRST, "form0")),
     "admit": (
         [LINK_KEY, ITEM_KEY, FORM_KEY],

@@ -1,0 +1,135 @@
+"""Real live servers of the tests' own, and publishers with a small picture and a tone, which end by themselves.
+
+    async with nginx_rtmp(tmp_path / "own") as server, publishing(server.rtmp("camA")):
+        …
+
+nginx runs with the configuration that its document gives to operators, made quicker and then careless: listings,
+`/stat` and `/control` on the same port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.nginx import nginx
+from tests.running import ask, free_port
+from tests.system_parts import need
+
+DOCS = Path(__file__).parents[2] / "docs" / "servers"
+_LONGEST = "150"  # seconds a publisher lives, whatever happens to its test
+
+PICTURE = (
+    *("-f", "lavfi", "-i", "testsrc=size=160x90:rate=10", "-f", "lavfi", "-i", "sine=frequency=330"),
+    *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10"),
+    *("-c:a", "aac", "-b:a", "32k"),
+)  # fmt: skip
+TONE = ("-f", "lavfi", "-i", "sine=frequency=330", "-c:a", "libmp3lame", "-b:a", "64k")
+
+
+def spellings(door: str) -> list[str]:
+    """A door of a server's own (a path that begins with `/`), as servers and proxies may read it."""
+    path, mark, query = door.partition("?")
+    rest, last = mark + query, path[-1]
+    return [
+        f"{path}{rest}", f"/{path}{rest}", f"/x/..{path}{rest}", f"/x/%2e%2e{path}{rest}", f"/x%2f..{path}{rest}",
+        f"/x/..;{path}{rest}", f"/.{path}{rest}", f"{path}/{rest}", f"{path}/.{rest}", f"{path};x{rest}",
+        f"{path[:-1]}%{ord(last):02x}{rest}", f"{path[:-1]}%25{ord(last):02x}{rest}", f"{path.upper()}{rest}",
+        f"{path}%00{rest}", f"{path}%20{rest}", f"/x{path.replace('/', '%2f')}{rest}",
+        f"/x{path.replace('/', chr(92))}{rest}",
+    ]  # fmt: skip
+
+
+@asynccontextmanager
+async def publishing(
+    to: str, *, what: tuple[str, ...] = PICTURE, as_: str = "flv"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """ffmpeg, sending in real time until left."""
+    process = await asyncio.create_subprocess_exec(
+        str(need("ffmpeg")), "-loglevel", "error", "-nostdin", "-re", *what, "-t", _LONGEST, "-f", as_, to,
+        stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        await stopped(process)
+
+
+async def stopped(process: asyncio.subprocess.Process) -> None:
+    """Ends a publisher as one ends that loses its network."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+async def until(true: Callable[[], Awaitable[bool]], *, seconds: float = 40) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():
+            await asyncio.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Rtmp:
+    """nginx with the RTMP module."""
+
+    port: int
+    rtmp_port: int
+    folder: Path
+
+    def rtmp(self, name: str, app: str = "live") -> str:
+        return f"rtmp://127.0.0.1:{self.rtmp_port}/{app}/{name}"
+
+    async def live(self, playlist: str) -> None:
+        """Until there is something in a playlist."""
+
+        async def there() -> bool:
+            return b".ts" in (await ask(self.port, f"GET {playlist}")).body
+
+        await until(there)
+
+
+@asynccontextmanager
+async def nginx_rtmp(own: Path) -> AsyncIterator[Rtmp]:
+    """As docs/servers/nginx-rtmp.md says, with segments of a second; besides a nested and encrypted application, and
+    one with several qualities."""
+    module = need("nginx rtmp module")
+    port, rtmp_port, folder = free_port(), free_port(), own / "live"
+    for name in ("hls", "nested", "variants"):
+        (folder / name).mkdir(parents=True)
+    said = re.findall(r"^ *```nginx\n(.*?)^ *```", (DOCS / "nginx-rtmp.md").read_text(), re.M | re.S)
+    assert len(said) == 1
+    rtmp, _, http = said[0].partition("   http {\n")
+    for text, ours in (
+        ("127.0.0.1:1935", f"127.0.0.1:{rtmp_port}"), ("/srv/live", str(folder)),
+        ("hls_fragment 2s", "hls_fragment 1s"), ("hls_playlist_length 60s", "hls_playlist_length 6s"),
+    ):  # fmt: skip
+        assert text in rtmp
+        rtmp = rtmp.replace(text, ours)
+    short = "live on; hls on; hls_fragment 1s; hls_playlist_length 6s;"
+    more = f"""
+      application nested {{
+        {short} hls_nested on; hls_path {folder}/nested;
+        hls_keys on; hls_key_path {folder}/nested; hls_key_url /nested/; hls_fragments_per_key 2;
+      }}
+      application variants {{
+        {short} hls_path {folder}/variants; hls_variant _low BANDWIDTH=100000; hls_variant _hi BANDWIDTH=400000;
+      }}
+    """
+    before, end, after = rtmp.rpartition("     }\n")
+    assert end
+    found = re.search(r"listen 127\.0\.0\.1:8096;\n(.*?)\n {5}\}\n", http, re.S)
+    assert found
+    careless = f"""
+      autoindex on;
+      location /nested/ {{ alias {folder}/nested/; }}
+      location /variants/ {{ alias {folder}/variants/; }}
+      location /stat {{ rtmp_stat all; }}
+      location /control {{ rtmp_control all; }}
+    """
+    block = found[1].replace("/srv/live", str(folder)) + careless
+    async with nginx(own / "nginx", block, port=port, top=f"load_module {module};", more=before + more + end + after):
+        yield Rtmp(port, rtmp_port, folder)
