@@ -41,7 +41,7 @@ MAX_BODIES = 32 * 2**20
 MAX_SENT = 64 * 2**10
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_TEXTS = ("json", "mpegurl", "dash+xml", "text/vtt")
+_TEXTS = ("json", "mpegurl", "dash+xml", "text/vtt", "text/html")
 # Words in the names of query values that are likely to open something.
 _SECRET = (
     "token",

@@ -104,29 +104,43 @@ def _dash(body: str) -> Iterator[tuple[str, bool]]:
         root = ElementTree.fromstring(body)  # noqa: S314  # entities, its danger, are gone by now
     except (ElementTree.ParseError, ValueError, RecursionError):
         return
+    whole = _Level().below(root)
     for period in _kids(root, "Period"):
+        of_period = whole.below(period)
         for adaptation in _kids(period, "AdaptationSet"):
+            of_set = of_period.below(adaptation)
             for one in _kids(adaptation, "Representation"):
-                yield from _representation((root, period, adaptation, one))
+                yield from of_set.below(one).addresses(one.get("id", ""), one.get("bandwidth", ""))
 
 
-def _representation(levels: tuple[ElementTree.Element, ...]) -> Iterator[tuple[str, bool]]:
-    base = ""
-    template: dict[str, str] = {}
-    for level in levels:
-        base = _joined(base, next((one.text.strip() for one in _kids(level, "BaseURL") if one.text), ""))
-        for one in _kids(level, "SegmentTemplate"):
-            template |= one.attrib
-    known = {"RepresentationID": levels[-1].get("id", ""), "Bandwidth": levels[-1].get("bandwidth", "")}
-    urls = [template[name] for name in ("initialization", "media") if name in template]
-    for level in levels:
-        for segments in _kids(level, "SegmentList"):
-            for one in (*_kids(segments, "Initialization"), *_kids(segments, "SegmentURL")):
-                urls.append(one.get("media") or one.get("sourceURL") or "")
-    for url in urls or [""]:
-        filled = _FILL.sub(lambda hit: known.get(hit[1] or "", "$"), url)
-        if base or filled:
-            yield _joined(base, filled), "$" in filled
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What the elements so far say of addresses. Each is looked at once, however many lie below it."""
+
+    base: str = ""
+    template: tuple[tuple[str, str], ...] = ()
+    segments: tuple[str, ...] = ()
+
+    def below(self, element: ElementTree.Element) -> _Level:
+        written = ""
+        template, segments = dict(self.template), list(self.segments)
+        for one in element:
+            name = one.tag.rpartition("}")[2] if isinstance(one.tag, str) else ""
+            if name == "BaseURL" and not written:
+                written = (one.text or "").strip()
+            elif name == "SegmentTemplate":
+                template |= {key: one.attrib[key] for key in ("initialization", "media") if key in one.attrib}
+            elif name == "SegmentList":
+                segments += [inner.get("media") or inner.get("sourceURL") or "" for inner in one][:_MOST]
+        base = _joined(self.base, written)
+        return _Level(base, tuple(template.items()), tuple(segments[:_MOST]))
+
+    def addresses(self, name: str, bandwidth: str) -> Iterator[tuple[str, bool]]:
+        known = {"RepresentationID": name, "Bandwidth": bandwidth}
+        for url in (*(text for _, text in self.template), *self.segments) or ("",):
+            filled = _FILL.sub(lambda hit: known.get(hit[1] or "", "$"), url)
+            if self.base or filled:
+                yield _joined(self.base, filled), "$" in filled
 
 
 def _joined(base: str, url: str) -> str:
@@ -138,4 +152,4 @@ def _joined(base: str, url: str) -> str:
 
 
 def _kids(of: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
-    return (one for one in of if one.tag.rpartition("}")[2] == name)
+    return (one for one in of if isinstance(one.tag, str) and one.tag.rpartition("}")[2] == name)

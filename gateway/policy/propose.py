@@ -103,6 +103,11 @@ class _Writer:
             self.sorts = [sort for sort in self.sorts if sort not in _LISTS]
         if any(extension(one.path) == "m3u8" and not one.request.body for one in wanted if not one.request.added):
             self.notes.append("playlists lack their text: qualities and captions that were not played are not known")
+        told = [other for other in self.found.others if self.page and other in (self.page.request.body or "")]
+        if self.src is None and told:
+            self.notes.append(
+                f"the page names other items in its source ({', '.join(told[:3])}), and guests can read it"
+            )
         rules = self.rules(wanted)
         hints = self.hints()
         rules += self.posts(hints)

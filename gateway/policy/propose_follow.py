@@ -19,7 +19,7 @@ from gateway.policy.target import Ambiguity, parse_target
 
 _DEEPEST = 3
 _MOST_LISTS = 200
-_MOST_NAMES = 50_000
+_MOST_NAMES = 20_000
 _MOST_FOLDERS = 8
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,60}")
 
@@ -121,26 +121,30 @@ class _Below:
     def __init__(self) -> None:
         self.all: list[Named] = []
         self._exact: set[tuple[str, str]] = set()
-        self._numbers: list[Named] = []
-        self._pattern: re.Pattern[str] | None = None
+        # Templates by their text without numbers, so that few are tried for an address.
+        self._numbers: dict[str, list[re.Pattern[str]]] = {}
 
     def add(self, named: Named) -> None:
         self.all.append(named)
-        if named.numbers:
-            self._numbers.append(named)
-            self._pattern = None
-        else:
+        if not named.numbers:
             self._exact.add((named.origin, named.target))
+            return
+        text = f"{named.origin}{named.target}"
+        alike = self._numbers.setdefault(_numberless(text), [])
+        if len(alike) < 20:
+            alike.append(re.compile(re.escape(text).replace(r"\$", "[0-9]{1,18}")))
 
     def holds(self, where: tuple[str, str]) -> bool:
         if where in self._exact:
             return True
-        if self._numbers and self._pattern is None:
-            texts = {
-                re.escape(f"{one.origin}{one.target}").replace(r"\$", "[0-9]{1,18}") for one in self._numbers[:500]
-            }
-            self._pattern = re.compile("|".join(sorted(texts)))
-        return self._pattern is not None and self._pattern.fullmatch("".join(where)) is not None
+        if not self._numbers:
+            return False
+        text = "".join(where)
+        return any(pattern.fullmatch(text) for pattern in self._numbers.get(_numberless(text), ()))
+
+
+def _numberless(text: str) -> str:
+    return re.sub(r"[0-9$]+", "$", text)
 
 
 class _Names:

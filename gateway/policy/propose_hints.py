@@ -17,28 +17,30 @@ from gateway.policy.target import Ambiguity, parse_target
 
 _MOST = 20
 _MOST_TEXTS = 500
-_MOST_LATER = 2000
+_MOST_LATER = 20_000
 
 
 def prepare_hint(posts: Sequence[Own], recording: Recording, host: str, item: str) -> list[str]:
     """The classical play session: the answer to a POST holds an id that later addresses use."""
-    order = {id(request): at for at, request in enumerate(recording.requests)}
+    asked = recording.requests
+    order = {id(request): at for at, request in enumerate(asked)}
+    # Where each piece of an address stands, in order: an answer may hold thousands of texts.
+    users: dict[str, list[int]] = {}
+    for at, request in enumerate(asked[:_MOST_LATER]):
+        if request.host == host and request.method in ("GET", "WS"):
+            for piece in _pieces(request):
+                users.setdefault(piece, []).append(at)
     for one in [one for one in posts if not changes(one)][:50]:
         request = one.request
         if request.body is None or not 200 <= request.status < 300:
             continue
-        later = [
-            other
-            for other in recording.requests[order.get(id(request), len(order)) + 1 :]
-            if other.host == host and other.method in ("GET", "WS")
-        ]
-        pieces = [(other, _pieces(other)) for other in later[:_MOST_LATER]]
+        since = order.get(id(request), len(asked))
         for path, text in list(texts_of(request.body))[:_MOST_TEXTS]:
             if not 6 <= len(text) <= 500 or text == item or text in request.target or "[" in path:
                 continue
-            users = [other for other, parts in pieces if text in parts]
-            if users:
-                return list(_prepare(one, path, text, users, item))
+            later = [asked[at] for at in users.get(text, ()) if at > since]
+            if later:
+                return list(_prepare(one, path, text, later, item))
     return []
 
 

@@ -22,8 +22,10 @@ _COUNTS = frozenset((
     "tracking", "view", "viewed", "views", "watched", "watching",
 ))  # fmt: skip
 _CHANGES = frozenset((
-    "account", "admin", "delete", "edit", "import", "login", "logout", "move", "password", "remove", "rename",
-    "settings", "token", "upload", "user", "users",
+    "account", "add", "admin", "block", "create", "delete", "edit", "grant", "import", "invite", "login", "logout",
+    "move", "password", "permission", "permissions", "publish", "purge", "register", "remove", "rename", "reset",
+    "restore", "revoke", "save", "settings", "share", "subscribe", "token", "unsubscribe", "update",
+    "upload", "user", "users",
 ))  # fmt: skip
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _DEEPEST = 3

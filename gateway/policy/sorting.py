@@ -217,10 +217,14 @@ def _with_playlists(recording: Recording, host: str) -> list[Recorded]:
     qualities, languages and parts which this one time were not played."""
     asked = [request for request in recording.requests if request.host == host]
     seen = {request.asked for request in asked}
+    left = MOST_REQUESTS  # names looked at, in all lists together
     for request in asked[:]:
         if list_sort(request) not in ("hls", "dash"):
             continue
         for named in named_in(request):
+            left -= 1
+            if left < 0:
+                return asked
             target = named.target.replace("$", "1") if named.numbers else named.target
             if len(asked) >= MOST_REQUESTS or named.origin != request.origin:
                 continue

@@ -288,3 +288,11 @@ def test_a_place_in_a_film_is_no_credential() -> None:
     assert rules(found)[1] == "GET /v/{id}/{file}?t={decimal}?"
     assert wrong(found, "abc") == []
     assert made("abc", page, asked("/v/abc/a.ts?t=7b"), own_page=True).by_hand
+
+
+def test_a_page_that_tells_of_other_items_is_named() -> None:
+    page = asked("/watch/aurora", "text/html", '<a href="/watch/nocturne">', _resourceType="document")
+    other = asked("/watch/nocturne", "text/html", _resourceType="document")
+    assert (
+        "# Note: the page names other items in its source (nocturne)" in made("aurora", page, other, own_page=True).text
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from tests.policy.test_propose import HLS, asked, made, rules, wrong
 
@@ -108,3 +109,17 @@ def test_hostile_manifests_name_nothing() -> None:
         found = made("aurora", asked("/v/aurora/a.mpd", DASH, text))
         assert rules(found) == ["GET /v/{id}/{file}"], text[:50]
         assert wrong(found, "aurora") == []
+
+
+def test_a_hostile_recording_ends_soon() -> None:
+    begun = time.monotonic()
+    templates = "".join(f'<Representation id="r{number}x" bandwidth="1"/>' for number in range(3000))
+    manifest = MANIFEST.format(base="/pool/").replace('<Representation id="v0" bandwidth="1"/>', templates)
+    found = made(
+        "aurora",
+        *(asked(f"/v/aurora/{number}.mpd", DASH, manifest) for number in range(50)),
+        *(asked(f"/pool/r{number}x/7.m4s") for number in range(5000)),
+        *(asked(f"/pool/r{number}y/7.m4s") for number in range(5000)),
+    )
+    assert any("too many folders" in text for text in found.by_hand)
+    assert time.monotonic() - begun < 40
