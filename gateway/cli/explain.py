@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.policy.model import Policy, Rule
     from gateway.reasons import Reason
 
+_HOLE = re.compile("%7B([a-z0-9_]+)%7D")  # a name that stands for its value
 _URL = re.compile(r"(?:https?|wss?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -63,7 +64,7 @@ def explain(
 
     METHOD is GET, POST … or WS for a websocket; URL a path or a whole address as the guest's browser shows
     it. Variables that `resolve` finds are taken from --var, else the media server is asked for them; those of
-    `prepare` are taken from --var alone.
+    `prepare` from --var, else from the policy's examples of this item, else they stand as {name}.
 
     \b
     Examples:
@@ -95,6 +96,8 @@ def explain(
         note(f"note: {where} is without guest access, so nobody would have a grant")
     known = {"public_url": (str(chosen.public),), **GUEST, **subject.variables}
     found = judge(policy, subject.kind, known, method.upper(), target)
+    if found.sent is not None:
+        found = replace(found, sent=_HOLE.sub(r"{\1}", found.sent))
     if as_json:
         show_json(_as_json(found, chosen, subject))
     else:
@@ -183,8 +186,25 @@ def _subject(
     variables = {**own, **given}
     made = {name for step in policy.kinds[chosen].prepare for name in step.vars} - set(variables)
     if made:
-        note(f"note: prepare is not asked, since that opens a session: --var says {', '.join(sorted(made))}")
+        variables = {**variables, **_stand_ins(policy, variables["id"][0], made)}
     return _Subject(variables["id"][0], chosen, variables)
+
+
+def _stand_ins(policy: Policy, item: str, names: set[str]) -> dict[str, tuple[str, ...]]:
+    """What stands for that which prepare would bring: what the policy's examples say of this item, else the names
+    themselves, so that what is sent can be shown."""
+    from gateway.policy.examples import DEFAULT_ITEM
+
+    examples = policy.examples
+    told = examples.vars if item == (examples.id.text if examples.id else DEFAULT_ITEM) else {}
+    found = {name: told[name] for name in names if told.get(name)}
+    rest = sorted(names - set(found))
+    if found:
+        note(f"note: as in the policy's examples: {', '.join(f'{name}={found[name][0]}' for name in sorted(found))}")
+    if rest:
+        named = ", ".join(f"{{{name}}}" for name in rest)
+        note(f"note: prepare is not asked, since that opens a session; {named} stands as it is, --var says a value")
+    return {**found, **{name: (f"{{{name}}}",) for name in rest}}
 
 
 async def _resolve(policy: Policy, server: ServerConfig, item: str) -> Any:

@@ -40,7 +40,7 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
     websocket = method == "WS"
     decision = scope.decide("GET" if websocket else method, target, websocket=websocket)
     if decision.rule is None:
-        nearest = _nearest(scope.kind.rules, method, target)
+        nearest = _nearest(scope.kind.rules, method, target, variables)
         return Explanation(False, method, target.sent, None, decision.reason, decision.detail, None, (), nearest)
     rule = decision.rule
     if rule.answer is not None:
@@ -83,7 +83,9 @@ def _masked(target: Target, policy: Policy) -> str:
     return sent
 
 
-def _nearest(rules: tuple[Rule, ...], method: str, target: Target) -> tuple[tuple[Rule, str], ...]:
+def _nearest(
+    rules: tuple[Rule, ...], method: str, target: Target, variables: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[Rule, str], ...]:
     """At most three rules, best first: by how many segments of the path agree, then by method."""
     asked = target.text.split("/")
 
@@ -97,10 +99,12 @@ def _nearest(rules: tuple[Rule, ...], method: str, target: Target) -> tuple[tupl
         return count - abs(len(written) - len(asked))
 
     ranked = sorted(rules, key=lambda rule: (-shared(rule), not rule.takes(method)))
-    return tuple((rule, _why_not(rule, method, asked, target)) for rule in ranked[:3])
+    return tuple((rule, _why_not(rule, method, asked, target, variables)) for rule in ranked[:3])
 
 
-def _why_not(rule: Rule, method: str, asked: list[str], target: Target) -> str:
+def _why_not(
+    rule: Rule, method: str, asked: list[str], target: Target, variables: Mapping[str, tuple[str, ...]]
+) -> str:
     written = rule.text.split()[-1].partition("?")[0].split("/")
     for one, other in zip(written, asked, strict=False):
         if one != other and "{" not in one and "*" not in one:
@@ -109,10 +113,14 @@ def _why_not(rule: Rule, method: str, asked: list[str], target: Target) -> str:
         return f"the path has {len(asked) - 1} segments, the rule {len(written) - 1}"
     if not rule.takes(method):
         return f"it takes {','.join(sorted(rule.methods))}"
+    unknown = sorted({name for name in rule.variables if not variables.get(name)})
+    if unknown:
+        return f"nothing is known for {', '.join(f'{{{name}}}' for name in unknown)}"
     missing = sorted(rule.query.needed - {name for name, _ in target.pairs})
     if missing:
         return f"the query lacks {', '.join(missing)}"
-    extra = sorted({name for name, _ in target.pairs} - set(rule.query.wanted))
+    ignored = rule.send.query if rule.send is not None else {}
+    extra = sorted({name for name, _ in target.pairs} - set(rule.query.wanted) - set(ignored))
     if extra and not rule.query.open:
         return f"the query may not hold {', '.join(extra)}"
     return "a value or name does not match exactly"

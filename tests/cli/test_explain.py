@@ -183,3 +183,40 @@ def test_a_media_server_that_is_down_is_said(run, deployment: Path) -> None:
     found = run("explain", "GET", "/x", "--item", "abc", "--offline")
     assert found.exit_code == 1
     assert "note: taken for a video; --kind says another" in found.stderr
+
+
+PREPARING = """\
+server: One with a session for each guest
+item: {id: "[a-z0-9]{3,12}"}
+kinds:
+  video:
+    open: /m/{id}
+    prepare: [{request: "POST /play/{id}", vars: {play: $.session}}]
+    allow:
+      - page GET /m/{id}
+      - {request: "GET /s/{id}/a.m3u8", send: {query: {session: "{play}", source: "{id}"}}}
+      - {request: "POST /w/{id}", capture: {seat: $.seat}}
+      - DELETE /w/{id}/{seat}
+examples: {with: {id: abc, vars: {play: p1}}}
+"""
+
+
+def test_what_prepare_would_bring_stands_for_itself(run, deployment: Path) -> None:
+    (deployment / "policy.yaml").write_text(PREPARING)
+    found = run("explain", "GET", "/s/film/a.m3u8?session=mine", "--item", "film")
+    assert found.exit_code == 0, found.output
+    assert "http://127.0.0.1:9/s/film/a.m3u8?session={play}&source=film" in found.stdout
+    assert "{play} stands as it is" in found.stderr
+    found = run("explain", "GET", "/s/abc/a.m3u8", "--item", "abc", "--json")
+    assert json.loads(found.stdout)["sent"]["url"] == "http://127.0.0.1:9/s/abc/a.m3u8?session=p1&source=abc"
+    assert "play=p1" in found.stderr
+    found = run("explain", "GET", "/s/abc/a.m3u8", "--item", "abc", "--var", "play=x")
+    assert "?session=x&source=abc" in found.stdout
+
+
+def test_what_no_answer_has_brought_yet_is_named(run, deployment: Path) -> None:
+    (deployment / "policy.yaml").write_text(PREPARING)
+    found = run("explain", "DELETE", "/w/abc/1", "--item", "abc")
+    assert (found.exit_code, "nothing is known for {seat}" in found.stdout) == (1, True)
+    found = run("explain", "GET", "/s/abc/a.m3u8?session=1&more=2", "--item", "abc")
+    assert "the query may not hold more" in found.stdout
