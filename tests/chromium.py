@@ -23,10 +23,10 @@ FLAGS = [
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Runs until left. Skips the test where there is none (see system_parts)."""
+async def chromium(*more: str) -> AsyncIterator[Browser]:
+    """Runs until left, with further switches. Skips the test where there is none (see system_parts)."""
     program = need("chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *more])
         yield browser
         await browser.close()

@@ -46,12 +46,15 @@ def look_for_strays(blame: Blame, rules: Sequence[WrittenRule]) -> None:
 
 
 def look_at_beside(blame: Blame, kind: KindDocument, on_revoke: str) -> None:
-    """Media that flows around the gateway ends only when the server is asked to end it."""
+    """Media that flows around the gateway ends only when the server is asked to end it, or with its websocket."""
     said = kind.beside
     if said is None:
         return
-    if said.text != "webrtc":
-        blame.fault(said.way, "beside: webrtc, and nothing else")
+    if said.text == "websocket":
+        if not any("WS" in rule.methods for rule in kind.allow):
+            blame.fault(said.way, "beside: websocket: no rule of this kind is a websocket (WS) that it could end with")
+    elif said.text != "webrtc":
+        blame.fault(said.way, "beside: webrtc or websocket, and nothing else")
     elif not kind.release and on_revoke == "cut":
         blame.fault(said.way, "beside: on_revoke: cut needs a release, which has the server end what flows there")
     elif not kind.release:

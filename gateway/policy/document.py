@@ -16,7 +16,7 @@
         open: template  |  player: {src, poster, file, as}         one of them
         prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
         release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
-        beside: webrtc                  media that flows around the gateway
+        beside: webrtc|websocket        media that flows around the gateway; ended by release, or with its websocket
         exclusive: true|false           a browser holds one such grant of the server
         allow: [rule]
         interactions: {group: [rule]}

@@ -73,7 +73,7 @@ CAPTIONS = "1\n00:00:00,500 --> 00:00:11,000\nGood evening, village.\n"
 
 
 @contextmanager
-def _running(
+def running(
     own: Path, command: Sequence[str | Path], port: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[None]:
     """Run until left; begins when the port answers."""
@@ -114,7 +114,7 @@ def minidlna(own: Path, media: Path) -> Iterator[int]:
         f"friendly_name=test\nminissdpdsocket={own / 'none.sock'}\n"
     )
     command = [need("minidlnad"), "-S", "-f", own / "minidlna.conf", "-P", own / "pid"]
-    with _running(own, command, port):
+    with running(own, command, port):
         wait_for(lambda: "Finished parsing playlists" in (own / "minidlna.log").read_text(errors="replace"))
         yield port
 
@@ -126,7 +126,7 @@ def py_media_server(own: Path, media: Path) -> Iterator[int]:
     own.mkdir(parents=True)
     program = "from py_media_server.server import main; main()"
     command = [sys.executable, "-s", "-c", program, media, "--port", str(port), "--host", "127.0.0.1"]
-    with _running(own, command, port, {"PYTHONPATH": str(packages())}):
+    with running(own, command, port, {"PYTHONPATH": str(packages())}):
         yield port
 
 
@@ -152,7 +152,7 @@ def supysonic(own: Path, media: Path, *, user: str, password: str) -> Iterator[i
         )  # fmt: skip
     program = "from supysonic.server import main; main()"
     command = [sys.executable, "-s", "-c", program, "-S", "waitress", "-h", "127.0.0.1", "-p", str(port)]
-    with _running(own, command, port, environment):
+    with running(own, command, port, environment):
         yield port
 
 
@@ -166,7 +166,7 @@ def copyparty(own: Path, media: Path, *, user: str, password: str) -> Iterator[i
         "-a", f"{user}:{password}", "-v", f"{media}:/media:g,{user}", "--hist", own / "hist",
         "--ban-403", "no", "--ban-404", "no", "--ban-url", "no", "--rproxy", "-1", "--xff-src", "127.0.0.1",
     ]  # fmt: skip
-    with _running(own, command, port, {"PYTHONPATH": str(packages()), "XDG_CONFIG_HOME": str(own)}):
+    with running(own, command, port, {"PYTHONPATH": str(packages()), "XDG_CONFIG_HOME": str(own)}):
         yield port
 
 

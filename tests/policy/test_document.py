@@ -165,7 +165,10 @@ def test_a_good_policy_has_none() -> None:
             "upstream: {jwt: {key: abcdefgh, claims: {}}}\n",
             "{jwt.token} is a secret between gateway and server, and can't stand here",
         ),
-        (HEAD + "kinds: {video: {open: /m, allow: [page GET /m], beside: x}}\n", "beside: webrtc, and nothing else"),
+        (
+            HEAD + "kinds: {video: {open: /m, allow: [page GET /m], beside: x}}\n",
+            "beside: webrtc or websocket, and nothing else",
+        ),
         (HEAD + "kinds: {video: {allow: [GET /m]}}\n", "p.yaml:3:16: video: open or player is missing"),
         (HEAD + 'kinds: {video: {open: "/m/{id}"}}\n', "p.yaml:3:16: video: allow is missing"),
         (HEAD + "kinds: {video: {like: film}}\n", "p.yaml:3:23: like: no kind film stands above"),

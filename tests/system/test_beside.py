@@ -129,7 +129,16 @@ def test_cut_needs_a_release_and_drain_is_warned() -> None:
     policy = load_policy_text(kicks + CUT, name="p")
     assert policy.warnings == ()
     assert policy.kinds["live"].beside == "webrtc"
-    with pytest.raises(BadFile, match="beside: webrtc, and nothing else"):
+    with pytest.raises(BadFile, match="beside: webrtc or websocket, and nothing else"):
         load_policy_text(HEAD.replace("beside: webrtc", "beside: rtp").replace("RELEASE", ""))
     with pytest.raises(BadFile, match=r"unknown name \{t\}"):
         load_policy_text(HEAD.replace("RELEASE", 'release: ["DELETE /w/{id}/{t}"]'))
+
+
+def test_media_that_ends_with_its_websocket_needs_no_release() -> None:
+    by_socket = HEAD.replace("beside: webrtc", "beside: websocket").replace("RELEASE", "")
+    with pytest.raises(BadFile, match=r"p\.yaml:7:13: beside: websocket: no rule of this kind is a websocket \(WS\)"):
+        load_policy_text(by_socket + CUT, name="p")
+    policy = load_policy_text(by_socket.replace('allow: ["', 'allow: ["WS /w/{id}", "') + CUT, name="p")
+    assert policy.warnings == ()
+    assert policy.kinds["live"].beside == "websocket"

@@ -1,0 +1,1 @@
+/* Galene loads a file of this name; here it has nothing to do. */
