@@ -302,8 +302,8 @@ class _Folder:
         matched = self._by_rule(name) if self._by_rule is not None else ()
         if matched:
             allowed = self._allowed[matched] if matched in self._allowed else self._look(matched)
-            if allowed is None or query:
-                return None
+            if allowed is None or query or self._following.cast:
+                return None  # where it is cast, what rules allow is signed too
             if allowed:
                 return self._kept + name
         signing = self._queries.get(query) or self._with(query)
