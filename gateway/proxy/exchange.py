@@ -215,7 +215,7 @@ class Exchange:
             if self._reads_json or not is_endless(kind):
                 if not self._flows(answer, changed):
                     return await self._searched(answer, headers, changed)
-                flow = self._facing.rewriter(self._allowed.live.scope.variables).flowing(kind)
+                flow = self._facing.flowing(self._allowed.live.scope.variables, kind)
             else:
                 flow = self._flow(kind, changed)
         self.response = response = begin(self._request, answer.status, headers, keep=self._keep)

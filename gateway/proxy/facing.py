@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
@@ -13,8 +14,8 @@ from multidict import CIMultiDict
 from gateway.config import Origin
 from gateway.policy.jar import for_guest, guest_pairs, header, kept_pairs, kept_secrets, taken
 from gateway.proxy.headers import passed_on, towards_elsewhere, towards_guest, towards_server
-from gateway.proxy.home import brought_home, spelled
-from gateway.proxy.rewriting import Rewriter
+from gateway.proxy.home import brought_home, ours, reach, spelled
+from gateway.proxy.rewriting import Exchanging, FlowingWords, Rewriter
 from gateway.rewrite.scrub import ChangingFinder, CredentialFinder, Finder
 from gateway.web.cookies import DELETED
 from gateway.web.embedding import Embedding
@@ -183,6 +184,15 @@ class Facing:
     def brought_home(self, text: bytes) -> bytes:
         """A text in which the server's own addresses are ours; the very same where there is none."""
         return brought_home(text, self._home, self.server.config.public)
+
+    def flowing(self, variables: Variables, content_type: str) -> FlowingWords:
+        """Both of these for a text that is not held as a whole."""
+        words = self.rewriter(variables).flowing(content_type)
+        config = self.server.config
+        home = Exchanging(
+            self._home, partial(ours, config.public), reach((*config.addresses.values(), *config.also_known_as))
+        )
+        return FlowingWords(words, home) if words is not None else FlowingWords(home)
 
     def rewriter(self, variables: Variables) -> Rewriter:
         policy = self.server.policy

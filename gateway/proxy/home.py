@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from gateway.config import Origin
 
@@ -38,16 +39,22 @@ def spelled(origins: Iterable[Origin]) -> re.Pattern[bytes]:
 
 def brought_home(text: bytes, own: re.Pattern[bytes], public: Origin) -> bytes:
     """The text with `public` in place of each of them; the very same where there is none."""
+    return own.sub(partial(ours, public), text)
 
-    def ours(match: re.Match[bytes]) -> bytes:
-        scheme, slash = match["scheme"], match["slash"]
-        colon = match["colon"] or b""
-        host = public.netloc.encode()
-        if slash[:1] == b"%":
-            host = host.replace(b":", b"%3A")
-        if scheme is None:
-            return slash + slash + host
-        mine = "ws" if scheme.lower().startswith(b"ws") else "http"
-        return f"{mine}{'s' if public.secure else ''}".encode() + colon + slash + slash + host
 
-    return own.sub(ours, text)
+def ours(public: Origin, match: re.Match[bytes]) -> bytes:
+    """What stands in place of one of them, in the spelling it has."""
+    scheme, slash = match["scheme"], match["slash"]
+    colon = match["colon"] or b""
+    host = public.netloc.encode()
+    if slash[:1] == b"%":
+        host = host.replace(b":", b"%3A")
+    if scheme is None:
+        return slash + slash + host
+    mine = "ws" if scheme.lower().startswith(b"ws") else "http"
+    return f"{mine}{'s' if public.secure else ''}".encode() + colon + slash + slash + host
+
+
+def reach(origins: Iterable[Origin]) -> int:
+    """How many bytes one of them may take, with what is looked at behind it."""
+    return max((len(origin.host) for origin in origins), default=0) + 48

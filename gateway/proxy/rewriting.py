@@ -26,6 +26,7 @@ from gateway.rewrite.json_answer import too_many
 from gateway.rewrite.scrub import Finder, FlowingText
 
 MAX_EVENT = 1024 * 1024  # bytes of one event or line that is changed as a whole
+_LOOKS_BACK = 16  # bytes that a pattern may look at before its match
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 _WIDEST = 4  # bytes between two events
 _NOT_IN_SCRIPTS = frozenset("<>&'`")  # they could end a string or a script; JSON reads them all the same
@@ -100,10 +101,13 @@ class Rewriter:
         others = [line for line in lines if line and line.partition(b":")[0] != b"data"]
         return b"".join(line + b"\n" for line in (*others, b"data: " + changed)) + b"\n"
 
-    def flowing(self, content_type: str) -> FlowingWords:
-        """For a text of any length; only where nothing is dropped."""
+    def flowing(self, content_type: str) -> Exchanging | None:
+        """For a text of any length; only where nothing is dropped. None: no words are exchanged."""
         assert not self.paths
-        return FlowingWords(self._table(content_type.partition(";")[0].strip().lower()))
+        table = self._table(content_type.partition(";")[0].strip().lower())
+        if not table:
+            return None
+        return Exchanging(_any_of(table), lambda match: table[match.group()], max(map(len, table)))
 
     def _replaced(self, body: bytes, kind: str) -> bytes:
         table = self._table(kind)
@@ -155,36 +159,67 @@ def _encoded(value: str, kind: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanging:
+    """What is exchanged in a text: `pattern` by what `ours` makes of it. `reach`: how many bytes from its beginning
+    decide whether something is a match, and which."""
+
+    pattern: re.Pattern[bytes]
+    ours: Callable[[re.Match[bytes]], bytes]
+    reach: int
+
+
 class FlowingWords:
-    """Exchanges literals in a text as it comes. Held back is what could still become one, or a longer one."""
+    """Exchanges in a text as it comes what would be exchanged in the whole, one after the other. Held back is what
+    could still become a match, or a longer one; kept is a little of what went before, as patterns look back."""
 
-    __slots__ = ("_longest", "_pattern", "_rest", "_table")
+    __slots__ = ("_stages",)
 
-    def __init__(self, table: dict[bytes, bytes]) -> None:
-        self._table, self._pattern = table, _any_of(table)
-        self._longest = max(map(len, table))
-        self._rest = b""
+    def __init__(self, *stages: Exchanging) -> None:
+        self._stages = [_Stage(one) for one in stages]
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now."""
-        text = self._rest + chunk
-        return self._changed(text, len(text) - self._longest + 1)
+        for stage in self._stages:
+            chunk = stage.feed(chunk)
+        return chunk
 
     def finish(self) -> bytes:
         """The rest, when the text has ended."""
-        return self._changed(self._rest, len(self._rest))
+        rest = b""
+        for stage in self._stages:
+            rest = stage.feed(rest) + stage.finish()
+        return rest
 
-    def _changed(self, text: bytes, sure: int) -> bytes:
-        """`sure`: what begins before it has all come."""
-        out, at = [], 0
-        for match in self._pattern.finditer(text):
+
+class _Stage:
+    __slots__ = ("_before", "_exchanging", "_text")
+
+    def __init__(self, exchanging: Exchanging) -> None:
+        self._exchanging = exchanging
+        self._text = b""  # the first `_before` bytes have been passed on
+        self._before = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        self._text += chunk
+        return self._changed(len(self._text) - self._exchanging.reach + 1)
+
+    def finish(self) -> bytes:
+        return self._changed(len(self._text))
+
+    def _changed(self, sure: int) -> bytes:
+        """`sure`: of what begins before it enough has come."""
+        text, at, out = self._text, self._before, []
+        for match in self._exchanging.pattern.finditer(text, at):
             if match.start() >= sure:
                 break
-            out += [text[at : match.start()], self._table[match.group()]]
+            out += [text[at : match.start()], self._exchanging.ours(match)]
             at = match.end()
-        end = max(at, sure, 0)
-        self._rest = text[end:]
-        return b"".join([*out, text[at:end]])
+        end = max(at, sure)
+        out.append(text[at:end])
+        kept = max(0, end - _LOOKS_BACK)
+        self._text, self._before = text[kept:], end - kept
+        return b"".join(out)
 
 
 class FlowingRewrite(FlowingText):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 
 import pytest
 
 from gateway.config import Origin
-from gateway.proxy.home import brought_home, spelled
+from gateway.proxy.home import brought_home, ours, reach, spelled
+from gateway.proxy.rewriting import Exchanging, FlowingWords
 from tests.proxy.conftest import IN, opened
 from tests.wire import Call
 
@@ -38,6 +40,20 @@ ODD = Origin("http", "guest.example.org", 8080)
 )
 def test_addresses_of_the_server_become_ours(came: str, wanted: str) -> None:
     assert brought_home(came.encode(), spelled(OWN), PUBLIC).decode() == wanted
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
+def test_they_become_ours_however_the_text_comes(size: int) -> None:
+    pieces = [
+        "http://10.0.0.5:8096/a", "rtsp://media.lan/a", "https://media.lan.evil.example/",
+        "x", r'"http:\/\/10.0.0.5:8096\/a"',
+        "?u=http%3A%2F%2F10.0.0.5%3A8096%2Fa", "https://media.lan@evil.example", "//media.lan", "https://media.lan:443",
+        "https://media.lan:44", "y" * 200, "HTTPS://media.lan",
+    ]  # fmt: skip
+    text = " ".join([*pieces, *reversed(pieces)]).encode() + b"https://media.lan"
+    flow = FlowingWords(Exchanging(spelled(OWN), partial(ours, PUBLIC), reach(OWN)))
+    came = [flow.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert b"".join(came) + flow.finish() == brought_home(text, spelled(OWN), PUBLIC)
 
 
 def test_our_port_is_written_as_the_rest_is() -> None:
@@ -93,3 +109,17 @@ async def test_media_is_never_looked_into() -> None:
 
     async with opened(script, also=(OWN[1],)) as stage, stage.client() as guest:
         assert (await guest.get("GET /v/abc/x.mp4", IN)).body == b"https://media.lan/a"
+
+
+@pytest.mark.parametrize("words", ["", 'replace: {"xyz": "abc"}\n'])
+async def test_a_text_of_unknown_length_is_brought_home_as_it_comes(words: str) -> None:
+    async def script(call: Call) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+        text = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in (b"https:/", b"/media.l", b"an/a xy", b"z "))
+        await call.say(head.encode() + text + b"0\r\n\r\n")
+
+    also = (Origin("https", "media.lan", 443),)
+    async with opened(script, upstream_part=words, also=also) as stage, stage.client() as guest:
+        reply = await guest.get("GET /v/abc/x.html", IN)
+        assert reply.status == 200
+        assert reply.body == b"http://gateway.test/a " + (b"abc " if words else b"xyz ")

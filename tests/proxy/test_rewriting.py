@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.policy.jsonpath import parse_answer_path
-from gateway.proxy.rewriting import Rewriter, Unreadable
+from gateway.proxy.rewriting import FlowingWords, Rewriter, Unreadable
 from tests.policy.test_document import HEAD, KINDS, faults
 from tests.proxy.conftest import IN, opened
 from tests.wire import Call, Script
@@ -79,7 +79,9 @@ def test_words_are_exchanged_once_and_encoded_for_where_they_stand() -> None:
 def test_words_are_exchanged_alike_however_the_text_comes(size: int) -> None:
     change = rewriter(**{"one": "two", "two": "one", "onetwo": "x", "a/b": "", "aaa": "b"})
     text = rb"one two onetwo onetw a/b a\/b aaaa aa on" + b"one" * 9 + b"aaonetwaaaonetwo" + b"a"
-    flow = change.flowing("text/plain")
+    words = change.flowing("text/plain")
+    assert words is not None
+    flow = FlowingWords(words)
     came = [flow.feed(text[at : at + size]) for at in range(0, len(text), size)]
     assert b"".join(came) + flow.finish() == change.rewritten(text, "text/plain")
 
