@@ -138,13 +138,47 @@ async def test_an_entry_that_is_converted_has_not_begun(kaltura: Kaltura) -> Non
 
 
 async def test_a_wrong_token_is_a_server_in_trouble_and_is_not_said(
-    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+    kaltura: Kaltura, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with kaltura_behind(tmp_path, clips, monkeypatch) as kaltura:
-        kaltura.fake.library.app_token = "another one, made since"
-        with pytest.raises(LookupError) as refused:
-            await kaltura.stage.gateway.make_link(kaltura.fake.library.film.id)
-        assert "gone" not in str(refused.value).lower()
+    """Neither to whoever makes a link, nor to a guest, nor in the log; nor is a session."""
+    library, gateway = kaltura.fake.library, kaltura.stage.gateway
+    link, token = await gateway.make_link(library.film.id), library.app_token
+    library.app_token = "another one, made since"
+    with pytest.raises(LookupError) as refused:
+        await gateway.make_link(library.other.id)
+    assert "gone" not in str(refused.value).lower()
+    _, answer = await enter(kaltura.stage.guest.port, link)
+    assert answer.status != 303
+    said = "".join(capfd.readouterr()) + str(refused.value) + answer.body.decode()
+    sessions = {ks for one in kaltura.fake.asked for ks in sent_ks(one)}
+    assert sessions
+    for secret in (token, *sessions):
+        assert secret not in said
+
+
+async def test_a_manifest_that_names_others_leads_nowhere(kaltura: Kaltura, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, fake = kaltura.fake.library, kaltura.fake
+    a, b, flavor = library.film.id, library.other.id, library.other.flavors[0].id
+    at = f"{fake.cdn_url}/hls/p/101/sp/10100/serveFlavor"
+    hostile = [
+        f"{at}/entryId/{b}/flavorId/{flavor}/name/a.mp4/index.m3u8", f"{at}/flavorId/{flavor}/name/a.mp4/index.m3u8",
+        f"{at}/entryId/{a}/../{b}/flavorId/{flavor}/name/a.mp4/index.m3u8", f"{at}/entryId/{a}%2f..%2f{b}/x.m3u8",
+        f"{fake.second_cdn}/hls/p/101/sp/10100/serveFlavor/entryId/{a}/x.m3u8", f"{fake.cdn_url}/pd/{a}/x.m3u8",
+        f"{fake.url}{manifest(b)}", f"/s{manifest(a)}", f"{fake.url}/api_v3/service/session/action/get?ks=x",
+        f"{CAPTIONS}/serveWebVTT/captionAssetId/{library.other.captions[0].id}/segmentDuration/300/a.m3u8",
+        f"{manifest(a)}?ks=x", "file:///etc/passwd", "http://127.0.0.1:9/x.m3u8", "https://elsewhere.example/x.m3u8",
+        "../x.m3u8", "x.m3u8", f"//{fake.cdn_url.partition('//')[2]}/hls/entryId/{a}/x.m3u8",
+    ]  # fmt: skip
+    plain = fake._manifest
+    monkeypatch.setattr(
+        fake, "_manifest",
+        lambda *said: plain(*said) + "".join(f"#EXT-X-STREAM-INF:BANDWIDTH=1\n{one}\n" for one in hostile),
+    )  # fmt: skip
+    cookie = await kaltura.come(library.film)
+    listed = (await kaltura.get(cookie, manifest(a))).body.decode()
+    assert len(named_in(listed)) == 4  # two qualities, two captions
+    assert "BANDWIDTH=1\n" not in listed
+    kaltura.keeps("elsewhere.example", b)
 
 
 def named_in(text: str) -> list[str]:
