@@ -10,7 +10,9 @@ nginx runs with the configuration that its document gives to operators, made qui
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -133,3 +135,75 @@ async def nginx_rtmp(own: Path) -> AsyncIterator[Rtmp]:
     block = found[1].replace("/srv/live", str(folder)) + careless
     async with nginx(own / "nginx", block, port=port, top=f"load_module {module};", more=before + more + end + after):
         yield Rtmp(port, rtmp_port, folder)
+
+
+SOURCE, ADMIN, LISTENER = "source-pass-7Qk", "admin-pass-9Zt", "listen/pass+3Wm"
+
+_ICECAST = """<icecast>
+<location>somewhere</location><admin>owner@example.org</admin><hostname>radio.lan</hostname>
+<limits><clients>50</clients><sources>5</sources><burst-size>65535</burst-size></limits>
+<authentication>
+  <source-password>{source}</source-password><admin-user>admin</admin-user><admin-password>{admin}</admin-password>
+</authentication>
+{listen}
+{mount}
+<paths>
+  <basedir>/usr/share/icecast2</basedir><webroot>/usr/share/icecast2/web</webroot>
+  <adminroot>/usr/share/icecast2/admin</adminroot><logdir>{own}</logdir>
+</paths>
+<logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>2</loglevel></logging>
+<security><chroot>0</chroot><changeowner><user>{user}</user><group>{group}</group></changeowner></security>
+</icecast>
+"""
+
+
+def icecast_source(port: int, mount: str) -> str:
+    """Where a publisher sends to."""
+    return f"icecast://source:{SOURCE}@127.0.0.1:{port}/{mount}"
+
+
+@asynccontextmanager
+async def icecast() -> AsyncIterator[int]:
+    """Icecast with what docs/servers/icecast.md says; `/closed.mp3` asks listeners for a password. Its port."""
+    program, port = need("icecast2"), free_port()
+    blocks = re.findall(r"^ *```xml\n(.*?)^ *```", (DOCS / "icecast.md").read_text(), re.M | re.S)
+    assert len(blocks) == 2
+    # Started by root it becomes somebody else, who may not read a test's folder.
+    with tempfile.TemporaryDirectory(prefix="icecast-") as folder:
+        own = Path(folder)
+        own.chmod(0o777)
+        (own / "listeners").write_text(f"gateway:{hashlib.md5(LISTENER.encode(), usedforsecurity=False).hexdigest()}\n")
+        text = _ICECAST.format(
+            source=SOURCE, admin=ADMIN, own=own, listen=blocks[0].replace("8000", str(port)),
+            mount=blocks[1].replace("radio", "closed").replace("/etc/icecast2", folder),
+            user="nobody", group="nogroup",
+        )  # fmt: skip
+        (own / "icecast.xml").write_text(text)
+        process = await asyncio.create_subprocess_exec(
+            str(program), "-c", str(own / "icecast.xml"),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            await listening(port, process)
+            await until(lambda: _whole(port))
+            yield port
+        finally:
+            await stopped(process)
+
+
+async def _whole(port: int) -> bool:
+    """In its first moment Icecast's JSON is none: what has no value yet takes the comma with it."""
+    return b'"host":' in (await ask(port, "GET /status-json.xsl")).body
+
+
+async def listening(port: int, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(40):
+        while True:
+            assert process.returncode is None, "it did not start"
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
