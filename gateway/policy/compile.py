@@ -107,8 +107,12 @@ class _Compiler:
             self.fault(document.item_id.way, "id: must not match the empty text")
         self.patterns = {name: self.pattern(said) for name, said in document.patterns.items()}
         variables = ["id", *self.item.names]
+        for name in self.item.names:
+            if name == "id" or name in GIVEN:
+                self.fault(document.item_id.way, f"id: a part can't be named {name}, which is a variable already")
         steps = []
         for step in document.steps:
+            self.steps.look_at_brought(step, {"id", *self.item.names, *GIVEN})
             known = self.secrets.within(self.finder(variables), jwt=False)
             steps.append(self.steps.step(step, known, RESOLVE))
             variables += [name for name in step.vars if name not in variables]

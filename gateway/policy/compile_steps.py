@@ -85,6 +85,11 @@ class StepCompiler:
         self.source = source
         self.address = address
 
+    def look_at_brought(self, step: StepDocument, taken: set[str]) -> None:
+        """Names that a step of resolve may not bring: what is asked for by them is somebody else's."""
+        for name, said in step.vars.items():
+            self._look_at_name(name, (*said.way[:-1], name, KEY), taken)
+
     def look_at_names(self, kind: KindDocument, shared: Iterable[RuleDocument], taken: Iterable[str]) -> None:
         """Names that prepare and capture may not use: somebody else's, and such as no template can name."""
         taken = set(taken)

@@ -161,8 +161,8 @@ class PolicyReader(RuleReader, StepReader):
                 self.text(name, way)
                 for name, way in self.items(access.get("interactions"), ("guest_access", "interactions"))
             ),
-            headers=self.texts(upstream.get("headers"), ("upstream", "headers")),
-            query=self.texts(upstream.get("query"), ("upstream", "query")),
+            headers=self.texts(upstream.get("headers"), ("upstream", "headers"), empty=True),
+            query=self.texts(upstream.get("query"), ("upstream", "query"), empty=True),
             basic=self.optional(upstream, "basic", ("upstream",)),
             login=self.login(upstream.get("login"), ("upstream", "login")),
             jwt=self.jwt(upstream.get("jwt"), ("upstream", "jwt")),
@@ -171,7 +171,7 @@ class PolicyReader(RuleReader, StepReader):
             cookies=tuple(self.cookie(one, way) for one, way in self.items(data.get("cookies"), ("cookies",))),
             passed=tuple(self.text(name, way) for name, way in self.items(data.get("pass"), ("pass",))),
             drop=tuple(self.text(path, way) for path, way in self.items(data.get("drop"), ("drop",))),
-            replace=self.texts(data.get("replace"), ("replace",)),
+            replace=self.texts(data.get("replace"), ("replace",), empty=True),
             any_case=self.flag(
                 self.mapping(data.get("paths"), ("paths",), ("ignore_case",)), "ignore_case", ("paths",), False
             ),

@@ -56,7 +56,10 @@ class ShapeReader:
             return []
         return [(item, (*way, index)) for index, item in enumerate(data)]
 
-    def text(self, data: Any, way: Way) -> Said:
+    def text(self, data: Any, way: Way, *, empty: bool = False) -> Said:
+        """`empty`: an empty text is one, too. Elsewhere it would stand for one that is missing, and say nothing."""
+        if data == "" and not empty:
+            self.source.fault(way, "must not be empty")
         if not isinstance(data, str):
             hint = "" if isinstance(data, (dict, list)) or data is None else "; write it in quotes"
             self.source.fault(way, f"must be text{hint}")
@@ -66,7 +69,7 @@ class ShapeReader:
     def value(self, data: Any, way: Way) -> Said:
         """A text that is sent as it stands here, and so needs no quotes where it is a number or true."""
         written = self.source.as_written(way)
-        return Said(written, way) if written is not None else self.text(data, way)
+        return Said(written, way) if written is not None else self.text(data, way, empty=True)
 
     def optional(self, data: Mapping[str, Any], key: str, way: Way) -> Said | None:
         return self.text(data[key], (*way, key)) if data.get(key) is not None else None
@@ -84,5 +87,5 @@ class ShapeReader:
             return Said("", way)
         return self.text(data[key], (*way, key))
 
-    def texts(self, data: Any, way: Way) -> dict[str, Said]:
-        return {name: self.text(value, (*way, name)) for name, value in self.names(data, way).items()}
+    def texts(self, data: Any, way: Way, *, empty: bool = False) -> dict[str, Said]:
+        return {name: self.text(value, (*way, name), empty=empty) for name, value in self.names(data, way).items()}

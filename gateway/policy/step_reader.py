@@ -26,7 +26,7 @@ class StepReader(ShapeReader):
         return StepDocument(
             request=self.needed(step, "request", way),
             json=JsonDocument(step["json"], (*way, "json")) if "json" in step else None,
-            headers=self.texts(step.get("headers"), (*way, "headers")),
+            headers=self.texts(step.get("headers"), (*way, "headers"), empty=True),
             checksum=self.checksum(step.get("checksum"), (*way, "checksum")),
             id=self.optional(step, "id", way) if "id" in keys else None,
             gone=self.conditions(step.get("gone"), (*way, "gone")),
@@ -67,8 +67,8 @@ class StepReader(ShapeReader):
             secrets=self.texts(body.get("secrets"), (*way, "secrets")),
             again=None if again is None else tuple(one for one, _ in self.items(again, (*way, "again"))),
             json=body.get("json"),
-            form=None if body.get("form") is None else self.texts(body["form"], (*way, "form")),
-            headers=self.texts(body.get("headers"), (*way, "headers")),
+            form=None if body.get("form") is None else self.texts(body["form"], (*way, "form"), empty=True),
+            headers=self.texts(body.get("headers"), (*way, "headers"), empty=True),
         )
 
     def jwt(self, data: Any, way: Way) -> JwtDocument | None:

@@ -356,3 +356,41 @@ kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}", "GET /p/{part}"]}}
 examples: {with: {id: 0123, vars: {part: [7, 0.50]}}, allow: [GET /m/0123, GET /p/7, GET /p/0.50], deny: [GET /p/0.5]}
 """
     assert load_policy_text(text).kinds["video"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('server: ""\nitem: {id: "[a-z]+"}\n' + KINDS, "1:9"),
+        ('server: x\nitem: {id: ""}\n' + KINDS, "2:12"),
+        (HEAD + 'patterns: {n: ""}\n' + KINDS, "3:15"),
+        (HEAD + 'shared: [""]\n' + KINDS, "3:10"),
+        (HEAD + 'shared: [{request: ""}]\n' + KINDS, "3:20"),
+        (HEAD + 'shared: [{request: GET /a, at: ""}]\n' + KINDS, "3:32"),
+        (HEAD + 'shared: [{request: POST /a, capture: {s: ""}}]\n' + KINDS, "3:42"),
+        (HEAD + 'shared: [{request: GET /a/b, follow: {as: hls, to: [""]}}]\n' + KINDS, "3:53"),
+        (HEAD + 'origins: [""]\n' + KINDS, "3:11"),
+        (HEAD + 'upstream: {jwt: {key: "", claims: {sub: x}}}\n' + KINDS, "3:23"),
+        (HEAD + 'upstream: {jwt: {key: "${NOTHING:-}", claims: {sub: x}}}\n' + KINDS, "3:23"),
+        (HEAD + 'upstream: {login: {request: "", json: {a: b}, secrets: {t: $.t}}}\n' + KINDS, "3:29"),
+        ('server: x\nitem: {id: "[a-z]+", resolve: [{request: ""}]}\n' + KINDS, "2:42"),
+    ],
+)
+def test_an_empty_text_stands_for_nothing(text: str, place: str) -> None:
+    assert f"p.yaml:{place}: must not be empty" in faults(text)
+
+
+@pytest.mark.parametrize(
+    ("item", "wanted"),
+    [
+        ('{id: "(?P<id>[a-z]+)"}', "p.yaml:2:12: id: a part can't be named id"),
+        ('{id: "(?P<public_url>[a-z]+)"}', "p.yaml:2:12: id: a part can't be named public_url"),
+        ('{id: "[a-z]+", resolve: [{request: GET /i, vars: {id: $.a}}]}', "p.yaml:2:57: id: is a variable"),
+        ('{id: "[a-z]+", resolve: [{request: GET /i, vars: {guest.id: $.a}}]}', "p.yaml:2:57: guest.id: is a variable"),
+        ('{id: "(?P<a>[a-z]+)", resolve: [{request: GET /i, vars: {a: $.a}}]}', "p.yaml:2:64: a: is a variable"),
+        ('{id: "[a-z]+", resolve: [{request: GET /i, vars: {aB: $.a}}]}', "p.yaml:2:57: aB: a variable's name has"),
+    ],
+)
+def test_names_of_an_item_are_its_own(item: str, wanted: str) -> None:
+    found = faults(f"server: x\nitem: {item}\n" + KINDS)
+    assert any(fault.startswith(wanted) for fault in found), found
