@@ -183,7 +183,9 @@ class Facing:
 
     def brought_home(self, text: bytes) -> bytes:
         """A text in which the server's own addresses are ours; the very same where there is none."""
-        return brought_home(text, self._home, self.server.config.public)
+        config = self.server.config
+        homes = (*config.addresses.values(), *config.also_known_as)
+        return brought_home(text, self._home, config.public, homes)
 
     def flowing(self, variables: Variables, content_type: str) -> FlowingWords:
         """Both of these for a text that is not held as a whole."""

@@ -10,12 +10,12 @@ Why not by decoding: a text is more than its addresses, and the rest of it must 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Collection, Iterable
 
 from gateway.config import Origin
 
 _USUAL = {"http": 80, "https": 443}
+_PIECE = 64 * 1024  # bytes that are looked through at once
 _NEVER = re.compile(rb"(?!)")
 
 
@@ -37,9 +37,24 @@ def spelled(origins: Iterable[Origin]) -> re.Pattern[bytes]:
     )
 
 
-def brought_home(text: bytes, own: re.Pattern[bytes], public: Origin) -> bytes:
-    """The text with `public` in place of each of them; the very same where there is none."""
-    return own.sub(partial(ours, public), text)
+def brought_home(text: bytes, own: re.Pattern[bytes], public: Origin, homes: Collection[Origin]) -> bytes:
+    """The text with `public` in place of each of them; the very same where there is none.
+
+    By pieces, and only those in which a host's name stands: a search through all of a long text is slow, and while it
+    lasts nobody else has a turn, in whatever thread it is."""
+    hosts, beyond = [origin.host.lower().encode() for origin in homes], reach(homes)
+    out, done = [], 0
+    for at in range(0, len(text), _PIECE):
+        end = at + _PIECE
+        plain = text[at : end + beyond].lower()
+        if not any(host in plain for host in hosts):
+            continue
+        for match in own.finditer(text, max(at, done), end + beyond):
+            if match.start() >= end:
+                break  # its own piece sees what follows it
+            out += [text[done : match.start()], ours(public, match)]
+            done = match.end()
+    return b"".join((*out, text[done:])) if done else text
 
 
 def ours(public: Origin, match: re.Match[bytes]) -> bytes:

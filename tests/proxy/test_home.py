@@ -39,7 +39,7 @@ ODD = Origin("http", "guest.example.org", 8080)
     ],
 )
 def test_addresses_of_the_server_become_ours(came: str, wanted: str) -> None:
-    assert brought_home(came.encode(), spelled(OWN), PUBLIC).decode() == wanted
+    assert brought_home(came.encode(), spelled(OWN), PUBLIC, OWN).decode() == wanted
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
@@ -53,13 +53,13 @@ def test_they_become_ours_however_the_text_comes(size: int) -> None:
     text = " ".join([*pieces, *reversed(pieces)]).encode() + b"https://media.lan"
     flow = FlowingWords(Exchanging(spelled(OWN), partial(ours, PUBLIC), reach(OWN)))
     came = [flow.feed(text[at : at + size]) for at in range(0, len(text), size)]
-    assert b"".join(came) + flow.finish() == brought_home(text, spelled(OWN), PUBLIC)
+    assert b"".join(came) + flow.finish() == brought_home(text, spelled(OWN), PUBLIC, OWN)
 
 
 def test_our_port_is_written_as_the_rest_is() -> None:
-    assert brought_home(b"http%3A%2F%2Fmedia.lan", spelled(OWN), ODD) == b"http%3A%2F%2Fguest.example.org%3A8080"
-    assert brought_home(b"http://media.lan", spelled(OWN), ODD) == b"http://guest.example.org:8080"
-    assert brought_home(b"http://media.lan", spelled(()), ODD) == b"http://media.lan"
+    assert brought_home(b"http%3A%2F%2Fmedia.lan", spelled(OWN), ODD, OWN) == b"http%3A%2F%2Fguest.example.org%3A8080"
+    assert brought_home(b"http://media.lan", spelled(OWN), ODD, OWN) == b"http://guest.example.org:8080"
+    assert brought_home(b"http://media.lan", spelled(()), ODD, ()) == b"http://media.lan"
 
 
 @pytest.mark.parametrize("part", ["", 'upstream: {basic: "user:secret-word"}\n', 'replace: {"xyz": "abc"}\n'])
