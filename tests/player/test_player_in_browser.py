@@ -64,6 +64,9 @@ class Cinema:
             sound=False,
             item="aurora",
             download=None,
+            begins=False,
+            cast=None,
+            cast_lasts=None,
         )
 
 
