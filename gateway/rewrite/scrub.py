@@ -25,7 +25,7 @@ _ESCAPE = re.compile(
     rb"%([0-9A-Fa-f]{2})"
     rb"|\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})"
     rb"|\\u([0-9A-Fa-f]{4})"
-    rb"|\\u\{0*([0-9A-Fa-f]{1,6})\}"
+    rb"|\\u\{0*+([0-9A-Fa-f]{0,6})\}"
     rb"|\\x([0-9A-Fa-f]{2})"
     rb"|\\([/\"'\\&])"
     rb"|&#[xX]0*([0-9A-Fa-f]{1,6});?"
@@ -229,7 +229,9 @@ def _decoded(match: re.Match[bytes]) -> bytes:
         return _character(0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00))
     if name is not None:
         return html5.get(name.decode() + ";", match.group().decode()).encode()
-    number = json_code or braced or script_code or html_hex
+    if braced is not None:
+        return _character(int(braced or b"0", 16))
+    number = json_code or script_code or html_hex
     return _character(int(number, 16) if number is not None else int(html_decimal))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.config import Origin
 from gateway.proxy import home
+from gateway.rewrite.scrub import CredentialFinder
 
 HOMES = (Origin("http", "media.lan", 8096), Origin("https", "media.lan", 443))
 PUBLIC = Origin("https", "guest.test", 443)
@@ -23,6 +24,15 @@ def test_a_long_text_without_our_names_takes_no_time() -> None:
         begun = time.perf_counter()
         assert home.brought_home(body, OWN, PUBLIC, HOMES) is body
         assert time.perf_counter() - begun < 1.0, text
+
+
+def test_an_escape_of_zeros_is_read_once() -> None:
+    finder = CredentialFinder(["a credential of the operator"])
+    body = b"\\u{" + b"0" * (8 * 2**20)
+    begun = time.perf_counter()
+    assert not finder.found(body)
+    assert time.perf_counter() - begun < 2.0
+    assert finder.found(b"\\u{0061}\\u{0}\\u{20}\\u{00000063}redential of the operator".replace(b"\\u{0}", b""))
 
 
 @given(
