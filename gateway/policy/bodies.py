@@ -6,10 +6,12 @@ type and its size, and the type that is sent is the policy's.
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from gateway.config_texts import size
 from gateway.policy.shapes import Fields, Shape, own_value, read_fields, read_own, variables_of
@@ -70,10 +72,11 @@ Body = JsonBody | RawBody
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What the gateway answers; the server is not asked."""
+    """What the gateway answers; the server is not asked. `xml`: the shape is one text, of XML."""
 
     status: int
     shape: Shape | None
+    xml: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -84,7 +87,21 @@ class Answering:
         return self.shape is None or all(values.get(name) for name in variables_of(self.shape))
 
     def body(self, values: Values) -> bytes | None:
-        return None if self.shape is None else to_json(own_value(self.shape, values))
+        if self.shape is None:
+            return None
+        if self.xml:
+            return _xml_text(self.shape, values).encode()
+        return to_json(own_value(self.shape, values))
+
+    @property
+    def type(self) -> str:
+        return "application/xml" if self.xml else "application/json"
+
+
+def _xml_text(shape: Shape, values: Values) -> str:
+    """A variable's value stands as text, whatever marks are in it."""
+    names = variables_of(shape)
+    return str(own_value(shape, {name: tuple(map(html.escape, values.get(name, ()))) for name in names}))
 
 
 def compile_body(rule: RuleDocument, find: NameFinder, note: Note) -> Body | None:
@@ -144,9 +161,29 @@ def compile_answer(rule: RuleDocument, find: NameFinder, note: Note) -> Answerin
         if there is not None:
             note(way, f"answer: nothing is sent to the server, so {_named(rule, key)} has no use")
     shape = None
+    if document.xml is not None:
+        return Answering(_status(document, note), _read_xml(document, find, note), xml=True)
     if document.json is not None:
         shape = read_own(document.json, (*document.way, "json"), find, note)
     return Answering(_status(document, note), shape)
+
+
+def _read_xml(document: AnswerDocument, find: NameFinder, note: Note) -> Shape | None:
+    way = (*document.way, "xml")
+    if document.json is not None:
+        note((*way, KEY), "json and xml: one of them, not both")
+    if not isinstance(document.xml, str):
+        note(way, "xml: a text, like <a>{id}</a>")
+        return None
+    shape = read_own(document.xml, way, find, note)
+    if "<!" in document.xml:
+        note(way, "xml: elements and text, and nothing that begins with <!")
+        return shape
+    try:
+        ElementTree.fromstring(_xml_text(shape, dict.fromkeys(variables_of(shape), ("x",))))  # noqa: S314 - the policy's own text
+    except ElementTree.ParseError as error:
+        note(way, f"xml: {error}")
+    return shape
 
 
 def _named(rule: RuleDocument, key: str) -> str:
@@ -158,13 +195,14 @@ def _named(rule: RuleDocument, key: str) -> str:
 def _status(document: AnswerDocument, note: Note) -> int:
     status: Any = document.status
     if status is None:
-        return 204 if document.json is None else 200
+        return 204 if document.json is None and document.xml is None else 200
     way = (*document.way, "status")
     if isinstance(status, bool) or not isinstance(status, int) or not (200 <= status < 300 or 400 <= status < 600):
         note(way, "status: from 200 to 299 or from 400 to 599")
         return 204
-    if status in (204, 205) and document.json is not None:
-        note(way, f"status: an answer with {status} has no json")
+    for key, there in (("json", document.json), ("xml", document.xml)):
+        if status in (204, 205) and there is not None:
+            note(way, f"status: an answer with {status} has no {key}")
     if status == 206:
         note(way, "status: 206 is part of something else")
     return status

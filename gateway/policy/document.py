@@ -40,7 +40,7 @@
         send: {query: {name: template|null}, headers: {name: template|null}}
         json: shape, max: size          what of a JSON body passes (see `shapes`), and how large it may come
         body: {type, max}               a raw body of one media type
-        answer: {status, json}          by the gateway; the server is not asked
+        answer: {status, json|xml}        by the gateway; the server is not asked
         capture: {name: "Header: template" or JSON path}     what the answer gives to this grant alone
         protocol: name                  the websocket subprotocol that is asked for
         messages: [shape with max]      frames the guest may send, written anew (see `messages`)

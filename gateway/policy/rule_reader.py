@@ -91,8 +91,8 @@ class RuleReader(ShapeReader):
     def answer(self, data: Any, way: Way) -> AnswerDocument | None:
         if data is None:
             return None
-        body = self.mapping(data, (*way, "answer"), ("status", "json"))
-        return AnswerDocument((*way, "answer"), body.get("status"), body.get("json"))
+        body = self.mapping(data, (*way, "answer"), ("status", "json", "xml"))
+        return AnswerDocument((*way, "answer"), body.get("status"), body.get("json"), body.get("xml"))
 
     def follow(self, data: Any, way: Way) -> FollowDocument | None:
         if data is None:

@@ -88,6 +88,7 @@ class AnswerDocument:
     way: Way
     status: Any
     json: Any
+    xml: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,5 +53,5 @@ def own_answer(answer: Answering, variables: Variables) -> web.Response:
     body = answer.body(variables)
     headers = {"Cache-Control": "no-store", CSP: "sandbox", "X-Content-Type-Options": "nosniff"}
     if body is not None:
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = answer.type
     return web.Response(status=answer.status, body=body, headers=headers)

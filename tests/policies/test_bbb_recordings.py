@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from playwright.async_api import Page
@@ -24,7 +25,7 @@ from tests.running import Answer, Running, ask, enter
 from tests.servers.asking import ask as direct
 from tests.servers.asking import stamped
 from tests.servers.bbb_api import signed
-from tests.servers.bbb_library import Recording
+from tests.servers.bbb_library import CALLBACK, Recording
 from tests.servers.fake_bbb_recordings import FakeBbbRecordings
 
 PAGE = Path(__file__).parents[2] / "docs" / "servers" / "bbb-recordings.md"
@@ -47,9 +48,10 @@ class Bbb:
         return await ask(self.stage.guest.port, f"GET {target}", cookie=cookie, headers=headers)
 
     def keeps(self, *more: str) -> None:
-        """The server's address and the API's secret are in nothing that guests get."""
+        """The server's address, the API's secret and its front end's addresses are in nothing that guests get."""
         port = self.stage.server.port
-        self.stage.keeps(self.fake.secret, f"127.0.0.1:{port}", f"localhost:{port}", "bbb.example.org", *more)
+        own = [self.fake.secret, f"127.0.0.1:{port}", f"localhost:{port}", "bbb.example.org"]
+        self.stage.keeps(*own, CALLBACK, "cloud.example.org", "9f3b1c77d2", self.fake.library.film.meeting, *more)
 
 
 @pytest.fixture
@@ -78,6 +80,7 @@ async def test_what_owners_paste(bbb: Bbb) -> None:
     spellings = [
         film, f"{NAME}{PLAYER}/{film}", f"{NAME}{PLAYER}/{film}/", f"{NAME}{PLAYER}/{film}?t=1m5s", f"{PLAYER}/{film}",
         f"{NAME}/playback/presentation/2.0/playback.html?meetingId={film}", f"{NAME}/playback/video/{film}/",
+        f"{NAME}/playback/video/{film}",
         f"{NAME}/playback/presentation/0.9.0/playback.html?meetingId={film}&t=1",
         f"{NAME}/presentation/{film}/metadata.xml",
     ]  # fmt: skip
@@ -113,10 +116,13 @@ async def test_all_of_one_recording_arrives(bbb: Bbb) -> None:
         assert (answer.status, answer.body) == (200, theirs.body), name
     part = await bbb.get(cookie, f"{at}/video/webcams.mp4", "Range: bytes=4-7\r\n")
     assert (part.status, part.body) == (206, b"ftyp")
-    # Where the server names itself, guests read their own address.
     said = (await bbb.get(cookie, f"{at}/metadata.xml")).body.decode()
-    assert f"<link>http://127.0.0.1:{bbb.stage.guest.port}{PLAYER}/{film.id}</link>" in said
-    assert "<bbb-origin-server-name>recordings<" in said
+    theirs = (await direct(bbb.fake.url, f"{at}/metadata.xml")).body.decode()
+    assert CALLBACK in theirs, "what a front end gave along stands in the server's own"
+    for path in ("id", "start_time", "end_time", "participants", "meta/meetingName", "published"):
+        assert fromstring(said).findtext(path) == fromstring(theirs).findtext(path) != "", path
+    assert "<meetingName>&lt;A&gt; seminar &amp; more</meetingName>" in said
+    assert {one.tag for one in fromstring(said).iter()}.isdisjoint({"link", "bbb-recording-ready-url", "gl-listed"})
     page = await bbb.get(cookie, f"{PLAYER}/{film.id}", "Accept: text/html\r\n")
     assert (page.status, 'id="root"' in page.body.decode()) == (200, True)
     bbb.keeps()
@@ -165,7 +171,8 @@ async def test_nothing_else_arrives(bbb: Bbb) -> None:
     stage, at = bbb.stage, f"/presentation/{film.id}"
     cookie = await bbb.come(film)
     for file in (
-        "metadata.xml", "video/webcams.mp4", f"presentation/{film.presentation}/slide-1.png", "caption_de.vtt",
+        "metadata.xml", "shapes.svg", "video/webcams.mp4", f"presentation/{film.presentation}/slide-1.png",
+        "caption_de.vtt",
     ):  # fmt: skip
         theirs = file.replace(film.presentation, other.presentation)
         await stage.refuses(cookie, *anywhere(f"{at}/{file}", f"/presentation/{other.id}/{theirs}"))
@@ -190,7 +197,7 @@ async def test_nothing_else_arrives(bbb: Bbb) -> None:
         f"POST /bigbluebutton/api/getRecordings?recordID={film.id}", f"DELETE {at}/metadata.xml",
         f"GET /playback/presentation/2.3{film.id}",
     )  # fmt: skip
-    await ignores_what_a_guest_says_of_itself(stage, cookie, f"{at}/metadata.xml")
+    await ignores_what_a_guest_says_of_itself(stage, cookie, f"{at}/shapes.svg")
     other_cookie = await bbb.come(other)
     await stage.refuses(other_cookie, f"GET {at}/metadata.xml", f"GET {PLAYER}/{film.id}")
     await stage.refuses("", f"GET {at}/metadata.xml", f"GET {at}/video/webcams.mp4")

@@ -214,6 +214,7 @@ async def test_nothing_else_arrives(tube: Tube) -> None:
     head = "Host: HOST\r\nCookie: COOKIE\r\n"
     await stage.refuses(
         cookie,
+        f"GET /api/v1/videos/{film.uuid}/../{other.uuid}", f"GET /api/v1/videos/{film.uuid}/%2e%2e/{other.uuid}",
         f"GET {ok}?videoFileToken=x", f"GET {ok}?reinjectVideoFileToken=true", f"GET {ok}?videoId={other.uuid}",
         f"GET {ok};threadId=1", f"GET {HLS}/{film.short}/{film.master}", f"GET {HLS}/{film.number}/{film.master}",
         f"GET {HLS}/{film.uuid.upper()}/{film.master}", f"GET {HLS.replace('hls', 'HLS')}/{film.uuid}/{film.master}",

@@ -212,6 +212,7 @@ def anywhere(ok: str, other: str) -> list[str | bytes]:
         f"get {ok}",
         f"GET {ok} HTTP/1.1\r\n{head}Host: elsewhere.test\r\n\r\n".encode(),
         f"GET {other} HTTP/1.1\r\n{head}X-Original-URL: {ok}\r\n\r\n".encode(),
+        f"GET http://HOST{other} HTTP/1.1\r\n{head}\r\n".encode(),
         f"POST {ok} HTTP/1.1\r\n{head}X-HTTP-Method-Override: GET\r\nContent-Length: 0\r\n\r\n".encode(),
         f"POST {ok} HTTP/1.1\r\n{head}{form}Content-Length: 4\r\n\r\nid=1".encode(),
         f"GET {ok} HTTP/1.1\r\n{head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode(),

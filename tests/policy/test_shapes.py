@@ -171,6 +171,14 @@ def test_what_the_gateway_answers_is_any_json(written: str, answered: str) -> No
     assert shown.body == f"200 {answered}, by the gateway"
 
 
+def test_in_xml_that_the_gateway_answers_a_variable_is_text() -> None:
+    own = POLICY + """      - {request: GET /own, answer: {xml: '<a b="{id}">{id}</a>'}}\n"""
+    marked = {**VALUES, "id": ("""<x y="z" w='v'/>&#1;""",)}
+    shown = explain(load_policy_text(own), "video", marked, "GET", "/own")
+    text = "&lt;x y=&quot;z&quot; w=&#x27;v&#x27;/&gt;&amp;#1;"
+    assert shown.body == f'200 <a b="{text}">{text}</a>, by the gateway'
+
+
 @pytest.mark.parametrize(
     ("keys", "wanted"),
     [
@@ -202,6 +210,14 @@ def test_what_the_gateway_answers_is_any_json(written: str, answered: str) -> No
         ("answer: {status: ok}", "status: from 200 to 299 or from 400 to 599"),
         ("answer: {json: {a: '{n}'}}", "{n} is a pattern"),
         ("answer: {json: {a: [{b: '{ide}'}]}}", "unknown name {ide} (did you mean id?)"),
+        ("answer: {json: {}, xml: <a/>}", "json and xml: one of them, not both"),
+        ("answer: {xml: {a: b}}", "xml: a text, like <a>{id}</a>"),
+        ("answer: {xml: '<!DOCTYPE a [<!ENTITY b ''c''>]><a>{id}</a>'}", "nothing that begins with <!"),
+        ("answer: {xml: '<a>{id}'}", "xml: no element found"),
+        ("answer: {xml: '<a b={id}/>'}", "xml: not well-formed"),
+        ("answer: {xml: '<a>{ide}</a>'}", "unknown name {ide} (did you mean id?)"),
+        ("answer: {xml: '<a>{n}</a>'}", "{n} is a pattern"),
+        ("answer: {status: 204, xml: <a/>}", "status: an answer with 204 has no xml"),
         ("answer: {stauts: 200}", "stauts: unknown key (did you mean status?)"),
     ],
 )

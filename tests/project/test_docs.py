@@ -138,7 +138,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         ),
         (
             "A rule in its long form",
-            "request at send json max body body.type body.max answer answer.status answer.json capture"
+            "request at send json max body body.type body.max answer answer.status answer.json answer.xml capture"
             " protocol messages binary follow follow.as follow.to",
         ),
         ("Examples", "with allow deny"),

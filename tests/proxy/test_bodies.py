@@ -25,6 +25,7 @@ kinds:
       - {request: "POST /either/{id}", json: {a: string}}
       - POST /either/{id}
       - {request: "GET,POST /own/{id}", answer: {json: {item: "{id}", ok: true}}}
+      - {request: "GET /own/{id}/x", answer: {xml: "<item>{id}</item>"}}
       - {request: "POST /none/{id}", answer: {status: 204}}
 """
 
@@ -120,6 +121,11 @@ async def test_the_gateway_answers_in_the_servers_place() -> None:
         assert (reply.status, json.loads(reply.body)) == (200, {"item": "abc", "ok": True})
         assert (reply.header("Content-Type"), reply.header("Cache-Control")) == ("application/json", "no-store")
         assert reply.header("Content-Security-Policy") == "sandbox"
+        marked = await guest.get("GET /own/abc/x", IN)
+        assert (marked.status, marked.body, marked.header("Content-Type")) == (
+            200, b"<item>abc</item>", "application/xml",
+        )  # fmt: skip
+        assert marked.header("Content-Security-Policy") == "sandbox"
         body = b"anything"
         assert (await guest.get("POST /none/abc", with_length(body), body)).status == 204
         assert (await guest.get("POST /own/abc", with_length(body), body)).status == 200

@@ -11,9 +11,13 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from tests.servers.clips import LANGUAGES, SECONDS, stamp
+
+# All that a front end gave along as meta_… when it made the meeting stands in metadata.xml (presentation.rb writes
+# the whole of the events' metadata): also where it wants to be told, with a key of its own.
+CALLBACK = "https://cloud.example.org/hook/recording?mac=9f3b1c77d2"
 
 STATES = {"published": "published", "unpublished": "unpublished", "deleted": "deleted", "processing": None}
 
@@ -49,7 +53,7 @@ class Library:
 
     def __init__(self, root: Path, clips: Path) -> None:
         self.root, self._clips = root, clips
-        self.film = Recording("A seminar", 1)
+        self.film = Recording("<A> seminar & more", 1)
         self.other = Recording("Another seminar", 2, listed=True)
         self.spoken = Recording("A talk without pictures", 3, spoken=True)
         self.withdrawn = Recording("A withdrawn seminar", 4, state="unpublished")
@@ -122,8 +126,9 @@ class Library:
             'senderRole="VIEWER" chatEmphasizedText="false"/>'
         )
         meta = (
-            f"<meetingName>{one.name}</meetingName><gl-listed>{str(one.listed).lower()}</gl-listed>"
+            f"<meetingName>{escape(one.name)}</meetingName><gl-listed>{str(one.listed).lower()}</gl-listed>"
             f"<bbb-origin-server-name>{base.partition('://')[2]}</bbb-origin-server-name>"
+            f"<bbb-recording-ready-url>{CALLBACK}</bbb-recording-ready-url><endCallbackUrl>{CALLBACK}</endCallbackUrl>"
         )
         times = f"<start_time>{start}</start_time><end_time>{start + SECONDS * 1000}</end_time>"
         link = f"<link>{base}/playback/presentation/2.3/{one.id}</link><duration>{SECONDS * 1000}</duration>"

@@ -106,6 +106,7 @@ def page_addresses(entry: str, partner: int, *, space: str, kaltura: str) -> dic
         "media space": f"{space}/media/A+lecture/{entry}",
         "media space, t": f"{space}/media/t/{entry}",
         "media space, in a category": f"{space}/media/t/{entry}/12345678",
+        "media space, to be shared": f"{space}/id/{entry}?width=400&height=285&playerId=12345678",
         "media space, embedded": f"{secure}/st/0",
         "media space, embedded from a category": f"{secure}/pbc/12345678/st/0",
         "application framework": f"{framed}/showDescription/false/showTitle/false/playerSkin/23448540/",
