@@ -174,7 +174,9 @@ async def test_deleted_is_for_good(world: World) -> None:
     assert await world.desk.list() == []
 
 
-@pytest.mark.parametrize("link", ["nonsense", "", "x" * 19, new_link_id("a" * 11)])
+@pytest.mark.parametrize(
+    "link", ["nonsense", "", "x" * 19, new_link_id("a" * 11)], ids=["nonsense", "none", "x", "new"]
+)
 async def test_no_such_link(world: World, link: str) -> None:
     for done in (
         await world.desk.get(link),

@@ -104,7 +104,7 @@ async def test_a_login_that_fails_is_a_502_and_no_redirect_or_word_of_it() -> No
         "tok\\u002fen+0002==",
         base64.b64encode(b"xytok/en+0002==").decode(),
         "correct-horse",
-        mark_of("token"),
+        pytest.param(mark_of("token"), id="mark"),
     ],
 )
 async def test_what_is_known_now_and_was_known_before_does_not_reach_the_guest(says: str) -> None:
