@@ -88,6 +88,18 @@ _KEPT_BACK = frozenset(
         "x-powered-by",
         "x-aspnet-version",
         "x-aspnetmvc-version",
+        # The name of the machine behind, as balancers and their servers say it, or where its source lies.
+        "x-me",
+        "x-served-by",
+        "x-server",
+        "x-server-name",
+        "x-host",
+        "x-hostname",
+        "x-node",
+        "x-backend",
+        "x-upstream",
+        "x-application-context",
+        "x-sourcefiles",
         # Words to caches in between, which would outrank our `private`.
         "pragma",
         "surrogate-control",
@@ -99,7 +111,10 @@ _KEPT_BACK = frozenset(
         "location",
     }
 )
-_KEPT_BACK_PREFIXES = ("x-accel-", "access-control-", "sec-websocket-", "x-sendfile", "x-litespeed-")
+_KEPT_BACK_PREFIXES = (
+    *("x-accel-", "access-control-", "sec-websocket-", "x-sendfile", "x-litespeed-"),
+    *("x-backend-", "x-upstream-", "x-debug-", "x-kaltura"),
+)
 _CACHE_WORDS = frozenset(
     {"no-store", "no-cache", "max-age", "must-revalidate", "immutable", "no-transform"}
     | {"stale-while-revalidate", "stale-if-error"}

@@ -23,7 +23,7 @@ from tests.running import Answer, ask, enter
 from tests.servers.asked import Asked
 from tests.servers.asking import ask as direct
 from tests.servers.asking import stamped
-from tests.servers.fake_kaltura import FakeKaltura
+from tests.servers.fake_kaltura import FRONT, FakeKaltura
 from tests.servers.kaltura_cdn import page_addresses
 from tests.servers.kaltura_library import Entry
 
@@ -59,7 +59,7 @@ class Kaltura:
         assert len(sessions) > 1
         self.stage.keeps(
             *sessions, library.app_token, library.app_token_id, library.admin_secret, library.user_secret,
-            f"127.0.0.1:{port}", f"localhost:{port}", self.fake.cdn_url.removeprefix("http://"), *more,
+            f"127.0.0.1:{port}", f"localhost:{port}", self.fake.cdn_url.removeprefix("http://"), FRONT, *more,
         )  # fmt: skip
 
 

@@ -257,6 +257,8 @@ class TestAnswers:
             "CDN-Cache-Control: max-age=9\r\nSurrogate-Control: x\r\nReporting-Endpoints: x\r\nAccept-CH: UA-Model\r\n"
             'Use-As-Dictionary: match="/*"\r\nSet-Login: logged-in\r\nSecure-Session-Registration: (x)\r\n'
             "Cross-Origin-Opener-Policy: same-origin\r\n"
+            "X-Me: front-api3\r\nX-Served-By: cache-7\r\nX-Backend-Server: 10.0.0.5\r\nX-Upstream: 10.0.0.5:80\r\n"
+            "X-Hostname: front\r\nX-SourceFiles: =?UTF-8?B?QzpcYQ==?=\r\nX-Debug-Token-Link: http://front/_profiler/x\r\n"
         )
 
         async def script(call: Call) -> None:

@@ -43,6 +43,9 @@ class Died(Exception):
         self.code, self.why, self.status, self.uncached = code, why, status, uncached
 
 
+FRONT = "pa-front-api3.kaltura.internal"  # the machine that answers says its name, in X-Me
+
+
 class FakeKaltura(Fake):
     def __init__(
         self,
@@ -127,7 +130,7 @@ class FakeKaltura(Fake):
         params = {**body, **pairs(path, asked.query)}
         answer = Api(self.library, self.url).answer(params)
         answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.headers["X-Me"] = "fake-kaltura"
+        answer.headers["X-Me"] = FRONT
         return answer
 
     # --- playManifest
