@@ -121,7 +121,7 @@ async def test_all_of_one_recording_arrives(bbb: Bbb) -> None:
     assert CALLBACK in theirs, "what a front end gave along stands in the server's own"
     for path in ("id", "start_time", "end_time", "participants", "meta/meetingName", "published"):
         assert fromstring(said).findtext(path) == fromstring(theirs).findtext(path) != "", path
-    assert "<meetingName>&lt;A&gt; seminar &amp; more</meetingName>" in said
+    assert "<meetingName>&lt;A&gt; seminar &amp; Ada&apos;s more</meetingName>" in said
     assert {one.tag for one in fromstring(said).iter()}.isdisjoint({"link", "bbb-recording-ready-url", "gl-listed"})
     page = await bbb.get(cookie, f"{PLAYER}/{film.id}", "Accept: text/html\r\n")
     assert (page.status, 'id="root"' in page.body.decode()) == (200, True)

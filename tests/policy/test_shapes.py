@@ -175,7 +175,7 @@ def test_in_xml_that_the_gateway_answers_a_variable_is_text() -> None:
     own = POLICY + """      - {request: GET /own, answer: {xml: '<a b="{id}">{id}</a>'}}\n"""
     marked = {**VALUES, "id": ("""<x y="z" w='v'/>&#1;""",)}
     shown = explain(load_policy_text(own), "video", marked, "GET", "/own")
-    text = "&lt;x y=&quot;z&quot; w=&#x27;v&#x27;/&gt;&amp;#1;"
+    text = "&lt;x y=&quot;z&quot; w=&apos;v&apos;/&gt;&amp;#1;"
     assert shown.body == f'200 <a b="{text}">{text}</a>, by the gateway'
 
 

@@ -53,7 +53,7 @@ class Library:
 
     def __init__(self, root: Path, clips: Path) -> None:
         self.root, self._clips = root, clips
-        self.film = Recording("<A> seminar & more", 1)
+        self.film = Recording("<A> seminar & Ada's more", 1)
         self.other = Recording("Another seminar", 2, listed=True)
         self.spoken = Recording("A talk without pictures", 3, spoken=True)
         self.withdrawn = Recording("A withdrawn seminar", 4, state="unpublished")
