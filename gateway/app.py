@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -327,7 +328,10 @@ def _bound(at: Listen, what: str) -> socket.socket:
         family = socket.getaddrinfo(host, at.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, at.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise OSError(f"can't listen on {at} ({what}): {error.strerror or error}") from error
+        # create_server puts the address behind the reason once more.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        taken = "; another program listens there, perhaps a gateway" if error.errno == errno.EADDRINUSE else ""
+        raise OSError(f"can't listen on {at} ({what}): {reason}{taken}") from error
 
 
 _Answering = list[tuple[web.ServerRunner, EdgeServer, web.BaseSite]]

@@ -127,7 +127,7 @@ def read_upstream(value: Any) -> Origin:
     if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
         # The value itself is not repeated: it holds a password.
         raise ValueError("must hold no user name or password; credentials are written in the policy (upstream: basic)")
-    return texts.origin(value)
+    return texts.origin(value, "http://127.0.0.1:8096")
 
 
 def read_policy(value: Any, base: Path) -> tuple[str, Path]:

@@ -157,15 +157,15 @@ def listen(value: Any) -> Listen:
     return Listen(host.lower(), int(port))
 
 
-def origin(value: Any) -> Origin:
+def origin(value: Any, example: str = "https://guest.example.org") -> Origin:
     """`https://guest.example.org`, with a port where it is not the usual one; nothing behind it."""
-    parts = _split(text(value).strip(), "https://guest.example.org")
+    parts = _split(text(value).strip(), example)
     if parts.scheme not in ("http", "https"):
         raise ValueError("must begin with http:// or https://")
     if "@" in parts.netloc:
         raise ValueError("must hold no user name or password")
     if parts.path not in ("", "/") or parts.query or parts.fragment or value.rstrip()[-1] in "?#":
-        raise ValueError("must be scheme, host and port alone, such as https://guest.example.org, without a path")
+        raise ValueError(f"must be scheme, host and port alone, such as {example}, without a path")
     name, port = host_and_port(parts.netloc)
     return Origin(parts.scheme, name, port if port is not None else (443 if parts.scheme == "https" else 80))
 

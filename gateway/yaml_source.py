@@ -93,7 +93,7 @@ class Source:
     def report_unset(self) -> None:
         """Turn unset environment names into faults (config, and policies that are really used)."""
         for way, name in self._unset:
-            self._note(way, f"the environment variable {name} is not set (or write ${{{name}:-default}})")
+            self._note(way, f"the environment variable {name} is not set here (set it, or write ${{{name}:-default}})")
 
     def filled(self, way: Way) -> bool:
         """Whether the value at `way` came from the environment, and so does not stand in the file."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Turn guest access of an item on or off.")
 @click.argument("switch", type=click.Choice(["on", "off"]))
 @click.option("--server", default=None, help="The server's name (default: the only one).")
-@click.option("--item", required=True, metavar="ID", help="The item, by its id on the media server.")
+@click.option("--item", required=True, metavar="ID", help="The item: its id, or the address of its page.")
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
 @config_option
 @json_option

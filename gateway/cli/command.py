@@ -20,6 +20,14 @@ REFUSED, BAD_FILE, INTERRUPTED = 1, 2, 130
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def program() -> str:
+    """How people call this program: from a checkout by its script, unless it is on their PATH."""
+    script = Path(__file__).parents[2] / "gw"
+    if not script.is_file() or os.path.basename(sys.argv[0]) == "gateway":
+        return "gateway"
+    return "./gw" if Path.cwd() == script.parent else str(script)
+
+
 class Refused(Exception):
     """The command can't do what it was asked; the text says why and what to do. Exit 1."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.command import Refused, flush, json_option, note, unused_config_option
+from gateway.cli.command import Refused, flush, json_option, note, program, unused_config_option
 from gateway.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ async def _run(port: int | None, as_json: bool) -> None:
             if as_json:
                 show_json(running.facts())
             else:
-                click.echo(running.text(_program()))
+                click.echo(running.text(program()))
             flush()
             await stop.wait()
             note("ending it all")
@@ -71,11 +69,3 @@ async def _opened(config_path: Path) -> AsyncIterator[LinkDesk]:
     with closing(bind(config)) as sockets:
         async with open_gateway(config) as gateway, serve_gateway(gateway, sockets, patience=_PATIENCE):
             yield gateway.desk
-
-
-def _program() -> str:
-    """How people call this program: from a checkout by its script, unless it is on their PATH."""
-    script = Path(__file__).parents[2] / "gw"
-    if not script.is_file() or os.path.basename(sys.argv[0]) == "gateway":
-        return "gateway"
-    return "./gw" if Path.cwd() == script.parent else str(script)

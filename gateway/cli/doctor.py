@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import platform
 import re
 import stat
@@ -335,7 +337,8 @@ async def _look_at_public(report: Report, config: Config) -> None:
                         f"the front proxy must send all of {server.public.host} to {config.listen}",
                     )  # fmt: skip
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            what = str(error) or type(error).__name__
+            number = (error.errno if isinstance(error, OSError) else None) or 0
+            what = os.strerror(number) if number in errno.errorcode else str(error) or type(error).__name__
             report.add(
                 NOTE, "public_url", f"nothing answers at {server.public} now ({what})", "`gateway serve` runs it"
             )
@@ -358,11 +361,16 @@ async def _look_around(report: Report, server: ServerConfig, item: str) -> None:
             resolved = await resolve_item(policy, signed_in(ways, policy), item)
         places = _places(policy, resolved.kind, resolved.variables or {})
         if resolved.state == "gone" or not places:
-            report.add(NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for")
+            report.add(
+                NOTE, f"item {item}", f"the server says {resolved.state}: no stream to ask for", "is the id right?"
+            )
             return
         found = [(await _status(server, target, (), at), f"{server.addresses[at]}{target}") for target, at in places]
     except UpstreamFailed as error:
-        report.add(NOTE, f"item {item}", f"can't be asked for: {error}")
+        report.add(
+            PROBLEM, f"item {item}", f"can't be asked for: {error}",
+            "see that the server runs, and takes the credentials that the policy names; until then it has no links",
+        )  # fmt: skip
         return
     status, address = next((one for one in found if 200 <= one[0] < 300), found[0])
     if 200 <= status < 300:

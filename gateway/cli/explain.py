@@ -203,7 +203,8 @@ def _stand_ins(policy: Policy, item: str, names: set[str]) -> dict[str, tuple[st
         note(f"note: as in the policy's examples: {', '.join(f'{name}={found[name][0]}' for name in sorted(found))}")
     if rest:
         named = ", ".join(f"{{{name}}}" for name in rest)
-        note(f"note: prepare is not asked, since that opens a session; {named} stands as it is, --var says a value")
+        stay = "stands as it is" if len(rest) == 1 else "stand as they are"
+        note(f"note: prepare is not asked, since that opens a session; {named} {stay}, --var says a value")
     return {**found, **{name: (f"{{{name}}}",) for name in rest}}
 
 

@@ -88,7 +88,7 @@ def list_(server: str | None, item: str | None, link_id: str | None, config_path
         )
 
 
-@guests.command("export")
+@guests.command("export", short_help="Write guests as CSV or JSON.")
 @_filters
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
 @config_option
@@ -133,7 +133,7 @@ def remove(guest_id: str, config_path: Path) -> None:
     note(f"removed {guest_id}")
 
 
-@guests.command("erase")
+@guests.command("erase", short_help="Delete a person's name and address.")
 @click.option("--email", default=None, metavar="ADDRESS", help="Everybody who came under this address.")
 @click.option("--guest", "guest_id", default=None, metavar="GUEST", help="One guest, by id.")
 @config_option

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.command import Refused, bad_usage, config_option, note, shown_path
+from gateway.cli.command import Refused, bad_usage, config_option, note, program, shown_path
 from gateway.cli.output import show_pairs
 from gateway.cli.secrets import new_token
 
@@ -96,7 +96,7 @@ def init(upstream: str, policy: str, public_url: str, name: str, manager: str | 
     for warning in config.warnings:
         note(f"warning: {warning}")
     where = "" if str(config_path) == "config.yaml" else f" --config {shown_path(config_path)}"
-    note(f"next: gateway serve{where}, then gateway link create{where} --item ID --name NAME")
+    note(f"next: {program()} serve{where}, then {program()} link create{where} --item ID --name NAME")
     if config.manage is not None:
         note(f"or in a browser on this machine: {config.manage.url}{config.prefixes.own}/manage")
 

@@ -109,7 +109,7 @@ def link() -> None:
 
 @link.command("create")
 @click.option("--server", default=None, help="The server's name (default: the only one).")
-@click.option("--item", required=True, metavar="ID", help="The item, by its id on the media server.")
+@click.option("--item", required=True, metavar="ID", help="The item: its id, or the address of its page.")
 @click.option("--name", required=True, help="Who it is for, or what: 1 to 100 characters.")
 @click.option("--kind", default=None, help="Where the policy has several kinds and the item does not tell.")
 @click.option(

@@ -25,10 +25,11 @@ _CHUNK = 2**20
 
 @click.group()
 def policy() -> None:
-    """Policies tried with what a browser really asks for.
+    """Propose a policy from a browser's recording, and try one with it.
 
     \b
-    Example:
+    Examples:
+      gateway policy from-har recording.har --item aurora > cinema.yaml
       gateway policy test ./cinema.yaml recording.har --item aurora
     """
 

@@ -72,7 +72,7 @@ def token() -> None:
     """
 
 
-@token.command("create")
+@token.command("create", short_help="Make a token for a manager.")
 @unused_config_option
 def token_create() -> None:
     """Print a new token, once, and the line for `token:` of its manager in config.yaml.

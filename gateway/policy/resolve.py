@@ -42,7 +42,12 @@ def read_answer(policy: Policy, step: Step, status: int, content_type: str, body
             # What has not begun may be described already: a link made now must bear the id it will have then.
             return Learned(state) if state == "gone" else _learn(policy, step, document, state, lenient=True)
     if not 200 <= status < 300:
-        raise BadAnswer(f"answered {status}")
+        why = (
+            " (it does not take the credentials that the policy gives it, or wants some)"
+            if status in (401, 403)
+            else ""
+        )
+        raise BadAnswer(f"answered {status}{why}")
     return _learn(policy, step, document, "ok", lenient=False)
 
 

@@ -183,10 +183,11 @@ async def test_everything_fits_a_small_phone(
         page = seat.page
         path = page.url.removeprefix(seat.running.url)
         await page.goto(f"{seat.running.url}/_gateway/language?language={language}&to={path}")
-        for width in (320, 390):
+        for width in (320, 390, 600):
             await page.set_viewport_size({"width": width, "height": 700})
             await page.goto(seat.running.url + path)
             await seat.until("document.querySelectorAll('.menu:not([hidden])').length === 4")
+            assert await page.evaluate(COVERED) == 0
             assert await page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
             assert await page.evaluate("document.documentElement.scrollWidth") == width
             buttons = page.locator(".menu:not([hidden]) > .tool")
@@ -195,6 +196,15 @@ async def test_everything_fits_a_small_phone(
                 assert await page.evaluate(OUTSIDE) == []
                 await page.keyboard.press("Escape")
 
+
+# How many points of the large button, its middle and four near its rim, would be taps on something else.
+COVERED = """() => {
+    const big = document.querySelector('button.big');
+    const box = big.getBoundingClientRect();
+    const places = [[0.5, 0.5], [0.5, 0.1], [0.5, 0.9], [0.1, 0.5], [0.9, 0.5]];
+    const hit = ([x, y]) => document.elementFromPoint(box.left + x * box.width, box.top + y * box.height);
+    return places.filter(place => !big.contains(hit(place))).length;
+}"""
 
 # What of the bar lies outside the player: its buttons and lists are to be seen, whole.
 OUTSIDE = """() => {

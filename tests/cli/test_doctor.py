@@ -114,6 +114,17 @@ def test_where_the_stream_is_guarded_the_picture_may_not_be(
     assert (check["state"], f"{shown} without credentials" in check["what"]) == ("note", True)
 
 
+def test_an_item_that_the_server_does_not_tell_of_is_a_problem(run, media: int, deployment: Path) -> None:
+    """With a wrong token no link could be made: that is not well."""
+    resolve = '  resolve: [{request: "GET /hls/own/index.m3u8?of={id}"}]\n'
+    text = POLICY.replace("patterns:", f"{resolve}patterns:").partition("upstream:")[0]
+    (deployment / "policy.yaml").write_text(text)
+    found = run("doctor", "--item", "abc")
+    assert found.exit_code == 1, found.output
+    assert "can't be asked for: resolve: answered 401 (it does not take the credentials" in found.stdout
+    assert "takes the credentials that the policy names" in found.stdout
+
+
 async def test_beside_a_running_gateway(tmp_path: Path, run) -> None:
     async with running_gateway(tmp_path, POLICY, free_port()):
         found = await asyncio.to_thread(run, "doctor", "--json")

@@ -13,6 +13,7 @@ from gateway.config_file import load_config
 
 ASKED = ("--upstream", "http://127.0.0.1:8096", "--policy", "hls")
 SAMPLE = Path(__file__).parents[2] / "config.yaml"
+SCRIPT = Path(__file__).parents[2] / "gw"
 
 
 def test_the_file_has_one_server_and_one_manager(run, deployment: Path) -> None:
@@ -30,7 +31,7 @@ def test_the_file_has_one_server_and_one_manager(run, deployment: Path) -> None:
     Argon2id.verify_phc_encoded(said["password"].encode(), manager.password)
     assert manager.token == f"sha256:{hashlib.sha256(said['token'].encode()).hexdigest()}"
     assert said["password"] not in path.read_text()
-    assert "gateway serve --config new.yaml" in found.stderr
+    assert f"next: {SCRIPT} serve --config new.yaml, then {SCRIPT} link create" in found.stderr
 
 
 def test_the_file_passes_check(run) -> None:
@@ -84,7 +85,7 @@ def test_the_untouched_sample_is_replaced(run, deployment: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "what"),
     [
-        ("--upstream", "127.0.0.1:8096", "--upstream: must be a URL such as"),
+        ("--upstream", "127.0.0.1:8096", "--upstream: must be a URL such as http://127.0.0.1:8096"),
         ("--policy", "hsl", "--policy: no policy hsl is shipped (did you mean hls?)"),
         ("--public-url", "guest.example.org", "--public-url: must be a URL such as"),
         ("--name", "TV", "--name: must be small letters, digits and -"),

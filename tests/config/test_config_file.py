@@ -146,7 +146,8 @@ WRONG = {
     "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2": "4:1: listen: given twice (first on line 3)",
     "listen: &a 127.0.0.1:1\ndata_dir: *a": "3:9: anchors and aliases are not used here",
     "data_dir: !!python/name:os.system x": "3:11: tags are not used here (tag:yaml.org,2002:python/name:os.system)",
-    "data_dir: ${NOWHERE}/x": "3:11: the environment variable NOWHERE is not set (or write ${NOWHERE:-default})",
+    "data_dir: ${NOWHERE}/x":
+        "3:11: the environment variable NOWHERE is not set here (set it, or write ${NOWHERE:-default})",
 }  # fmt: skip
 
 
@@ -165,13 +166,13 @@ WRONG_SERVER = {
     "ceilings: {default_days: 9, max_days: 3}": "5:30: servers[0].ceilings.default_days: is more than max_days, 3",
     "ceilings: {require: [pins]}": "5:26: servers[0].ceilings.require[0]: can't be required of a link (did you mean"
     " pin?)",
-    "upstream: 127.0.0.1:8096": "3:15: servers[0].upstream: must be a URL such as https://guest.example.org",
+    "upstream: 127.0.0.1:8096": "3:15: servers[0].upstream: must be a URL such as http://127.0.0.1:8096",
     "upstream: ftp://x": "3:15: servers[0].upstream: must begin with http:// or https://",
     "upstream: http://x:0": "3:15: servers[0].upstream: the port must be a number from 1 to 65535",
     "upstream: http://x/base": "3:15: servers[0].upstream: must be scheme, host and port alone, such as"
-    " https://guest.example.org, without a path",
+    " http://127.0.0.1:8096, without a path",
     "upstream: http://x/?a=b": "3:15: servers[0].upstream: must be scheme, host and port alone, such as"
-    " https://guest.example.org, without a path",
+    " http://127.0.0.1:8096, without a path",
     "upstream: http://me:pw@x": "3:15: servers[0].upstream: must hold no user name or password; credentials are written"
     " in the policy (upstream: basic)",
     "upstream: http://1.2.3": "3:15: servers[0].upstream: the host must be a name such as tv.example.org, or an IP"
@@ -179,7 +180,7 @@ WRONG_SERVER = {
     "upstream: http://tv.exämple": "3:15: servers[0].upstream: the host must be written in ASCII (as xn--…)",
     "upstream: {webrtc: http://x}": "3:15: servers[0].upstream.main: is missing",
     "upstream: {main: http://x, webrtc: x}": "3:40: servers[0].upstream.webrtc: must be a URL such as"
-    " https://guest.example.org",
+    " http://127.0.0.1:8096",
     "upstream: {main: http://x, api: http://u:p@y}": "3:37: servers[0].upstream.api: must hold no user name or"
     " password; credentials are written in the policy (upstream: basic)",
     "upstream: {main: http://x, Web RTC: http://y}": "3:32: servers[0].upstream.Web RTC: must be small letters, digits,"

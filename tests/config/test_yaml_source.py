@@ -89,4 +89,6 @@ def test_what_an_unset_name_should_fill_is_no_mistake_of_its_own() -> None:
     found.fault(("b",), "too short")
     assert faults(found) == ["f:2:4: too short"]
     found.report_unset()
-    assert faults(found)[1:] == ["f:1:4: the environment variable NOPE is not set (or write ${NOPE:-default})"]
+    assert faults(found)[1:] == [
+        "f:1:4: the environment variable NOPE is not set here (set it, or write ${NOPE:-default})"
+    ]

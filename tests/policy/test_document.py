@@ -278,7 +278,7 @@ examples: {allow: ["GET /${FILE}"]}
         load_policy(path, environ={}, shown="p")
     names = ["PAGE", "OPEN", "RULE", "FILE", "TOKEN", "BASIC", "FILE"]
     assert [fault.what for fault in caught.value.faults] == [
-        f"the environment variable {name} is not set (or write ${{{name}:-default}})" for name in names
+        f"the environment variable {name} is not set here (set it, or write ${{{name}:-default}})" for name in names
     ]
 
 
