@@ -85,6 +85,7 @@ class Reason(Enum):
     STORE_DOWN = ("store_down", 503, "unchecked")
     UPSTREAM_DOWN = ("upstream_down", 502, "server_down")
     UPSTREAM_SLOW = ("upstream_slow", 504, "server_slow")
+    SERVER_ERROR = ("server_error", 502, "server_down")
     REDIRECT_REFUSED = ("redirect_refused", 502, "server_down")
     CREDENTIAL_IN_ANSWER = ("credential_in_answer", 502, "server_down")
     FOLLOW_REFUSED = ("follow_refused", 502, "server_down")

@@ -173,6 +173,8 @@ class Exchange:
                 await self._capture_from_headers(answer)
             if 300 <= answer.status < 400 and locations:
                 return self._redirect(answer, locations)
+            if answer.status >= 500:
+                return self._broken(answer)
             if self._following is not None:
                 sort = read_as(self._following, answer)
                 if sort == REFUSED:
@@ -196,6 +198,12 @@ class Exchange:
                 if packed(answer.headers):
                     return refuse(visit, Reason.CREDENTIAL_IN_ANSWER, detail="a packed text can't be searched")
             return await self._pass_on(answer, searched, changed)
+
+    def _broken(self, answer: Answer) -> web.StreamResponse:
+        """Something broke in the server. What it says of that is for its operator: traces, paths, addresses."""
+        later = answer.headers.getall("Retry-After", ())
+        wait = {"Retry-After": later[0]} if len(later) == 1 and later[0].isdecimal() and len(later[0]) < 10 else {}
+        return refuse(self._visit, Reason.SERVER_ERROR, detail=f"{answer.status}", headers=wait, status=answer.status)
 
     async def _pass_on(self, answer: Answer, searched: bool, changed: bool) -> web.StreamResponse:
         headers = self._headers(answer, page=self._allowed.decision.page)

@@ -41,14 +41,25 @@ def refuse(
     back: str | None = None,
     errors: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    status: int | None = None,
 ) -> web.Response:
-    """Answer with the message of `reason` and note it for the log.
+    """Answer with the message of `reason` and note it for the log. `status`: in place of the reason's own.
 
     `detail` is for the log alone. `back` is a path of our own origin that leads to the media of a
     live grant. `errors` (field to message key) is told to programs; a form shows it itself.
     """
     visit.reason, visit.detail = reason, detail
-    return _answer(visit.request, visit.pages, reason, visit.ref, back, errors, headers, forgetting=_forgetting(visit))
+    return _answer(
+        visit.request,
+        visit.pages,
+        reason,
+        visit.ref,
+        back,
+        errors,
+        headers,
+        forgetting=_forgetting(visit),
+        status=status,
+    )
 
 
 def refuse_denied(
@@ -109,6 +120,14 @@ def takes_page(request: web.BaseRequest) -> bool:
     return any(kind in accept for kind in ("text/html", "text/*", "*/*"))
 
 
+def phrase_of(status: int) -> str:
+    """Media servers have statuses of their own, such as 520."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
 def _forgetting(visit: Visit | ManageVisit) -> str:
     """The address of the script that keeps a guest link out of the browser's history; "" where none is shown."""
     server, pages = getattr(visit, "server", None), visit.pages
@@ -129,9 +148,11 @@ def _answer(
     again: str | None = None,
     forgetting: str = "",
     more: Mapping[str, object] | None = None,
+    status: int | None = None,
 ) -> web.Response:
     headers = dict(extra or {})
-    if reason.status == 503:
+    status = status or reason.status
+    if status == 503:
         headers.setdefault("Retry-After", str(RETRY_AFTER))
     # A form that was refused is shown again by its door; elsewhere the same trouble is a bad request.
     page = "ambiguous" if reason.page == "form" else reason.page
@@ -139,7 +160,7 @@ def _answer(
         return pages.respond(
             request,
             "message.html",
-            status=reason.status,
+            status=status,
             headers=headers,
             page=page,
             ref=ref,
@@ -153,8 +174,8 @@ def _answer(
     problem: dict[str, object] = {
         "type": "about:blank",
         # The phrase of a status has a length, and links that can't be used are to look alike in all but the number.
-        "title": locale.t("message.invalid.title") if page == "invalid" else HTTPStatus(reason.status).phrase,
-        "status": reason.status,
+        "title": locale.t("message.invalid.title") if page == "invalid" else phrase_of(status),
+        "status": status,
         "detail": locale.t(f"message.{page}.text"),
         "reference": ref,
         **(more or {}),
@@ -162,7 +183,7 @@ def _answer(
     if errors:
         problem["errors"] = {name: locale.t(key) for name, key in errors.items()}
     return web.Response(
-        status=reason.status,
+        status=status,
         body=json.dumps(problem, ensure_ascii=False).encode(),
         headers={**common_headers(), **headers, "Content-Type": "application/problem+json"},
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -170,6 +171,25 @@ class TestRequests:
 
 
 class TestAnswers:
+    @pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Service Unavailable", "520 Odd"])
+    async def test_what_broke_in_the_server_is_for_its_operator(self, status: str) -> None:
+        """Traces name files, hosts and versions. The status stays, and with it when to come again."""
+
+        async def script(call: Call) -> None:
+            await call.answer(
+                b"at /srv/media/film.mkv on 10.0.0.5",
+                status=status,
+                headers="Content-Type: text/plain\r\nRetry-After: 7\r\nX-Path: /srv/media\r\n",
+            )
+
+        async with opened(script) as stage, stage.client() as guest:
+            reply = await guest.get("GET /v/abc/x.ts", IN)
+            assert (reply.status, str(stage.last.reason)) == (int(status[:3]), "server_error")
+            assert reply.header("Retry-After") == "7"
+            assert b"srv" not in reply.body
+            assert reply.header("X-Path") is None
+            assert json.loads(reply.body)["status"] == int(status[:3])
+
     @pytest.mark.parametrize(
         ("status", "headers", "body"),
         [
@@ -183,7 +203,7 @@ class TestAnswers:
             ("416 Range Not Satisfiable", "Content-Range: bytes */1000\r\nContent-Type: text/plain\r\n", b"no"),
             ("404 Not Found", "Content-Type: text/html\r\n", b"<h1>nothing"),
             ("200 OK", "Content-Type: text/html\r\nContent-Encoding: gzip\r\n", b"\x1f\x8b\x08 kept as it is"),
-            ("503 Service Unavailable", "Content-Type: text/plain\r\nRetry-After: 3\r\n", b"later"),
+            ("429 Too Many Requests", "Content-Type: text/plain\r\nRetry-After: 3\r\n", b"later"),
         ],
     )
     async def test_bytes_and_lengths_are_untouched(self, status: str, headers: str, body: bytes) -> None:
