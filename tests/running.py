@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,16 +74,22 @@ async def running_gateway(
     extra: str = "",
     server_extra: str = "",
     public: str = "",
+    beside: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Running]:
-    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port; `public` what guests see."""
+    """`policy` is a shipped policy's name or the text of one; `upstream` a loopback port, `beside` further ones of the
+    same server by name; `public` what guests see."""
     port = port or free_port()
     named = policy
     if "\n" in policy:
         (folder / "policy.yaml").write_text(policy)
         named = "./policy.yaml"
+    address = f"http://127.0.0.1:{upstream}"
+    if beside:
+        ports = {"main": upstream, **beside}
+        address = "{" + ", ".join(f"{name}: http://127.0.0.1:{one}" for name, one in ports.items()) + "}"
     (folder / "config.yaml").write_text(
         f"listen: 127.0.0.1:{port}\npublic_url: {public or f'http://127.0.0.1:{port}'}\ndata_dir: data\n"
-        f"servers:\n  - name: tv\n    upstream: http://127.0.0.1:{upstream}\n    policy: {named}\n{server_extra}{extra}"
+        f"servers:\n  - name: tv\n    upstream: {address}\n    policy: {named}\n{server_extra}{extra}"
     )
     config = load_config(folder / "config.yaml", need_servers=True)
     sockets: Sockets = bind(config)

@@ -370,10 +370,8 @@ class _Compiler:
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:
-            if as_.text == "whep":
-                self.fault(as_.way, f"as: {as_.text}: this version does not implement it")
-            elif as_.text not in ("hls", "dash", "file"):
-                self.fault(as_.way, "as: hls, dash or file")
+            if as_.text not in ("hls", "dash", "file", "whep"):
+                self.fault(as_.way, "as: hls, dash, file or whep")
             return as_.text
         sort = sort_of(src.text)
         if sort is None and src.text.partition("?")[0].endswith("}"):

@@ -89,7 +89,8 @@ def _landing(kind: str, scope: Scope, source: Source) -> None:
         ]
     for text, name, page in wanted:
         target = parse_target(text)
-        decision = None if isinstance(target, Ambiguity) else scope.decide("GET", target)
+        asked = "POST" if player is not None and player.as_ == "whep" and name == "player.src" else "GET"
+        decision = None if isinstance(target, Ambiguity) else scope.decide(asked, target)
         way = ("kinds", kind, *name.split("."))
         if decision is None or not decision.allowed:
             source.fault(way, f"{name}: no rule allows {text}, so guests would be refused there")

@@ -37,7 +37,7 @@ const media = openMedia(
   at,
 );
 // A body without end that ends is a stream that stops; what has a playlist says by itself that it is over.
-if (stopped && as !== "hls" && as !== "dash") video.addEventListener("ended", () => media.stop("gone"));
+if (stopped && as === "file") video.addEventListener("ended", () => media.stop("gone"));
 
 lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);

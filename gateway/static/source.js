@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Brings a stream into the video element: a library where it works (hls.js, Shaka Player for DASH), else the
+ * Brings a stream into the video element: a library where it works (hls.js, Shaka Player for DASH, WebRTC by WHEP), else the
  * browser's own HLS, else the plain file. What goes wrong is told as one of a few words.
  *
  * Why hls.js first: Chromium has native HLS, which was broken for some streams in several versions.
@@ -9,6 +9,7 @@
 import { troubleOf } from "./engine.js";
 import { playHls } from "./with_hls.js";
 import { playDash } from "./with_shaka.js";
+import { playWhep } from "./with_whep.js";
 
 /** @typedef {import("./engine.js").Trouble} Trouble */
 /** @typedef {import("./engine.js").Engine} Engine */
@@ -20,7 +21,7 @@ import { playDash } from "./with_shaka.js";
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 const AUTO = -1;
 
-/** @typedef {{by: "hls.js" | "shaka" | "browser", from: string}} Way */
+/** @typedef {{by: "hls.js" | "shaka" | "whep" | "browser", from: string}} Way */
 
 /**
  * @param {HTMLVideoElement} video
@@ -104,7 +105,7 @@ export class Media extends EventTarget {
     } else {
       // What a library says after its turn is about something that is over.
       const mine = () => turn === this.opened;
-      this.engine = (way.by === "shaka" ? playDash : playHls)(this.video, way.from, at, {
+      this.engine = { shaka: playDash, whep: playWhep, "hls.js": playHls }[way.by](this.video, way.from, at, {
         changed: () => mine() && this.dispatchEvent(new Event("change")),
         stop: (trouble) => mine() && this.stop(trouble),
         next: (trouble) => mine() && this.nextWay(trouble),
@@ -234,6 +235,8 @@ function waysFor(video, { src, as, file }) {
     else if (video.canPlayType(HLS_TYPE)) ways.push({ by: "browser", from: src });
   } else if (as === "dash") {
     if (shaka?.Player.isBrowserSupported()) ways.push({ by: "shaka", from: src });
+  } else if (as === "whep") {
+    if (typeof RTCPeerConnection === "function") ways.push({ by: "whep", from: src });
   } else ways.push({ by: "browser", from: src });
   if (file) ways.push({ by: "browser", from: file });
   return ways;

@@ -87,7 +87,7 @@ async def page(cinema, tmp_path) -> AsyncIterator[Page]:
 
 
 def need_library(cinema: Cinema, sort: str = "hls") -> None:
-    if sort != "file" and cinema.stage.pages.statics.library(sort) is None:
+    if sort in ("hls", "dash") and cinema.stage.pages.statics.library(sort) is None:
         missing(f"the library for {sort} was not fetched")
 
 
@@ -167,7 +167,7 @@ async def test_a_stream_that_cannot_be_played_gives_way_to_the_file(cinema, page
         (503, "can’t be reached right now", True),
     ],
 )
-@pytest.mark.parametrize("sort", ["hls", "dash", "file"])
+@pytest.mark.parametrize("sort", ["hls", "dash", "file", "whep"])
 async def test_what_went_wrong_is_said_in_words(cinema, page, status, words, again, sort):
     need_library(cinema, sort)
     cinema.status = status

@@ -132,7 +132,7 @@ async def test_its_policy_lets_our_own_scripts_play_and_nothing_more(watch):
     assert re.findall(r"(?:src|href|action|poster)=\"(?!/)", page) == ['href="'] * page.count('href="#content"')
 
 
-@pytest.mark.parametrize("sort", ["hls", "dash", "file"])
+@pytest.mark.parametrize("sort", ["hls", "dash", "file", "whep"])
 async def test_only_the_library_that_the_stream_needs_is_loaded_and_only_where_it_is(watch, live, sort):
     live.player = sources(as_=sort)
     files = {name: file for name, file in watch.pages.statics.files.items() if not name.startswith("vendor/")}
@@ -190,6 +190,10 @@ async def test_a_browser_without_scripts_leaves_out_what_it_cannot_play(watch, l
     assert '<source src="/v/a.mpd" type="application/dash+xml">' in (await open_page(watch))[1]
     live.player = sources(src="/v/a.webm", as_="file")
     assert '<source src="/v/a.webm">' in (await open_page(watch))[1]
+    live.player = sources(src="/v/whep", as_="whep")
+    page = (await open_page(watch))[1]
+    assert 'data-src="/v/whep" data-as="whep"' in page
+    assert '<source src="/v/whep"' not in page, "nothing that a GET would bring"
 
 
 async def test_a_worker_that_does_not_know_the_grant_yet_loads_it(watch, grants):

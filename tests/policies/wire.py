@@ -16,8 +16,8 @@ import json
 import re
 import zlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -82,8 +82,9 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kep
 
 
 @asynccontextmanager
-async def line(to: int, port: int = 0) -> AsyncIterator[Line]:
-    kept = Line(to)
+async def line(to: int, port: int = 0, *, like: Line | None = None) -> AsyncIterator[Line]:
+    """`like`: what it hears is kept with what that one hears."""
+    kept = Line(to, there=like.there, back=like.back) if like else Line(to)
     server = await asyncio.start_server(kept.serve, "127.0.0.1", port)
     kept.port = server.sockets[0].getsockname()[1]
     try:
@@ -152,12 +153,18 @@ def spellings(secret: str) -> Iterator[bytes]:
 
 
 @asynccontextmanager
-async def between(folder: Path, policy: str, port: int, *, server_extra: str = "") -> AsyncIterator[Stage]:
+async def between(
+    folder: Path, policy: str, port: int, *, server_extra: str = "", beside: Mapping[str, int] | None = None
+) -> AsyncIterator[Stage]:
+    """`beside`: further ports of the server, by the names that the policy has for them."""
     own = free_port()
-    async with line(port) as server, line(own) as guest:
+    async with line(port) as server, line(own) as guest, AsyncExitStack() as more:
         public = f"http://127.0.0.1:{guest.port}"
+        others = {
+            name: (await more.enter_async_context(line(to, like=server))).port for name, to in (beside or {}).items()
+        }
         async with running_gateway(
-            folder, policy, server.port, port=own, public=public, server_extra=server_extra
+            folder, policy, server.port, port=own, public=public, server_extra=server_extra, beside=others
         ) as gateway:
             yield Stage(gateway, guest, server)
 

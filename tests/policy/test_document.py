@@ -173,8 +173,8 @@ def test_a_good_policy_has_none() -> None:
         (HEAD + 'kinds: {video: {open: "/m/{id}"}}\n', "p.yaml:3:16: video: allow is missing"),
         (HEAD + "kinds: {video: {like: film}}\n", "p.yaml:3:23: like: no kind film stands above"),
         (
-            HEAD + 'kinds: {video: {player: {src: "/x/{id}", as: whep}, allow: ["GET /x/{id}"]}}\n',
-            "p.yaml:3:46: as: whep: this version does not implement it",
+            HEAD + 'kinds: {live: {player: {src: "/x/{id}", as: whep}, allow: ["GET /x/{id}"]}}\n',
+            "player.src: no rule allows /x/abc123",
         ),
         (HEAD + 'kinds: {video: {open: "/m/{id}", allow: ["GET /m/{id}"]}}\n', "must be marked page"),
         (HEAD + 'kinds: {video: {open: "/n/{id}", allow: ["page GET /m/{id}"]}}\n', "no rule allows /n/abc123"),

@@ -129,7 +129,6 @@ kinds:
         ("player:", "plyer:"),
         ('{src: "/{id}.m3u8"}', "{poster: /a.jpg}"),
         ('{src: "/{id}.m3u8"}', '{src: "/{id}.m3u8", as: avi}'),
-        ('{src: "/{id}.m3u8"}', '{src: "/{id}.m3u8", as: whep}'),
         ('"GET /{id}.m3u8"', '"FETCH /{id}.m3u8"'),
         ('"GET /{id}.m3u8"', '"page POST /{id}.m3u8"'),
         ('"GET /{id}.m3u8"', '"GET,WS /{id}.m3u8"'),
