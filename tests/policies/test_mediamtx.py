@@ -173,6 +173,7 @@ async def test_a_browser_watches_by_webrtc_and_is_cut(stage: Stage, server: Medi
         page.on("pageerror", lambda error: faults.append(str(error)))
         await fill_in(page, await stage.gateway.make_link("cam1"))
         await page.wait_for_url("**/_gateway/watch/**")
+        await expect(page.get_by_role("heading", name="cam1")).to_be_visible()
         await page.locator("video").wait_for(state="attached")
         await until(page, f"(v.muted = true, v.paused && void v.play().catch(() => {{}}), {SHOWN} > 20)")
         assert await server.watching() == 1
