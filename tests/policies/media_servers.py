@@ -42,7 +42,7 @@ def packages() -> Path:
             made = subprocess.run(
                 [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
                  "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", part, "-r", LOCK],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
             )  # fmt: skip
             if made.returncode != 0:
                 missing(f"tests/media-servers.lock can't be installed ({made.stderr.strip()[-300:]})")
