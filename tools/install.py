@@ -62,7 +62,7 @@ def main(wanted: str, checksum: str) -> None:
             install(LOCKS[wanted])
             complaint = player.result()
         if complaint:
-            say(f"hls.js or Shaka Player is missing ({complaint}): some browsers get the file beside a stream")
+            say(f"a library of the player is missing ({complaint}): some browsers get the file beside a stream")
         stamp(wanted, checksum)
         say(f"ready after {time.monotonic() - started:.0f} s")
 

@@ -33,7 +33,7 @@ VERBS = {
     "room": "take part",
     "channel": "watch",
 }
-SORTS = {"hls": "HLS", "dash": "DASH", "file": "one file", "whep": "WebRTC"}
+SORTS = {"hls": "HLS", "dash": "DASH", "flv": "FLV", "file": "one file", "whep": "WebRTC"}
 
 
 def main(arguments: list[str]) -> int:

@@ -57,7 +57,7 @@ def cast_address(keys: Keys, own: str, live: LiveGrant, src: str, as_: str, now:
     policy does not say `cast`. `own`: the gateway's own prefix; `now` in ms."""
     cast = live.server.policy.cast
     target = parse_target(src)
-    if cast is None or isinstance(target, Ambiguity) or as_ not in ("hls", "dash", "file"):
+    if cast is None or isinstance(target, Ambiguity) or as_ not in ("hls", "dash", "flv", "file"):
         return None
     ticket = written(keys, Ticket(live.grant.id, (now + cast) // 1000))
     before = f"{own}/s/"

@@ -109,6 +109,7 @@ def _look_at_program(report: Report) -> None:
     for sort, name, without in (
         ("hls", "hls.js", "plays HLS only where the browser does, else MP4"),
         ("dash", "Shaka Player", "does not play DASH, only a file beside it"),
+        ("flv", "mpegts.js", "does not play FLV"),
     ):
         if (FOLDER / LIBRARIES[sort]).is_file():
             report.add(OK, name, "present")

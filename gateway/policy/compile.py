@@ -370,14 +370,14 @@ class _Compiler:
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:
-            if as_.text not in ("hls", "dash", "file", "whep"):
-                self.fault(as_.way, "as: hls, dash, file or whep")
+            if as_.text not in ("hls", "dash", "flv", "file", "whep"):
+                self.fault(as_.way, "as: hls, dash, flv, file or whep")
             return as_.text
         sort = sort_of(src.text)
         if sort is None and src.text.partition("?")[0].endswith("}"):
             return ""  # a variable has the last word: see `Scope.player`
         if sort is None and src.text:
-            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, as: dash or as: file")
+            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, dash, flv or file")
         return sort or "hls"
 
     def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:

@@ -53,7 +53,7 @@ class PlayerSources:
     src: str
     poster: str | None
     file: str | None
-    as_: str  # hls, dash, file or whep
+    as_: str  # hls, dash, flv, file or whep
 
 
 def _rank(rule: Rule) -> int:

@@ -5,12 +5,12 @@ Why a module: a policy that names a whole address (`player: {src: "{hls}"}`) doe
 
 from __future__ import annotations
 
-_ENDINGS = {".m3u8": "hls", ".mpd": "dash"}
+_ENDINGS = {".m3u8": "hls", ".mpd": "dash", ".flv": "flv"}
 _ENDINGS |= dict.fromkeys((".mp4", ".m4v", ".webm"), "file")
 _ENDINGS |= dict.fromkeys((".mp3", ".m4a", ".weba", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav"), "file")
 
 
 def sort_of(address: str) -> str | None:
-    """hls, dash or file; None where the ending does not tell."""
+    """hls, dash, flv or file; None where the ending does not tell."""
     path = address.partition("?")[0].lower()
     return next((sort for ending, sort in _ENDINGS.items() if path.endswith(ending)), None)

@@ -63,7 +63,7 @@ _TEXT_ENDINGS = _words(
 # Players read these whatever type they come with, so a wrong type must not hide them.
 _CERTAIN_ENDINGS = _words("m3u8 m3u mpd json xml vtt srt")
 _MEDIA_ENDINGS = _words(
-    "ts m4s m4a m4v mp4 cmfv cmfa cmft aac mp3 ogg opus oga ogv flac wav webm mkv mov avi mpg mpeg m2ts"
+    "ts m4s m4a m4v mp4 cmfv cmfa cmft aac mp3 ogg opus oga ogv flac wav webm mkv mov avi flv aacp mpg mpeg m2ts"
     " jpg jpeg png webp gif avif ico bmp bif key init bin woff woff2 ttf otf wasm zip pdf"
 )
 

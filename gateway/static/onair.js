@@ -7,11 +7,14 @@
 const LEAST = 10_000; // ms that a page stays: a stream that stops at once must not become a page that blinks
 const SPREAD = 2000; // ms over which those come who have seen the same end
 
-/** @returns {(trouble: import("./engine.js").Trouble) => import("./engine.js").Trouble} what to say of a trouble */
-export function goOnByItself() {
+/**
+ * @param {boolean} begins the gateway knows of a beginning: what is not there may come back
+ * @returns {(trouble: import("./engine.js").Trouble) => import("./engine.js").Trouble} what to say of a trouble
+ */
+export function goOnByItself(begins) {
   let going = false;
   return (trouble) => {
-    if (trouble !== "gone") return trouble;
+    if (trouble !== "paused" && !(begins && trouble === "gone")) return trouble;
     if (!going) setTimeout(() => location.reload(), Math.max(1000, LEAST - performance.now()) + Math.random() * SPREAD);
     going = true;
     return "paused";

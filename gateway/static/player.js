@@ -29,15 +29,15 @@ const words = (key, values = {}) =>
 if (!item) forgetPositions(); // not this guest's device
 const at = positionOf(item);
 
-const stopped = begins ? goOnByItself() : null;
+const stopped = goOnByItself(begins !== "");
 const media = openMedia(
   video,
   { src, as, file },
-  (trouble) => showTrouble(root, words, trouble && stopped ? stopped(trouble) : trouble, () => media.retry()),
+  (trouble) => showTrouble(root, words, trouble && stopped(trouble), () => media.retry()),
   at,
 );
 // A body without end that ends is a stream that stops; what has a playlist says by itself that it is over.
-if (stopped && as === "file") video.addEventListener("ended", () => media.stop("gone"));
+if (begins && as === "file") video.addEventListener("ended", () => media.stop("gone"));
 
 lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);

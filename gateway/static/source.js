@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * Brings a stream into the video element: a library where it works (hls.js, Shaka Player for DASH, WebRTC by WHEP), else the
- * browser's own HLS, else the plain file. What goes wrong is told as one of a few words.
+ * Brings a stream into the video element: a library where it works (hls.js, Shaka Player for DASH, mpegts.js for FLV),
+ * WebRTC by WHEP, else the browser's own HLS, else the plain file. What goes wrong is told as one of a few words.
  *
  * Why hls.js first: Chromium has native HLS, which was broken for some streams in several versions.
  */
 
 import { troubleOf } from "./engine.js";
+import { playFlv } from "./with_flv.js";
 import { playHls } from "./with_hls.js";
 import { playDash } from "./with_shaka.js";
 import { playWhep } from "./with_whep.js";
@@ -21,7 +22,7 @@ import { playWhep } from "./with_whep.js";
 const HLS_TYPE = "application/vnd.apple.mpegurl";
 const AUTO = -1;
 
-/** @typedef {{by: "hls.js" | "shaka" | "whep" | "browser", from: string}} Way */
+/** @typedef {{by: "hls.js" | "shaka" | "mpegts" | "whep" | "browser", from: string}} Way */
 
 /**
  * @param {HTMLVideoElement} video
@@ -57,7 +58,8 @@ export class Media extends EventTarget {
     this.ways = waysFor(video, place);
     for (const source of video.querySelectorAll("source")) source.remove();
     video.addEventListener("error", () => this.browserFailed());
-    this.open(at, false);
+    /** @type {Promise<unknown>} */
+    this.begin = this.open(at, false);
   }
 
   /** From the start of the list of ways, at the place where it stopped. */
@@ -69,6 +71,7 @@ export class Media extends EventTarget {
   /** Start or go on. Browsers refuse to start by themselves with sound; then the big button stays. */
   async play() {
     const turn = this.opened;
+    await this.begin;
     await this.engine?.begun;
     if (turn === this.opened && !this.stopped) await this.video.play().catch(() => undefined);
   }
@@ -105,7 +108,7 @@ export class Media extends EventTarget {
     } else {
       // What a library says after its turn is about something that is over.
       const mine = () => turn === this.opened;
-      this.engine = { shaka: playDash, whep: playWhep, "hls.js": playHls }[way.by](this.video, way.from, at, {
+      this.engine = { shaka: playDash, mpegts: playFlv, whep: playWhep, "hls.js": playHls }[way.by](this.video, way.from, at, {
         changed: () => mine() && this.dispatchEvent(new Event("change")),
         stop: (trouble) => mine() && this.stop(trouble),
         next: (trouble) => mine() && this.nextWay(trouble),
@@ -229,7 +232,7 @@ async function statusOf(address) {
 function waysFor(video, { src, as, file }) {
   /** @type {Way[]} */
   const ways = [];
-  const { Hls, shaka } = /** @type {any} */ (window);
+  const { Hls, shaka, mpegts } = /** @type {any} */ (window);
   if (as === "hls") {
     if (Hls?.isSupported()) ways.push({ by: "hls.js", from: src });
     else if (video.canPlayType(HLS_TYPE)) ways.push({ by: "browser", from: src });
@@ -237,6 +240,8 @@ function waysFor(video, { src, as, file }) {
     if (shaka?.Player.isBrowserSupported()) ways.push({ by: "shaka", from: src });
   } else if (as === "whep") {
     if (typeof RTCPeerConnection === "function") ways.push({ by: "whep", from: src });
+  } else if (as === "flv") {
+    if (mpegts?.isSupported()) ways.push({ by: "mpegts", from: src });
   } else ways.push({ by: "browser", from: src });
   if (file) ways.push({ by: "browser", from: file });
   return ways;

@@ -1,4 +1,4 @@
-"""Fetches hls.js and Shaka Player, which our player page needs and our repository does not hold.
+"""Fetches hls.js, Shaka Player and mpegts.js, which our player page needs and our repository does not hold.
 
 `npm pack` downloads the pinned releases and nothing of them is run; what came is used only if its SHA-512
 is the pinned one. Called when a wheel or an editable install is built, and again by whoever finds one
@@ -6,6 +6,8 @@ missing: without npm the build goes on, and the player falls back to what the br
 
 Why Shaka Player for DASH and not dash.js: it makes no code from texts (`new Function`), which the page's
 policy forbids, and writes nothing into the browser's storage; both weigh about the same.
+
+Why mpegts.js for FLV and not flv.js: it is its successor, and flv.js is not kept any more.
 
 Standard library only: the build imports this file before anything is installed.
 """
@@ -115,6 +117,15 @@ LIBRARIES = (
             "package/LICENSE": "shaka-player-LICENSE.txt",
             "package/third_party/cml-cmcd/LICENSE": "shaka-player-cml-cmcd-LICENSE.txt",
             "package/third_party/language-mapping-list/LICENSE": "shaka-player-languages-LICENSE.txt",
+        },
+    ),
+    Library(
+        "mpegts.js@1.8.2",
+        "cZYMa5muASH55wrS6JK5IGkUqnCA96c0f+WdnW91jIK9s/N6NzjmTQDJNYg9A5u/G2Q5nj2b3w1Zwzze/9guxA==",
+        {
+            "package/dist/mpegts.js": "mpegts.js",
+            "package/LICENSE": "mpegts.js-LICENSE.txt",
+            "package/dist/mpegts.js.LICENSE.txt": "mpegts.js-es6-promise-LICENSE.txt",
         },
     ),
 )

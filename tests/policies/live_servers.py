@@ -13,10 +13,13 @@ import asyncio
 import hashlib
 import re
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from playwright.async_api import Error, Page
 
 from tests.nginx import nginx
 from tests.running import ask, free_port
@@ -72,6 +75,52 @@ async def until(true: Callable[[], Awaitable[bool]], *, seconds: float = 40) -> 
     async with asyncio.timeout(seconds):
         while not await true():
             await asyncio.sleep(0.1)
+
+
+class Listener:
+    """Somebody who takes a body without end: what came, and when it was over (`time.monotonic`)."""
+
+    def __init__(self, port: int, cookie: str, path: str) -> None:
+        self.port, self.cookie, self.path = port, cookie, path
+        self.got = bytearray()
+        self.over: float | None = None
+        self.broken = False
+
+    async def run(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            head = f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.cookie}\r\n\r\n"
+            writer.write(head.encode())
+            while piece := await reader.read(65_536):
+                self.got += piece
+                if self.got.endswith(b"0\r\n\r\n"):
+                    break
+        except OSError:
+            self.broken = True
+        finally:
+            self.over = time.monotonic()
+            writer.close()
+
+    async def hears(self, more: int) -> None:
+        least = len(self.got) + more
+
+        async def enough() -> bool:
+            assert self.over is None
+            return len(self.got) >= least
+
+        await until(enough)
+
+
+async def sounds(page: Page) -> None:
+    """Something plays for two seconds, on this page or, when it has loaded itself anew, on the next."""
+    player = "document.querySelector('video, audio')"
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(Error):  # a page that is just leaving answers nothing
+                await page.evaluate(f"(v => {{ if (v?.paused) v.play().catch(() => {{}}) }})({player})")
+                if await page.evaluate(f"(v => v?.currentTime > 2)({player})"):
+                    return
+            await asyncio.sleep(0.2)
 
 
 @dataclass(frozen=True)

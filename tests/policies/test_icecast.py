@@ -7,11 +7,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Error, Page, expect
+from playwright.async_api import expect
 
 from tests.browser.test_waiting import fill
 from tests.chromium import chromium
@@ -20,9 +19,11 @@ from tests.policies.live_servers import (
     LISTENER,
     SOURCE,
     TONE,
+    Listener,
     icecast,
     icecast_source,
     publishing,
+    sounds,
     spellings,
     stopped,
     until,
@@ -79,40 +80,6 @@ async def on_air(port: int, mount: str) -> None:
     await until(there)
 
 
-class Listener:
-    """Somebody who listens: what came, and when the last of it."""
-
-    def __init__(self, port: int, cookie: str, mount: str = "radio.mp3") -> None:
-        self.port, self.cookie, self.mount = port, cookie, mount
-        self.got = bytearray()
-        self.over: float | None = None
-        self.broken = False
-
-    async def run(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            head = f"GET /{self.mount} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nCookie: {self.cookie}\r\n\r\n"
-            writer.write(head.encode())
-            while piece := await reader.read(65_536):
-                self.got += piece
-                if self.got.endswith(b"0\r\n\r\n"):
-                    break
-        except OSError:
-            self.broken = True
-        finally:
-            self.over = time.monotonic()
-            writer.close()
-
-    async def hears(self, more: int) -> None:
-        least = len(self.got) + more
-
-        async def enough() -> bool:
-            assert self.over is None
-            return len(self.got) >= least
-
-        await until(enough)
-
-
 async def test_one_mount_sounds_without_an_end_and_nothing_else_is_there(stage: Stage, server: int) -> None:
     at = stage.guest.port
     async with (
@@ -127,7 +94,7 @@ async def test_one_mount_sounds_without_an_end_and_nothing_else_is_there(stage: 
         assert answer.headers["location"].startswith("/_gateway/watch/")
         bob, _ = await enter(at, link, name="Bob", email="bob@example.org")
 
-        ada_hears, bob_hears = Listener(at, cookie), Listener(at, bob)
+        ada_hears, bob_hears = Listener(at, cookie, "/radio.mp3"), Listener(at, bob, "/radio.mp3")
         async with asyncio.TaskGroup() as both:
             both.create_task(ada_hears.run())
             both.create_task(bob_hears.run())
@@ -175,7 +142,7 @@ async def test_guests_listen_to_a_closed_mount_and_never_get_its_password(
         async with between(tmp_path, policy, server) as stage:
             cookie, _ = await enter(stage.guest.port, await stage.gateway.make_link("closed.mp3"))
             await ask(stage.guest.port, "HEAD /closed.mp3", cookie=cookie)
-            listener = Listener(stage.guest.port, cookie, "closed.mp3")
+            listener = Listener(stage.guest.port, cookie, "/closed.mp3")
             task = asyncio.create_task(listener.run())
             await listener.hears(70_000)
             # The account opens nothing but the mount, whoever might come to have it.
@@ -206,15 +173,3 @@ async def test_a_guest_listens_from_before_the_start_through_a_break(stage: Stag
             await stage.gateway.delete(link)
             await expect(page.get_by_role("alert")).to_contain_text("Your access has ended", timeout=30_000)
     assert set(stage.server.asked) == {"GET /radio.mp3", "GET /status-json.xsl?mount=%2Fradio.mp3"}
-
-
-async def sounds(page: Page) -> None:
-    """Something plays for two seconds, on this page or, when it has loaded itself anew, on the next."""
-    player = "document.querySelector('video, audio')"
-    async with asyncio.timeout(60):
-        while True:
-            with suppress(Error):  # a page that is just leaving answers nothing
-                await page.evaluate(f"(v => {{ if (v?.paused) v.play().catch(() => {{}}) }})({player})")
-                if await page.evaluate(f"(v => v?.currentTime > 2)({player})"):
-                    return
-            await asyncio.sleep(0.2)
