@@ -204,6 +204,18 @@ class TestEndlessTexts:
             assert (await guest.head()).status == 200
             assert await guest.reader.readuntil(b"\n\n\r\n") == b"b\r\ndata: one\n\n\r\n"
 
+    async def test_media_without_a_type_and_an_end_is_not_waited_for(self) -> None:
+        """As Node-Media-Server sends FLV: taken for a text it would be read to an end that never comes."""
+
+        async def script(call: Call) -> None:
+            await call.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nFLV\r\n")
+            await call.gone()
+
+        async with opened(script, upstream_part=HEADER) as stage, stage.client() as guest:
+            await guest.ask("GET /v/abc/camera.flv", IN)
+            assert (await guest.head()).status == 200
+            assert await guest.reader.readuntil(b"FLV\r\n") == b"3\r\nFLV\r\n"
+
     async def test_they_are_cut_when_one_turns_up(self) -> None:
         async def script(call: Call) -> None:
             await call.say("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n{}\n")

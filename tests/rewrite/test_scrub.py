@@ -141,6 +141,7 @@ class TestFlowing:
         ("", "/hls/x.m3u8", True),
         ("", "/api/things", True),
         ("", "/hls/x.ts", False),
+        ("", "/live/x.flv", False),
         ("application/octet-stream", "/hls/x.m3u8", True),
         ("application/octet-stream", "/hls/x.m4s", False),
         ("multipart/byteranges; boundary=x", "/api/things", True),
