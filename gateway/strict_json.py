@@ -29,8 +29,9 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def folded_key(name: str) -> str:
-    """A key as the most careless reader would look it up."""
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    """A key as the most careless reader would look it up: to Java, a Turkish i without or with its dot is an i."""
+    plain = name.replace("\u0131", "i").replace("\u0130", "i")
+    return unicodedata.normalize("NFKC", plain).casefold().strip()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

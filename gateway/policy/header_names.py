@@ -1,4 +1,4 @@
-"""Which names of headers a policy may use, towards the media server.
+"""Which names of headers a policy may use, towards the media server, and which tell of identity and place.
 
 Rule: names are compared as the most careless server would look them up: without case, `_` and `.` being `-`.
 What frames a message, says who somebody is, where a request came from or where it really goes, is the gateway's
@@ -61,6 +61,12 @@ def is_framing(name: str) -> bool:
     return folded in _FRAMING or folded.startswith(_FRAMING_PREFIXES)
 
 
+def says_who(name: str) -> bool:
+    """Whether some server, or a proxy before it, lets this header say who somebody is."""
+    folded = fold_header(name)
+    return folded in _IDENTITY or folded.startswith(_IDENTITY_PREFIXES)
+
+
 def tells_where(name: str) -> bool:
     """Whether some server lets this header say where a request goes, what its method is or where it comes from."""
     folded = fold_header(name)
@@ -72,7 +78,7 @@ def not_a_guests(name: str) -> str | None:
     folded = fold_header(name)
     if is_framing(name) or folded.startswith("content-"):
         return "this header is the gateway's own"
-    if folded in _IDENTITY or folded.startswith(_IDENTITY_PREFIXES):
+    if says_who(name):
         return "says who somebody is, and so never comes from a guest"
     if tells_where(name):
         return "says where a request comes from or goes to, and so never comes from a guest"

@@ -5,8 +5,8 @@ Rule towards the server: a short list of the guest's headers, by their exact nam
 them into the names we set ourselves.
 
 Rule towards the guest: what the server says about the media passes; what it says about connections,
-about itself, about other sites or to caches in between does not. What our own pages rely on (who may
-cache, who may frame, what scripts may do) is set here and nowhere else.
+about itself, about other sites, about who somebody is or to caches in between does not. What our own
+pages rely on (who may cache, who may frame, what scripts may do) is set here and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
+from gateway.policy.header_names import says_who, tells_where
 from gateway.web.embedding import Embedding
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ _KEPT_BACK = frozenset(
     }
 )
 _KEPT_BACK_PREFIXES = (
-    *("x-accel-", "access-control-", "sec-websocket-", "x-sendfile", "x-litespeed-"),
+    *("x-accel-", "access-control-", "sec-websocket-", "x-sendfile", "x-litespeed-", "x-lighttpd-"),
     *("x-backend-", "x-upstream-", "x-debug-", "x-kaltura"),
 )
 _CACHE_WORDS = frozenset(
@@ -261,6 +262,9 @@ def _fate(name: str) -> str:
     """What becomes of an answer's header of this name."""
     lower = name.lower()
     if lower in _KEPT_BACK or lower.startswith(_KEPT_BACK_PREFIXES) or lower.endswith("cache-control"):
+        return _DROP
+    # What a guest may not say, a server may not tell: who it took the gateway for, and the session it opened for it.
+    if says_who(name) or tells_where(name):
         return _DROP
     if lower == "x-frame-options":
         return _FRAMING

@@ -104,6 +104,8 @@ def test_where_literals_match_in_any_case_tokens_stay_exact() -> None:
         OURS.replace(".", "..", 1),
         token(b'{"sid":"Abc2","sid":"Abc1"}'),
         token(b'{"sid":"Abc1","SID":"Abc2"}'),
+        token('{"sid":"Abc1","s\u0131d":"Abc2"}'.encode()),
+        token('{"sid":"Abc1","S\u0130D":"Abc2"}'.encode()),
         token(b'{"sid":"Abc1","x":{"a":1,"a":2}}'),
         token(b'\xef\xbb\xbf{"sid":"Abc1"}'),
         token(b'{"sid":"Abc1"}\xff'),

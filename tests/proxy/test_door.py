@@ -279,6 +279,9 @@ class TestAnswers:
             "Cross-Origin-Opener-Policy: same-origin\r\n"
             "X-Me: front-api3\r\nX-Served-By: cache-7\r\nX-Backend-Server: 10.0.0.5\r\nX-Upstream: 10.0.0.5:80\r\n"
             "X-Hostname: front\r\nX-SourceFiles: =?UTF-8?B?QzpcYQ==?=\r\nX-Debug-Token-Link: http://front/_profiler/x\r\n"
+            "Authorization: Bearer x\r\nX-ND-Authorization: Bearer x\r\nX-Auth-Token: x\r\nX-Api-Key: x\r\nRemote-User: x\r\n"
+            "Remote_User: x\r\nX-Forwarded-User: x\r\nX-Emby-Token: x\r\nX-Real-IP: 10.0.0.5\r\nX-Original-URL: /v\r\n"
+            "X-LIGHTTPD-Send-File: /etc\r\n"
         )
 
         async def script(call: Call) -> None:

@@ -35,7 +35,7 @@ class FakeBbbRecordings(Fake):
         self.library = Library(root, clips)
         self.secret = secrets.token_hex(20)
         self.base = base or ""
-        self._root, self._app = root, app
+        self.root, self._app = root, app
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
@@ -57,7 +57,7 @@ class FakeBbbRecordings(Fake):
             return self._redirected(asked, old[0])
         if path.startswith(PLAYER):  # no slash in the location: `2.3anything` is in it too
             return self._player(request, path.removeprefix(PLAYER))
-        published = self._root / "published"
+        published = self.root / "published"
         # Prefixes without a slash at their end. `root` puts the whole path behind the folder, `alias` the rest of it:
         # /presentation_export/... is served by the location of /presentation.
         for prefix in ("/presentation", "/podcast", "/notes"):
