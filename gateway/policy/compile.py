@@ -13,6 +13,7 @@ from gateway.policy.compile_steps import (
     RESOLVE,
     StepCompiler,
     captured_names,
+    hidden_names,
     prepared_names,
     segments,
 )
@@ -336,6 +337,7 @@ class _Compiler:
             beside=kind.beside.text if kind.beside else "",
             captured=frozenset(one.name for rule in rules for one in rule.captures),
             shows_token=shows_token,
+            hidden=hidden_names(prepared_names(kind), rules, [one for one, _ in page_addresses(kind, opened, player)]),
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
             download=download_address(rules),
         )

@@ -78,6 +78,21 @@ def segments(
     return frozenset(found.intersection(names))
 
 
+def hidden_names(names: Iterable[str], rules: Iterable[Rule], shown: Iterable[Address]) -> frozenset[str]:
+    """Those of `names` that go to the server in a header and stand in no address that a guest is given or asks for.
+
+    Why headers alone: what is sent in a query is often an id that the server writes into its playlists again.
+    """
+    rules = tuple(rules)
+    sent: set[str] = set()
+    seen = {name for address in shown for name in address.variables}
+    for rule in rules:
+        for parts in rule.send.headers.values() if rule.send is not None else ():
+            sent |= {part.name for part in parts or () if isinstance(part, Variable)}
+        seen |= {*rule.path.variables, *rule.query.variables}
+    return frozenset(sent.intersection(names) - seen)
+
+
 class StepCompiler:
     """`address` compiles a template that the gateway fills itself."""
 

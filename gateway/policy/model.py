@@ -138,6 +138,8 @@ class Kind:
     captured: frozenset[str] = frozenset()
     # The guest's own page has the token of `jwt` in its address, and so he knows it.
     shows_token: bool = False
+    # Names of prepare that rules send in headers and no address that a guest sees holds: the grant's own credentials.
+    hidden: frozenset[str] = frozenset()
     download: Address | None = None  # what the player page offers to take along
 
     @property

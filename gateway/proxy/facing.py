@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.upstream.client import Upstream, Ways
 
 _NONE: frozenset[str] = frozenset()
+_HIDDEN = 8  # characters; shorter ones turn up by chance
 _USUAL = {"http": 80, "https": 443}
 
 
@@ -78,12 +79,15 @@ class Facing:
 
     def towards(self, live: LiveGrant) -> Facing:
         """The same for one grant, where it has credentials of its own."""
-        policy, texts = self.server.policy, self._credentials.spellings()
-        if policy.jwt is None and not policy.cookies:
+        policy, texts, scope = self.server.policy, self._credentials.spellings(), live.scope
+        hidden = tuple(
+            one for name in scope.kind.hidden for one in scope.variables.get(name, ()) if len(one) >= _HIDDEN
+        )
+        if policy.jwt is None and not policy.cookies and not hidden:
             return self
         values: Variables = {}
+        texts += hidden
         if policy.jwt is not None:
-            scope = live.scope
             values = scope.variables
             # A token that the guest's own page has in its address is no secret to him.
             texts += () if scope.kind.shows_token else live.tokens

@@ -304,9 +304,9 @@ async def test_public_files_in_a_bucket_with_an_address_of_its_own(
             tube.keeps(fake.bucket.url.removeprefix("http://"))
 
 
-def with_account() -> str:
+def with_account(name: str = "peertube") -> str:
     """The change that docs/servers/peertube.md offers for internal and private videos."""
-    policy = (ROOT / "policies" / "peertube.yaml").read_text()
+    policy = (ROOT / "policies" / f"{name}.yaml").read_text()
     page = (ROOT / "docs" / "servers" / "peertube.md").read_text()
     (instead,) = re.findall(r"```yaml\n( *upstream:\n.*?)```", page, re.S)
     indent = len(instead) - len(instead.lstrip())

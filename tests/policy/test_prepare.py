@@ -232,3 +232,19 @@ kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}
     assert not faults(text)
     for first in ("{id}", "{folder}"):
         assert "only the first step that uses the id" in faults(text.replace("FIRST", first))[0]
+
+
+@pytest.mark.parametrize(
+    ("allow", "hidden"),
+    [
+        (', {request: "GET /a/{id}", send: {headers: {X-Ks: "{ks}"}}}', {"ks"}),
+        # What stands in an address is known to the guest, and what is sent in a query often an id.
+        (', {request: "GET /a/{ks}", send: {headers: {X-Ks: "{ks}"}}}', set()),
+        (', {request: "GET /a?ks={ks}", send: {headers: {X-Ks: "{ks}"}}}', set()),
+        (', {request: "GET /a/{id}", send: {query: {ks: "{ks}"}}}', set()),
+        (', {request: "GET /a/{id}", send: {headers: {X-Id: "{id}"}}}', set()),
+    ],
+)
+def test_what_was_prepared_and_goes_in_a_header_is_the_grants_own_credential(allow: str, hidden: set[str]) -> None:
+    text = policy("[{request: POST /s, vars: {ks: $.ks}}]", allow=allow)
+    assert load_policy_text(text, name="p", environ={}).kinds["video"].hidden == hidden

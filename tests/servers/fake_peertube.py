@@ -110,11 +110,9 @@ class FakePeerTube(Fake):
             return self._of_video(request, asked, video[0], video[1] if len(video) > 1 else "")
         if video := express.route(path, r"/api/v1/videos/live/([^/]+)"):
             found = self.library.find(video[0])
-            return (
-                web.json_response({"saveReplay": True, "permanentLive": False, "latencyMode": 1})
-                if found and found.live
-                else problem(404, "Live not found")
-            )
+            if found is None or not found.live:
+                return problem(404, "Live not found")
+            return web.json_response(self.say.live(managed=self._who(request) == "owner"))
         if video := express.route(path, r"/api/v1/player-settings/videos/([^/]+)"):
             return web.json_response({"theme": "instance-default"})
         if express.route(path, "/api/v1/videos") is not None:
@@ -166,7 +164,9 @@ class FakePeerTube(Fake):
         if request.method in ("PUT", "DELETE") and part == "":
             return web.Response(status=204) if self._who(request) == "owner" else problem(401, "Unauthenticated")
         answers = {
-            "": lambda: web.json_response(self.say.video(video)),
+            "": lambda: web.json_response(
+                self.say.video(video) | ({"userHistory": {"currentTime": 7}} if self._who(request) else {})
+            ),
             "/captions": lambda: self.say.captions(video),
             "/chapters": lambda: web.json_response({"chapters": [{"timecode": 0, "title": "Start"}]}),
             "/storyboards": lambda: self.say.storyboards(video),

@@ -17,6 +17,7 @@ _PRIVACY = {
     INTERNAL: "Internal",
     PASSWORD: "Password protected",
 }
+STREAM_KEY = "8f1c6f0e-a-fake-stream-key"
 _DOCS = "https://docs.joinpeertube.org/api-rest-reference.html#section/Errors"
 
 
@@ -65,7 +66,7 @@ class Answers:
                 }
             ],
             "embedPath": f"/videos/embed/{video.uuid}",
-            "channel": self._actor("channel"),
+            "channel": {**self._actor("channel"), "ownerAccount": self._actor("account")},
             "account": self._actor("account"),
             "trackerUrls": [f"{self.base.replace('http', 'ws', 1)}/tracker/socket", f"{self.base}/tracker/announce"],
             "files": [self._file(video, height, name, "web-videos") for height, name in video.web.items()],
@@ -113,6 +114,13 @@ class Answers:
             ),
             content_type="application/activity+json",
         )
+
+    def live(self, *, managed: bool) -> dict[str, Any]:
+        """`server/core/models/video/video-live.ts`, toFormattedJSON: `managed` are those one may send to."""
+        said: dict[str, Any] = {"saveReplay": True, "permanentLive": False, "latencyMode": 1}
+        if managed:
+            said |= {"streamKey": STREAM_KEY, "rtmpUrl": "rtmp://far.example:1935/live", "rtmpsUrl": None}
+        return said
 
     def summary(self, video: Video) -> dict[str, Any]:
         """A video as lists hold it."""
@@ -181,6 +189,6 @@ class Answers:
             "type": 1,
             "playlistUrl": f"{self._hls(video)}/{video.master}",
             "segmentsSha256Url": f"{self._hls(video)}/{sums}",
-            "redundancies": [],
+            "redundancies": [{"baseUrl": f"https://copies.example/static/redundancy/hls/{video.uuid}"}],
             "files": [self._file(video, height, name, "hls") for height, name in video.fragmented.items()],
         }
