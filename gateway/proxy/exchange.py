@@ -188,7 +188,8 @@ class Exchange:
                 (bool(self._facing.finder) or self._reads_json or changed)
                 and request.method != "HEAD"
                 and answer.status not in _BODILESS
-                and (self._reads_json or text)
+                # A refusal is words whatever type it says: that was often set before the file could not be read.
+                and (self._reads_json or text or answer.status >= 400)
             )
             if searched and (answer.status == 206 or packed(answer.headers)):
                 if not whole:

@@ -154,6 +154,38 @@ async def test_a_text_of_another_status_is_searched_too() -> None:
         assert TOKEN.encode() not in (await guest.get("GET /v/abc/x", IN)).body
 
 
+@pytest.mark.parametrize("status", ["400 No", "401 No", "404 No", "416 No"])
+@pytest.mark.parametrize("content_type", ["video/mp4", "image/jpeg", "application/octet-stream", ""])
+async def test_a_refusal_is_searched_of_whatever_type_the_server_meant_its_answer_to_be(
+    status: str, content_type: str
+) -> None:
+    """Frameworks keep the type that was set before a file could not be read, and write what went wrong behind it."""
+
+    async def script(call: Call) -> None:
+        said = f'{{"message": "no /srv/x?key={SPELLED}"}}'.encode()
+        kind = f"Content-Type: {content_type}\r\n" if content_type else ""
+        if "gzip" in (call.header("Accept-Encoding") or ""):
+            said, kind = gzip.compress(said), f"{kind}Content-Encoding: gzip\r\n"
+        await call.answer(said, status=status, headers=kind)
+
+    async with opened(script, upstream_part=HEADER) as stage, stage.client() as guest:
+        for headers in ("", "Accept-Encoding: gzip\r\n", "Range: bytes=0-9\r\n"):
+            reply = await guest.get("GET /v/abc/x.mp4", IN + headers)
+            assert (reply.status, str(stage.last.reason)) == (502, "credential_in_answer")
+            assert SPELLED.encode() not in reply.body
+
+
+async def test_a_refusal_that_holds_none_arrives_as_it_came() -> None:
+    picture = b"\xff\xd8 not here \xff\xd9"
+
+    async def script(call: Call) -> None:
+        await call.answer(picture, status="404 No", headers="Content-Type: image/jpeg\r\n")
+
+    async with opened(script, upstream_part=HEADER) as stage, stage.client() as guest:
+        reply = await guest.get("GET /v/abc/x.jpg", IN)
+        assert (reply.status, reply.body, reply.header("Content-Type")) == (404, picture, "image/jpeg")
+
+
 async def test_a_text_larger_than_the_limit_is_not_delivered() -> None:
     async def script(call: Call) -> None:
         await call.say("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n")
