@@ -62,7 +62,12 @@ async def playing(page: Page, seconds: float) -> None:
 
 
 async def start(page: Page) -> None:
-    await page.evaluate("(() => { const v = document.querySelector('video'); v.muted = true; return v.play() })()")
+    # A player that loads its source at this moment breaks `play` off; what was meant is said again.
+    script = "(() => { const v = document.querySelector('video'); v.muted = true; v.play().catch(() => {}) })()"
+    async with asyncio.timeout(30):
+        while await video(page, "v.paused"):
+            await page.evaluate(script)
+            await asyncio.sleep(0.2)
 
 
 async def status(page: Page, path: str) -> int:

@@ -51,7 +51,7 @@ async def served(folder: Path, port: int, *, workers: int, patience: float = 30)
     running = Served(process, folder, port)
     began = running.said.count("serving tv")
     try:
-        await until("it serves", lambda: process.returncode is not None or running.said.count("serving tv") > began, 20)
+        await until("it serves", lambda: process.returncode is not None or running.said.count("serving tv") > began, 60)
         assert process.returncode is None, running.said
         yield running
     finally:

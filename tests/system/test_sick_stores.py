@@ -35,7 +35,7 @@ from tests.system.stage import (
     write_config,
 )
 
-PATIENCE = 1.5  # a second, and what a busy test machine adds
+PATIENCE = 2.5  # a second, and what a busy test machine adds
 
 
 async def config_set(running: Running, name: str, value: str) -> None:
