@@ -36,7 +36,7 @@ def parse_answer_path(text: str) -> AnswerPath:
     if text.startswith("/"):
         names = text[1:].split("/")
         if not all(names):
-            raise PathError("an XML path is written /root/child or /root/@attribute")
+            raise PathError("an XML path is written /response/url or /response/@attribute")
         return AnswerPath(text, tuple(names), xml=True)
     if not text.startswith("$"):
         raise PathError("a path into an answer begins with $ (JSON) or / (XML)")

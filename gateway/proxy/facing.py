@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from gateway.config import Origin
 from gateway.policy.jar import for_guest, guest_pairs, header, kept_pairs, kept_secrets, taken
 from gateway.proxy.headers import passed_on, towards_elsewhere, towards_guest, towards_server
-from gateway.proxy.home import brought_home, ours, reach, spelled
+from gateway.proxy.home import brought_home, host_spellings, ours, reach, spelled
 from gateway.proxy.rewriting import Exchanging, FlowingWords, Rewriter
 from gateway.rewrite.scrub import ChangingFinder, CredentialFinder, Finder
 from gateway.web.cookies import DELETED
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _NONE: frozenset[str] = frozenset()
 _HIDDEN = 8  # characters; shorter ones turn up by chance
-_USUAL = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +247,7 @@ def _spelled(origins: list[Origin]) -> re.Pattern[str]:
     """Finds these origins in a text, with or without scheme, plain, escaped or percent-encoded."""
     if not origins:
         return re.compile(r"(?P<scheme>)(?!)")
-    places = []
-    for origin in origins:
-        port = rf"(?::|%3A){origin.port}"
-        if origin.port == _USUAL.get(origin.scheme):
-            port = f"(?:{port})?"
-        places.append(re.escape(origin.host) + port)
+    places = host_spellings(origins)
     slash = r"(?:\\?/|%2F)"
     colon = r"(?::|%3A)"
     return re.compile(

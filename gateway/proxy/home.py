@@ -19,15 +19,21 @@ _PIECE = 64 * 1024  # bytes that are looked through at once
 _NEVER = re.compile(rb"(?!)")
 
 
-def spelled(origins: Iterable[Origin]) -> re.Pattern[bytes]:
-    """Finds these origins in a text. Behind another scheme (`rtsp:`) or in front of more of a name it is no such
-    address."""
-    places = []
+def host_spellings(origins: Iterable[Origin]) -> list[str]:
+    """As patterns: host and port, plain or percent-encoded; the scheme's usual port may be missing."""
+    found = []
     for origin in origins:
         port = rf"(?::|%3A){origin.port}"
         if origin.port == _USUAL.get(origin.scheme):
             port = f"(?:{port})?"
-        places.append(re.escape(origin.host) + port)
+        found.append(re.escape(origin.host) + port)
+    return found
+
+
+def spelled(origins: Iterable[Origin]) -> re.Pattern[bytes]:
+    """Finds these origins in a text. Behind another scheme (`rtsp:`) or in front of more of a name it is no such
+    address."""
+    places = host_spellings(origins)
     if not places:
         return _NEVER
     return re.compile(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from gateway.config import Origin
 from gateway.policy.target import Ambiguity, Target, parse_target
+from gateway.rewrite.addresses import without_dots
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _VISIBLE = frozenset(chr(code) for code in range(0x21, 0x7F))
@@ -70,19 +71,8 @@ def _resolved(reference: str, base: Target) -> str | None:
         return base.path + (mark + query if mark else (f"?{base.query}" if base.query else ""))
     if not path.startswith("/"):
         path = base.path.rpartition("/")[0] + "/" + path
-    out: list[str] = []
-    segments = path.split("/")[1:]
-    for index, segment in enumerate(segments):
-        if segment == "..":
-            if not out:
-                return None  # above the root: the RFC stays there, others don't
-            out.pop()
-        elif segment != ".":
-            out.append(segment)
-            continue
-        if index == len(segments) - 1:
-            out.append("")
-    return "/" + "/".join(out) + mark + query
+    flat = without_dots(path)
+    return None if flat is None else flat + mark + query
 
 
 def without(target: str, injected: Collection[str]) -> str:

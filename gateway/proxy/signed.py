@@ -104,16 +104,14 @@ async def open_signed(
         return Denied(Reason.NO_RULE, "the rule that was followed is no longer in force")
     if not _within(live, rule, place, followed):
         return Denied(Reason.NO_RULE, "no longer within what the rule follows to")
-    if target.pairs:
-        asked = _with_directives(place, target) if followed.sort == "hls" else None
-        if asked is None:
-            return Denied(Reason.QUERY_REFUSED)
-        place = asked
+    asked = _asked(place, target, followed)
+    if asked is None:
+        return Denied(Reason.QUERY_REFUSED)
     live.touch()
     # What the rule says of its own request (a query it sets, say) is not said of what its answers name.
     allowed = Allowed(live, Decision(live.scope.plain(rule), None), live.server)
     sort = "file" if followed.sort == "template" else followed.sort
-    return Opened(allowed, rule, place, sort, followed.depth, followed.levels, ticket)
+    return Opened(allowed, rule, asked, sort, followed.depth, followed.levels, ticket)
 
 
 def _as_allowed(
@@ -122,19 +120,17 @@ def _as_allowed(
     """What the rules allow by themselves, for whoever has no cookie; a page is for a browser, which has one."""
     if not ticket or place.origin:
         return Denied(Reason.NO_RULE, "only a ticket opens this")
-    if target.pairs:
-        asked = _with_directives(place, target) if followed.sort == "hls" else None
-        if asked is None:
-            return Denied(Reason.QUERY_REFUSED)
-        place = asked
-    decision = live.scope.decide(method, place.target)
+    asked = _asked(place, target, followed)
+    if asked is None:
+        return Denied(Reason.QUERY_REFUSED)
+    decision = live.scope.decide(method, asked.target)
     if not decision.allowed or decision.rule is None:
         return Denied(decision.reason or Reason.NO_RULE, decision.detail)
     if decision.page:
         return Denied(Reason.NO_RULE, "a page")
     live.touch()
     rule = decision.rule
-    sent = Place("", decision.sent or place.target)
+    sent = Place("", decision.sent or asked.target)
     sort = rule.follow.as_ if rule.follow else "file" if followed.sort == "template" else followed.sort
     return Opened(Allowed(live, decision, live.server), rule, sent, sort, 0, None, ticket)
 
@@ -159,6 +155,13 @@ def _within(live: LiveGrant, rule: Rule, place: Place, followed: Followed) -> bo
     if followed.sort == "template" and not stays_in_folder(followed.place, reach, followed.levels):
         return False
     return reach.holds(place, folder_of(place, followed.levels))
+
+
+def _asked(place: Place, target: Target, followed: Followed) -> Place | None:
+    """The place with the query that came behind the signed URL; None for one that may not stand there."""
+    if not target.pairs:
+        return place
+    return _with_directives(place, target) if followed.sort == "hls" else None
 
 
 def _with_directives(place: Place, target: Target) -> Place | None:

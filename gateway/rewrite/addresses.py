@@ -51,3 +51,21 @@ class Addresses(Protocol):
 
     def redirect(self, location: str) -> str | None:
         """For where the same list is to be asked for again."""
+
+
+def without_dots(path: str) -> str | None:
+    """A path that begins with a slash, its dot segments taken out (RFC 3986 5.2.4); None where they lead above the
+    root: the RFC stays there, others don't."""
+    out: list[str] = []
+    segments = path.split("/")[1:]
+    for index, segment in enumerate(segments):
+        if segment == "..":
+            if not out:
+                return None
+            out.pop()
+        elif segment != ".":
+            out.append(segment)
+            continue
+        if index == len(segments) - 1:
+            out.append("")
+    return "/" + "/".join(out)

@@ -21,7 +21,7 @@ from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from gateway.rewrite.addresses import MAX_ADDRESS, MAX_ADDRESSES, Addresses, NotFollowed, holds_address
+from gateway.rewrite.addresses import MAX_ADDRESS, MAX_ADDRESSES, Addresses, NotFollowed, holds_address, without_dots
 from gateway.rewrite.markup import Element, written
 from gateway.rewrite.numbers import parse_template
 
@@ -372,19 +372,8 @@ def joined(base: str, reference: str) -> str:
 def _flat(path: str) -> str:
     """Without dot segments, where these stay below the host."""
     path, mark, query = path.partition("?")
-    out: list[str] = []
-    segments = path.split("/")[1:]
-    for index, segment in enumerate(segments):
-        if segment == "..":
-            if not out:
-                return path + mark + query
-            out.pop()
-        elif segment != ".":
-            out.append(segment)
-            continue
-        if index == len(segments) - 1:
-            out.append("")
-    return "/" + "/".join(out) + mark + query
+    flat = without_dots(path)
+    return (path if flat is None else flat) + mark + query
 
 
 def _only(found: list[Element] | None) -> Element | None:
