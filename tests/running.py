@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from gateway.access.issue import IssueRefused, LinkDesk, LinkView
@@ -15,6 +17,7 @@ from gateway.config_file import load_config
 from gateway.loading import load
 
 NAME, EMAIL = "Ada Guest", "ada@example.org"
+_PORTS = count(os.getpid() * 37)  # runs side by side begin at different ones
 
 
 @dataclass
@@ -99,12 +102,24 @@ async def running_gateway(
 
 
 def free_port() -> int:
+    """A port of the loopback that nobody listens on, and that no other call of these tests is given.
+
+    Below the range that the system hands out by itself: a connection going out can't sit on it by the time a server
+    is to listen there. Test processes side by side count in ranges of their own.
+    """
     import socket
 
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        number: int = one.getsockname()[1]
-        return number
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first, size = 12_000 + worker % 4 * 5_000, 5_000
+    for _ in range(size):
+        number = first + next(_PORTS) % size
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return number
+    raise RuntimeError("no port is free")
 
 
 async def raw(port: int, sent: bytes, *, seconds: float = 5.0) -> bytes:

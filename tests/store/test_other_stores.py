@@ -26,16 +26,7 @@ from gateway.store.client import Store
 from gateway.store.embedded import find_binary
 from gateway.store.notices import NoticeQueue, Progress, Queued
 from tests.access.world import make_world, until
-
-
-def free_port() -> int:
-    """One whose cluster bus (10,000 above) is a port too."""
-    while True:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            number: int = one.getsockname()[1]
-        if number < 55_000:
-            return number
+from tests.running import free_port
 
 
 @contextlib.contextmanager
