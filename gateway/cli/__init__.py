@@ -8,6 +8,9 @@ Why imports inside the commands: `--help` and `secret` should not wait for aioht
 
 from __future__ import annotations
 
+import click
+
+from gateway import __version__
 from gateway.cli.access import access
 from gateway.cli.audit import audit
 from gateway.cli.backup import backup, restore
@@ -56,3 +59,4 @@ main = Root(
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+click.version_option(__version__, message="gateway %(version)s")(main)

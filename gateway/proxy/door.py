@@ -26,7 +26,7 @@ from gateway.proxy.exchange import Exchange, failed, keep_cookies
 from gateway.proxy.facing import Facing
 from gateway.proxy.following import Following, Sealer
 from gateway.proxy.headers import has_body, refused_for
-from gateway.proxy.relay import Cut, Open, held, sever
+from gateway.proxy.relay import Cut, Open, deliver, held, sever
 from gateway.proxy.signed import open_signed, ticket_of
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, Frames, asks_upgrade, fault_of
 from gateway.reasons import Reason
@@ -212,6 +212,7 @@ class ProxyDoor:
             return answered
         visit.at = rule.at if rule is not None else ""
         facing = self._facing(allowed.server).towards(allowed.live)
+        turn = self.open.texts.turn(allowed.live.grant.id)
         exchange = Exchange(
             facing,
             self.metrics,
@@ -221,12 +222,18 @@ class ProxyDoor:
             self.bring,
             keep=keep,
             body=body,
+            turn=turn,
             following=following or self._followed(visit, allowed, facing),
             framed=self._framed(visit),
         )
         with self.metrics.stream(), held(allowed.live, self.open.streams) as cut:
             try:
                 response = await exchange.run()
+                if turn.taken and not response.prepared:
+                    if not keep:
+                        response.force_close()
+                    exchange.response = response
+                    visit.detail = await deliver(request, response) or visit.detail
             except asyncio.CancelledError:
                 if not cut.taken():
                     raise
@@ -237,6 +244,8 @@ class ProxyDoor:
                 visit.detail = cut.why
                 sever(request, begun)
                 return begun
+            finally:
+                turn.over()
         if not keep and not response.prepared:
             response.force_close()
         return response

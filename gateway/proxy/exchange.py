@@ -23,6 +23,7 @@ from gateway.proxy.cors import CORS
 from gateway.proxy.facing import Facing
 from gateway.proxy.follow_answer import PASSED, REFUSED, expected, read_as, rewrite_answer
 from gateway.proxy.headers import packed
+from gateway.proxy.long_texts import LONG, NoRoom, Turn
 from gateway.proxy.redirects import led_to
 from gateway.proxy.relay import begin, relay
 from gateway.proxy.rewriting import FlowingRewrite, FlowingWords, Unreadable
@@ -30,8 +31,8 @@ from gateway.proxy.unpacked import unpacked
 from gateway.reasons import Reason
 from gateway.rewrite.addresses import NotFollowed
 from gateway.rewrite.json_answer import too_many
-from gateway.rewrite.scrub import FlowingText, is_endless, is_text, looks_like_text
-from gateway.upstream.client import Answer, AnswerTooLarge
+from gateway.rewrite.scrub import FlowingText, costly, is_endless, is_text, looks_like_text
+from gateway.upstream.client import Answer, AnswerTooLarge, Long
 from gateway.web.refuse import refuse, refuse_failure
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Exchange:
         "_following",
         "_framed",
         "_keep",
+        "_long",
         "_metrics",
         "_place",
         "_put",
@@ -93,6 +95,7 @@ class Exchange:
         *,
         keep: bool,
         body: bytes | None,
+        turn: Turn,
         following: Following | None = None,
         framed: bool = False,
     ) -> None:
@@ -106,6 +109,7 @@ class Exchange:
         self._allowed = allowed
         self._client = client
         self._keep = keep
+        self._long = Long(LONG, turn.take)
         self._body = body
         self._following = following
         self._place = following.place if following is not None else Place("", allowed.decision.sent or visit.target)
@@ -136,6 +140,8 @@ class Exchange:
             return response if response is not None else await self._ask_again()
         except UpstreamFailed as error:
             return failed(self._visit, error, self._metrics)
+        except NoRoom:
+            return refuse(self._visit, Reason.TEXTS_WAIT)
 
     @property
     def _reads_json(self) -> bool:
@@ -330,12 +336,14 @@ class Exchange:
         if self._request.method == "HEAD":
             return web.Response(status=200, headers=headers)
         try:
-            body, kind = await rewrite_answer(answer, following, sort, MAX_TEXT)
+            body, kind = await rewrite_answer(answer, following, sort, MAX_TEXT, self._long)
         except NotFollowed as error:
             return refuse(self._visit, Reason.FOLLOW_REFUSED, detail=str(error))
         if sort == "json" and self._facing.server.policy.drop:
             body = await asyncio.to_thread(self._facing.rewriter({}).without_fields, body)
         finder = self._facing.finder
+        if costly(body):
+            return refuse(self._visit, Reason.FOLLOW_REFUSED, detail="too many escapes to search them all")
         if finder.found(body) if len(body) < _LARGE else await asyncio.to_thread(finder.found, body):
             return refuse(self._visit, Reason.CREDENTIAL_IN_ANSWER)
         headers["Content-Type"] = kind  # not the server's, which might name another charset
@@ -343,7 +351,9 @@ class Exchange:
         return web.Response(status=200, body=body, headers=headers)
 
     async def _searched(self, answer: Answer, headers: CIMultiDict[str], changed: bool) -> web.StreamResponse:
-        came = body = await answer.read(MAX_TEXT)
+        came = body = await answer.read(MAX_TEXT, self._long)
+        if costly(body):
+            return refuse(self._visit, Reason.ANSWER_UNREADABLE, detail="too many escapes to search them all")
         if changed:
             rewriter = self._facing.rewriter(self._allowed.live.scope.variables)
             change = partial(rewriter.rewritten, came, answer.headers.get("Content-Type", ""))

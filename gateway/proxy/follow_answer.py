@@ -21,7 +21,7 @@ from gateway.rewrite.addresses import NotFollowed
 if TYPE_CHECKING:
     from gateway.proxy.following import Following
     from gateway.rewrite.addresses import Addresses
-    from gateway.upstream.client import Answer
+    from gateway.upstream.client import Answer, Long
 
 PASSED, REFUSED = "passed on as it is", "a list in place of a file"
 
@@ -70,14 +70,16 @@ def _said(content_type: str) -> str | None:
     return "json" if kind.endswith(("/json", "+json")) else None
 
 
-async def rewrite_answer(answer: Answer, following: Following, sort: str, limit: int) -> tuple[bytes, str]:
+async def rewrite_answer(answer: Answer, following: Following, sort: str, limit: int, long: Long) -> tuple[bytes, str]:
     """The text for the guest and its type. Raises NotFollowed, AnswerTooLarge, UpstreamFailed."""
     if answer.status != 200:
         raise NotFollowed(f"status {answer.status} where a whole text was asked for")
-    packed = await answer.read(limit)
+    packed = await answer.read(limit, long)
     body = await asyncio.to_thread(unpacked, packed, answer.headers.get("Content-Encoding", ""), limit)
     if body is None:
         raise NotFollowed("a packed text that can't be unpacked")
+    if len(body) > long.size:
+        await long.begins()
     if len(body) > _LARGE:
         await asyncio.to_thread(following.look_at, body)
     else:

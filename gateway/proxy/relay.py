@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 
 from gateway.errors import UpstreamFailed
 from gateway.metrics import Metrics
+from gateway.proxy.long_texts import LongTexts
 from gateway.proxy.rewriting import FlowingWords, Unreadable
 from gateway.rewrite.scrub import CredentialFound, FlowingText
 from gateway.web.pages import SERVER
@@ -74,6 +75,7 @@ class Open:
 
     talks: set[Cut] = field(default_factory=set)
     streams: set[Cut] = field(default_factory=set)
+    texts: LongTexts = field(default_factory=LongTexts)
 
 
 @contextmanager
@@ -150,6 +152,17 @@ async def relay(
     except CredentialFound:
         sever(request, response)
         return "a credential in an endless text"
+    except ConnectionError:
+        return "the guest left"
+    return ""
+
+
+async def deliver(request: web.BaseRequest, response: web.StreamResponse) -> str:
+    """Send an answer that is held whole, to its end. "" when all went through, else what happened, for the log."""
+    response.headers.setdefault("Server", SERVER)
+    try:
+        await response.prepare(request)
+        await response.write_eof()
     except ConnectionError:
         return "the guest left"
     return ""

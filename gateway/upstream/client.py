@@ -12,9 +12,10 @@ headers of its own, cuts every answer after five minutes and shares a hundred co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -55,6 +56,14 @@ class UpstreamRefusedUpgrade(UpstreamDown):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Long:
+    """`begins` is awaited once when a body that is read whole turns out to have more than `size` bytes."""
+
+    size: int
+    begins: Callable[[], Awaitable[None]]
+
+
 class Answer(Protocol):
     """An answer whose head has arrived. Leaving its context early stops the server's sending."""
 
@@ -67,8 +76,8 @@ class Answer(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises UpstreamDown when it breaks off, UpstreamSlow when it stalls."""
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body. Raises AnswerTooLarge beyond `limit` bytes, otherwise as `chunks`."""
+    async def read(self, limit: int, long: Long | None = None) -> bytes:
+        """The whole body. Raises AnswerTooLarge beyond `limit` bytes, what `long` raises, otherwise as `chunks`."""
 
 
 class Upstream(Protocol):
@@ -238,7 +247,7 @@ class HttpAnswer:
             if isinstance(broken, OSError) and not isinstance(broken, aiohttp.ServerDisconnectedError):
                 raise UpstreamDown("the answer broke off: connection reset")
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, long: Long | None = None) -> bytes:
         length = self.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > limit and self._protocol is not None:
             raise AnswerTooLarge(f"an answer of {length} bytes, allowed are {limit}")
@@ -247,6 +256,9 @@ class HttpAnswer:
             body += chunk
             if len(body) > limit:
                 raise AnswerTooLarge(f"an answer of more than {limit} bytes")
+            if long is not None and len(body) > long.size:
+                await long.begins()
+                long = None
         return bytes(body)
 
 

@@ -16,6 +16,7 @@ import click
 import pytest
 from click.testing import Result
 
+from gateway import __version__
 from gateway.cli import main
 from gateway.cli.command import safe
 
@@ -43,6 +44,11 @@ def test_these_are_the_commands() -> None:
         "guests remove", "guests erase", "audit", "webhook test", "webhook list", "secret", "password",
         "token create", "doctor", "backup", "restore",
     ]  # fmt: skip
+
+
+def test_the_version() -> None:
+    said = program("--version")
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"gateway {__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", ALL)
