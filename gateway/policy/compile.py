@@ -126,7 +126,7 @@ class _Compiler:
         find = self.finder([*variables, *GIVEN])
         item = ItemRule(self.item, tuple(steps), self.kind_path(), self.kind_values())
         groups = {rule.group for kind in document.kinds.values() for rule in kind.allow if rule.group}
-        on = frozenset(said.text for said in document.interactions)
+        on = self.on
         for said in document.interactions:
             if said.text not in groups:
                 self.fault(said.way, f"no kind has interactions named {said.text}{did_you_mean(said.text, groups)}")
@@ -209,6 +209,11 @@ class _Compiler:
             | {("kinds", name): self.source.place(("kinds", name, KEY)) for name in document.kinds}
             | {("examples",): self.source.place(("examples", KEY))},
         )
+
+    @property
+    def on(self) -> frozenset[str]:
+        """The groups of interactions that are on."""
+        return frozenset(said.text for said in self.document.interactions)
 
     def example_lines(self) -> Iterable[Said]:
         examples = self.document.examples
@@ -315,7 +320,8 @@ class _Compiler:
             captured_names((*kind.allow, *self.document.shared)),
             lambda names: self.upstream_only(self.finder(names)),
         )
-        told = self.told(kind, rules, opened, player, prepare)
+        off = frozenset(step.group for step in prepare if step.group).difference(self.on)
+        told = self.told(kind, rules, opened, player, [step if step.group not in off else None for step in prepare])
         shows_token = kind.guest_access and self.shows_token(kind, opened, player)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
         names = {name for rule in rules for name in rule.path.variables}
@@ -331,7 +337,8 @@ class _Compiler:
             player=player,
             any_case=self.document.any_case,
             told=told,
-            prepare=prepare,
+            prepare=tuple(step for step in prepare if step.group not in off),
+            unasked=frozenset(name for step in prepare if step.group in off for name in step.vars),
             release=release,
             exclusive=kind.exclusive,
             beside=kind.beside.text if kind.beside else "",
@@ -348,13 +355,14 @@ class _Compiler:
         rules: tuple[Rule, ...],
         opened: Address | None,
         player: Player | None,
-        prepare: tuple[Step, ...],
+        prepare: list[Step | None],
     ) -> frozenset[str]:
-        """What of a guest goes to the media server; `check` reports each place, and the entry page says it."""
+        """What of a guest goes to the media server; `check` reports each place, and the entry page says it. None: a
+        step that is not asked."""
         steps = zip(prepare, kind.prepare, strict=True)
         places: list[Told] = [(rule.variables, (rule.line, rule.column)) for rule in rules]
         places += [(one.variables, self.source.place(said.way)) for one, said in page_addresses(kind, opened, player)]
-        places += [(step.request.variables, self.source.place(said.request.way)) for step, said in steps]
+        places += [(step.request.variables, self.source.place(said.request.way)) for step, said in steps if step]
         if self.minter is not None and kind.guest_access:
             places.append((self.minter.variables, self.source.place(("upstream", "jwt", "claims"))))
         found, warnings = told_of_guests(places)
@@ -460,7 +468,11 @@ def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
         "item": ("id", *policy.item.pattern.names),
         "resolve": tuple(dict.fromkeys(name for step in policy.item.steps for name in step.vars)),
         "prepare": tuple(
-            dict.fromkeys(name for kind in policy.kinds.values() for step in kind.prepare for name in step.vars)
+            dict.fromkeys(
+                name
+                for kind in policy.kinds.values()
+                for name in (*(name for step in kind.prepare for name in step.vars), *sorted(kind.unasked))
+            )
         ),
         "capture": tuple(sorted({name for kind in policy.kinds.values() for name in kind.captured})),
         "given": GIVEN,

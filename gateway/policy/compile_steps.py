@@ -27,7 +27,7 @@ from gateway.policy.written import (
     Said,
     StepDocument,
 )
-from gateway.yaml_source import KEY, Source, Way
+from gateway.yaml_source import KEY, Source, Way, did_you_mean
 
 RESOLVE = ("GET", "HEAD", "POST")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -180,6 +180,7 @@ class StepCompiler:
             prepare.append(self.anew(step, self.step(step, finder(variables), _METHODS)))
             variables += [name for name in step.vars if name not in variables]
         self._look_at_what_is_old(kind, prepare)
+        self._look_at_groups(kind, prepare)
         release = []
         for asked in kind.release:
             request = self.request(asked, finder([*variables, *captured]), _METHODS)
@@ -199,7 +200,29 @@ class StepCompiler:
                 renew = duration_between(said.renew, _RENEW_LEAST, _RENEW_MOST) // timedelta(milliseconds=1)
             except ValueError as error:
                 self.source.fault(said.renew_way, f"renew: {error}")
-        return replace(step, each_page=said.each is not None, renew=renew)
+        return replace(
+            step, each_page=said.each is not None, renew=renew, group=said.group.text if said.group is not None else ""
+        )
+
+    def _look_at_groups(self, kind: KindDocument, steps: list[Step]) -> None:
+        """A guest comes in without what a group's step would have brought: nothing else may need it."""
+        groups = {rule.group for rule in kind.allow if rule.group}
+        brought: dict[str, str] = {}
+        for said, step in zip(kind.prepare, steps, strict=True):
+            if said.group is not None and step.group not in groups:
+                hint = did_you_mean(step.group, groups)
+                self.source.fault(said.group.way, f"for: {kind.name} has no interactions named {step.group}{hint}")
+            for name in sorted(step.request.variables & brought.keys()):
+                if brought[name] != step.group:
+                    what = f"{{{name}}} is there only where {brought[name]} is on: write for: {brought[name]} here too"
+                    self.source.fault(said.request.way, what)
+            brought |= dict.fromkeys(said.vars, step.group) if step.group else {}
+        places = [kind.open, *((kind.player.src, kind.player.poster, kind.player.file) if kind.player else ())]
+        for place in places:
+            for name in brought if place is not None else ():
+                if place is not None and f"{{{name}}}" in place.text:
+                    what = f"{{{name}}} is there only where {brought[name]} is on, and can't stand here"
+                    self.source.fault(place.way, what)
 
     def _look_at_what_is_old(self, kind: KindDocument, steps: list[Step]) -> None:
         """Who uses what is asked for anew must be asked anew as well, or would go on with what it was."""

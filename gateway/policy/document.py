@@ -14,7 +14,8 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as}         one of them
-        prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h}]
+        prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h,
+                   for: group}]
         release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
         beside: webrtc|websocket        media that flows around the gateway; ended by release, or with its websocket
         exclusive: true|false           a browser holds one such grant of the server
@@ -256,6 +257,7 @@ class PolicyReader(RuleReader, StepReader):
         if "prepare" in body:
             keys = (
                 "request", "at", "json", "headers", "checksum", "gone", "not_started", "ended", "vars", "each", "renew",
+                "for",
             )  # fmt: skip
             prepare = tuple(
                 self.step(step, at, keys, "prepare") for step, at in self.items(body["prepare"], (*way, "prepare"))

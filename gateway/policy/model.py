@@ -129,6 +129,7 @@ class Kind:
     any_case: bool = False  # literals of paths match in any case
     told: frozenset[str] = frozenset()  # what of a guest the media server gets to know: name, email
     prepare: tuple[Step, ...] = ()
+    unasked: frozenset[str] = frozenset()  # what steps of prepare would bring whose group is off
     release: tuple[StepRequest, ...] = ()
     # Names of prepare that are a part of some path, and so must not bring a slash of their own.
     segments: frozenset[str] = frozenset()
@@ -169,6 +170,8 @@ class Step:
     vars: Mapping[str, AnswerPath]
     each_page: bool = False  # of prepare: asked anew whenever the grant opens a page
     renew: int | None = None  # of prepare: ms after which it is asked anew
+    # Of prepare: the group of interactions that it is for. The guest comes in without what it would have brought.
+    group: str = ""
 
     def at_home(self, origins: tuple[str, ...]) -> Step:
         return dataclasses.replace(self, request=self.request.at_home(origins))

@@ -3,6 +3,7 @@
 /media/{id}                       path on the server, further query keys are ignored
 /web/#/details?id={id}&*          a route behind the fragment, as single-page applications have
 https://tv.example.org/v/{id}     a whole URL
+/live                             of a server with one item, whose id is a word that always is the same
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from gateway.policy.automaton import Graph, captures
 from gateway.policy.pattern import Pattern
 from gateway.policy.template import Hole, NameFinder, Part, Some, TemplateError, Text, Variable, split_parts
 
+# Of which a pattern matches itself and nothing else.
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
 
 @dataclass(frozen=True, slots=True)
 class PageAddress:
@@ -24,6 +28,7 @@ class PageAddress:
     origin: str | None
     places: tuple[tuple[Part, ...], ...]  # path, then the fragment's path where there is one
     queries: tuple[tuple[tuple[str, tuple[Part, ...]], ...], ...]  # needed pairs of each place
+    constant: str | None = None  # the id that it means, where it holds none
 
     def recognise(self, url: str) -> str | None:
         """The item's id in a pasted address, or None when this template does not fit it."""
@@ -33,7 +38,7 @@ class PageAddress:
             return None
         if self.origin is not None and _origin(parts.scheme, parts.netloc) != self.origin:
             return None
-        given = [(parts.path, parts.query)]
+        given = [(parts.path or ("/" if parts.netloc else ""), parts.query)]
         if len(self.places) == 2:
             route, _, query = parts.fragment.partition("?")
             given.append((route, query))
@@ -51,6 +56,8 @@ class PageAddress:
                 if hit is None:
                     return None
                 found += hit
+        if self.constant is not None:
+            return self.constant
         # The id may stand there twice (path and query), but then it must be the same one.
         return found[0] if found and len(set(found)) == 1 else None
 
@@ -131,6 +138,9 @@ def parse_page_address(text: str, item: Pattern, find: NameFinder) -> PageAddres
         queries.append(tuple(pairs))
     parts = [part for place in places for part in place]
     parts += [part for pairs in queries for _, value in pairs for part in value]
+    constant = None
     if not any(isinstance(part, Hole) and part.name == "id" for part in parts):
-        raise TemplateError("a page's address must hold {id}")
-    return PageAddress(text, origin, tuple(places), tuple(queries))
+        if not _WORD.issuperset(item.text):
+            raise TemplateError("a page's address must hold {id}")
+        constant = item.text
+    return PageAddress(text, origin, tuple(places), tuple(queries), constant)

@@ -36,6 +36,7 @@ class StepReader(ShapeReader):
             each=self.optional(step, "each", way) if "each" in keys else None,
             renew=step.get("renew") if "renew" in keys else None,
             renew_way=(*way, "renew"),
+            group=self.optional(step, "for", way) if "for" in keys else None,
             at=self.optional(step, "at", way),
         )
 

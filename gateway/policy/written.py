@@ -142,6 +142,8 @@ class StepDocument:
     each: Said | None = None
     renew: Any = None
     renew_way: Way = ()
+    # Of prepare: the group of interactions that it is for.
+    group: Said | None = None
     at: Said | None = None
 
 

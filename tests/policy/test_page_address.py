@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import BadFile
 from gateway.policy.load import load_policy_text
 
 
@@ -49,3 +50,36 @@ kinds:
     )
     found = {address.recognise(url) for address in policy.kinds["video"].page_addresses} - {None}
     assert found == ({item} if item else set())
+
+
+@pytest.mark.parametrize(
+    ("url", "item"),
+    [
+        ("https://stream.example.org", "main"),
+        ("https://stream.example.org/", "main"),
+        ("https://stream.example.org/?from=news", "main"),
+        ("/embed/video", "main"),
+        ("https://stream.example.org/admin/", None),
+        ("https://stream.example.org/embed/video/x", None),
+        ("", None),
+        (" ", None),
+        ("?from=news", None),
+        ("#main", None),
+    ],
+)
+def test_a_server_with_one_item_is_meant_by_addresses_without_an_id(url: str, item: str | None) -> None:
+    policy = load_policy_text(
+        "server: x\nitem: {id: main}\n"
+        'kinds: {live: {page_urls: ["/", "/embed/video"], player: {src: /s.m3u8}, allow: [GET /s.m3u8]}}\n'
+    )
+    found = policy.recognise(url)
+    assert (found and found[0]) == item
+
+
+def test_where_there_are_several_items_an_address_holds_the_id() -> None:
+    for several in ("main|other", "[a-z]", "ma.n", "main?", "(main)"):
+        with pytest.raises(BadFile, match=r"must hold \{id\}"):
+            load_policy_text(
+                f'server: x\nitem: {{id: "{several}"}}\n'
+                'kinds: {live: {page_urls: ["/"], player: {src: /s.m3u8}, allow: [GET /s.m3u8]}}\n'
+            )

@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import BadFile
 from gateway.policy.load import load_policy_text
 from gateway.policy.request import Written
+from gateway.policy.target import parse_target
 
 HEAD = 'server: x\nitem: {id: "[a-z0-9]+"}\npatterns: {n: "[0-9]+"}\n'
 GRANT = {"id": ("abc123",), "grant.id": ("g1",), "guest.id": ("u1",), "guest.name": ('A"da\\ Ü\n',)}
@@ -50,6 +51,25 @@ def faults(text: str) -> list[str]:
             "p.yaml:7:72: {a} is renewed: write a renew: here that is not longer",
         ),
         (policy(release="[{request: DELETE /p, each: page}]"), "each: unknown key"),
+        (policy("[{request: POST /p, for: chat}]"), "p.yaml:7:39: for: video has no interactions named chat"),
+        (policy("[{request: POST /p, for: [chat]}]"), "p.yaml:7:39: must be text"),
+        (
+            policy("[{request: POST /a, for: talk}]", more="    interactions: {chat: [GET /c]}\n"),
+            "p.yaml:7:39: for: video has no interactions named talk",
+        ),
+        (
+            policy(
+                "[{request: POST /a, vars: {a: $.a}, for: chat}, {request: 'GET /b/{a}'}]",
+                more="    interactions: {chat: [GET /c]}\n",
+            ),
+            "p.yaml:7:72: {a} is there only where chat is on: write for: chat here too",
+        ),
+        (
+            policy(
+                "[{request: POST /a, vars: {a: $.a}, for: chat}]", more="    interactions: {chat: [GET /c]}\n"
+            ).replace('open: "/m/{id}"', 'player: {src: "/m/{id}", poster: "/p/{a}"}'),
+            "{a} is there only where chat is on, and can't stand here",
+        ),
         (policy("[{request: FETCH /p}]"), "p.yaml:7:25: request: written GET /path (GET, HEAD, POST, PUT, PATCH or"),
         (policy("[{request: 'POST /p/{idd}'}]"), "p.yaml:7:25: unknown name {idd} (did you mean id?)"),
         (policy("[{request: 'POST /p/{n}'}]"), "p.yaml:7:25: {n} is a pattern"),
@@ -248,3 +268,22 @@ kinds: {video: {open: "/m/{id}", allow: ["page GET /m/{id}"]}}
 def test_what_was_prepared_and_goes_in_a_header_is_the_grants_own_credential(allow: str, hidden: set[str]) -> None:
     text = policy("[{request: POST /s, vars: {ks: $.ks}}]", allow=allow)
     assert load_policy_text(text, name="p", environ={}).kinds["video"].hidden == hidden
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_what_is_for_a_group_is_asked_where_it_is_on(on: bool) -> None:
+    text = policy(
+        "[{request: POST /s, vars: {s: $.s}}, {request: 'POST /c/{guest.name}', vars: {c: $.c}, for: chat}]",
+        allow=', "GET /s/{s}"',
+        more='    interactions: {chat: ["GET /c/{c}"]}\nguest_access: {interactions: ['
+        + ("chat" if on else "")
+        + "]}\n"
+        "examples: {with: {vars: {s: s1, c: c1}}, allow: [GET /s/s1]}\n",
+    )
+    made = load_policy_text(text)
+    kind = made.kinds["video"]
+    assert [(step.request.method, step.group) for step in kind.prepare] == [("POST", ""), ("POST", "chat")][: 1 + on]
+    # What is not asked tells the server nothing of the guest.
+    assert kind.told == ({"name"} if on else set())
+    scope = made.scope("video", {**GRANT, "s": ("s1",), "c": ("c1",)})
+    assert (scope.decide("GET", parse_target("/c/c1")).rule is not None) == on  # type: ignore[arg-type]
