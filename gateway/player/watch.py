@@ -20,7 +20,7 @@ from gateway.config import Prefixes
 from gateway.policy.decide import PlayerSources
 from gateway.policy.follow import Place
 from gateway.reasons import Reason
-from gateway.web.pages import PLAYER_POLICY
+from gateway.web.pages import APART, CHAT_POLICY, PLAYER_POLICY
 from gateway.web.refuse import refuse, refuse_denied
 from gateway.web.session import SessionCookie
 from gateway.web.visit import Visit
@@ -59,12 +59,13 @@ class WatchDoor:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
         live.touch()
         pages, elsewhere = visit.pages, self.cast(live, player)
-        library = pages.statics.library(player.as_)
+        library, chat = pages.statics.library(player.as_), live.scope.chat()
         return pages.respond(
             visit.request,
             "watch.html",
             site=visit.server.policy.title,
-            policy=PLAYER_POLICY,
+            policy=PLAYER_POLICY if chat is None else {**PLAYER_POLICY, **CHAT_POLICY},
+            headers=None if chat is None else APART,
             title=_title(live),
             grant=live.grant.id,
             player=player,
@@ -72,6 +73,7 @@ class WatchDoor:
             sound=_is_sound(live.grant.kind, player),
             item=None if live.guest.shared_device else _item(live),
             download=live.scope.download(signed),
+            chat=chat,
             cast=f"{visit.server.config.public}{elsewhere}" if elsewhere else None,
             cast_lasts=visit.server.policy.cast,
             words=pages.locale(visit.request).below("player"),

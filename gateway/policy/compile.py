@@ -3,10 +3,12 @@ interaction groups; whatever can't be is a fault with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
+from gateway.policy.chat import GROUP as CHAT
+from gateway.policy.chat import look_at_chat
 from gateway.policy.compile_follow import compile_follow, origin_of
 from gateway.policy.compile_ports import look_at_beside, look_for_strays, look_for_two_ways, named, places
 from gateway.policy.compile_steps import (
@@ -169,7 +171,7 @@ class _Compiler:
                 every.append((rule_document, rule))
                 if rule.group is None or rule.group in on:
                     rules.append(rule)
-            kinds[name] = self.kind(kind, (*rules, *shared), find, of_kind, given)
+            kinds[name] = self.kind(kind, (*rules, *shared), find, of_kind, given, [rule for _, rule in every])
             plain = (*prepared[name], "grant.id", "guest.id", "link.id")
             look_for_two_ways(self, every, Meeting(self.item, plain, any_case=document.any_case), told)
             look_for_strays(self, every)
@@ -291,8 +293,10 @@ class _Compiler:
         find: NameFinder,
         of_kind: NameFinder,
         given: tuple[str, ...],
+        every: Sequence[Rule],
     ) -> Kind:
-        """`find` knows what every item has, whose names are `given`; `of_kind` what its prepare brings as well."""
+        """`find` knows what every item has, whose names are `given`; `of_kind` what its prepare brings as well.
+        `every`: its rules with those of groups that are off."""
         graph = Graph(any_case=self.document.any_case)
         way: Way = ("kinds", kind.name)
         try:
@@ -311,6 +315,7 @@ class _Compiler:
                 poster=self.address(kind.player.poster, of_page) if kind.player.poster else None,
                 file=self.address(kind.player.file, of_page) if kind.player.file else None,
                 as_=as_,
+                chat=self.chat(kind.player.chat, of_page, every),
             )
         look_at_beside(self, kind, self.document.on_revoke)
         opened = self.address(kind.open, of_page) if kind.open else None
@@ -389,6 +394,14 @@ class _Compiler:
         if sort is None and src.text:
             self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, dash, flv or file")
         return sort or "hls"
+
+    def chat(self, said: Said | None, find: NameFinder, every: Sequence[Rule]) -> Address | None:
+        if said is None or self.source.blamed(said.way):
+            return None
+        address = self.address(said, find)
+        if not self.source.blamed(said.way):
+            look_at_chat(self, said, address, every, any_case=self.document.any_case)
+        return address if any(one.text == CHAT for one in self.document.interactions) else None
 
     def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:
         try:

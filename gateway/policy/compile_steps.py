@@ -65,7 +65,7 @@ def segments(
 ) -> frozenset[str]:
     """Those of `names` that stand in some path as a part of it."""
     opened, player = places
-    addresses = [opened, *((player.src, player.poster, player.file) if player else ())]
+    addresses = [opened, *((player.src, player.poster, player.file, player.chat) if player else ())]
     addresses += [step.request.address for step in asked[0]]
     addresses += [request.address for request in asked[1]]
     found: set[str] = set()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gateway.policy.automaton import Automaton
+from gateway.policy.chat import GROUP as CHAT
 from gateway.policy.marked import TokenPlaces
 from gateway.policy.playing import sort_of
 from gateway.policy.sending import SentHeaders, Spelling
@@ -255,6 +257,27 @@ class Scope:
             return found
         places = self._elsewhere.get(getattr(address.path[0], "name", ""), ())
         return next((url for url in map(signed, places) if url is not None), None)
+
+    def chat(self) -> str | None:
+        """The address of the page beside the player page's picture; None where there is none, or its interaction is
+        off."""
+        target = self._chat
+        return None if target is None else target.sent
+
+    def beside_the_player(self, target: Target) -> bool:
+        """Whether this is the page that the player page has in a frame."""
+        return self._chat is not None and (target.text, target.pairs) == (self._chat.text, self._chat.pairs)
+
+    @cached_property
+    def _chat(self) -> Target | None:
+        player = self.kind.player
+        address = player.chat.render(self.variables) if player is not None and player.chat is not None else None
+        target = parse_target(address) if address is not None else None
+        # Asked like any other, and by its own group: what the page shows is what the guest may have.
+        decision = self.decide("GET", target) if isinstance(target, Target) else None
+        if not isinstance(target, Target) or decision is None or not decision.page:
+            return None
+        return target if decision.rule is not None and decision.rule.group == CHAT else None
 
     def download(self, signed: Callable[[Place], str | None] | None = None) -> str | None:
         """The address of the player page's download; None where the policy's group for it is off, or its first rule

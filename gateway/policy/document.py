@@ -13,7 +13,7 @@
         like: other kind                start from that one's keys
         guest_access: true|false
         page_urls: [template]
-        open: template  |  player: {src, poster, file, as}         one of them
+        open: template  |  player: {src, poster, file, as, chat}   one of them
         prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h,
                    for: group}]
         release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
@@ -277,13 +277,14 @@ class PolicyReader(RuleReader, StepReader):
     def player(self, data: Any, way: Way) -> PlayerDocument | None:
         if data is None:
             return None
-        body = self.mapping(data, way, ("src", "poster", "file", "as"))
+        body = self.mapping(data, way, ("src", "poster", "file", "as", "chat"))
         return PlayerDocument(
             way,
             src=self.needed(body, "src", way),
             poster=self.optional(body, "poster", way),
             file=self.optional(body, "file", way),
             as_=self.optional(body, "as", way),
+            chat=self.optional(body, "chat", way),
         )
 
     def examples(self, data: Any) -> ExamplesDocument:

@@ -87,6 +87,9 @@ def _landing(kind: str, scope: Scope, source: Source) -> None:
         wanted += [
             (text, f"player.{name}", False) for name, text in (("poster", player.poster), ("file", player.file)) if text
         ]
+    beside = scope.kind.player.chat.render(scope.variables) if scope.kind.player and scope.kind.player.chat else None
+    if beside is not None:
+        wanted.append((beside, "player.chat", True))
     for text, name, page in wanted:
         target = parse_target(text)
         asked = "POST" if player is not None and player.as_ == "whep" and name == "player.src" else "GET"

@@ -58,6 +58,8 @@ def not_for_others(policy: Policy) -> Iterator[str]:
         yield "paths: ignore_case"
     if policy.on_revoke == "cut":
         yield "on_revoke: cut"
+    if any(kind.player is not None and kind.player.chat is not None for kind in policy.kinds.values()):
+        yield "player: chat"
     seen = set()
     for kind in policy.kinds.values():
         for rule in kind.rules if kind.guest_access else ():

@@ -113,6 +113,7 @@ class Player:
     poster: Address | None
     file: Address | None
     as_: str  # "": as the ending of its address says
+    chat: Address | None = None  # the page that stands beside it, where that interaction is on
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +314,11 @@ class Policy:
         for name, kind in self.kinds.items():
             player = kind.player
             if player is not None:
-                player = Player(
-                    dataclasses.replace(player.src, home=origins), move(player.poster), move(player.file), player.as_
+                player = dataclasses.replace(
+                    player,
+                    src=dataclasses.replace(player.src, home=origins),
+                    poster=move(player.poster),
+                    file=move(player.file),
                 )
             kinds[name] = dataclasses.replace(
                 kind,

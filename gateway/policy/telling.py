@@ -21,6 +21,7 @@ def page_addresses(kind: KindDocument, opened: Address | None, player: Player | 
         (player.src if player else None, said.src if said else None),
         (player.poster if player else None, said.poster if said else None),
         (player.file if player else None, said.file if said else None),
+        (player.chat if player else None, said.chat if said else None),
     ):
         if address is not None and written is not None:
             yield address, written

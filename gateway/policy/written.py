@@ -177,6 +177,7 @@ class PlayerDocument:
     poster: Said | None
     file: Said | None
     as_: Said | None
+    chat: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)

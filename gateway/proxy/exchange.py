@@ -239,7 +239,8 @@ class Exchange:
 
     def _headers(self, answer: Answer, *, page: bool) -> CIMultiDict[str]:
         """For the guest."""
-        headers = self._facing.answer(answer.headers, page=page)
+        beside = page and self._allowed.live.scope.beside_the_player(self._visit.target)
+        headers = self._facing.answer(answer.headers, page=page, beside=beside)
         cast = self._following is not None and self._following.cast
         if not self._place.origin and not cast:  # a player without cookies keeps none
             for line in self._facing.cookie_lines(answer.headers.getall("Set-Cookie", ()), framed=self._framed):

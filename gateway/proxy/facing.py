@@ -203,9 +203,10 @@ class Facing:
         policy = self.server.policy
         return Rewriter.of(policy.drop, policy.replace, variables)
 
-    def answer(self, headers: MultiMapping[str], *, page: bool) -> CIMultiDict[str]:
-        """An answer's headers for the guest; see `towards_guest`."""
-        return towards_guest(headers, page=page, leaks=self.leaks, public=self._public, embedding=self.embedding)
+    def answer(self, headers: MultiMapping[str], *, page: bool, beside: bool = False) -> CIMultiDict[str]:
+        """An answer's headers for the guest; see `towards_guest`. `beside`: the player page has it in a frame."""
+        embedding = replace(self.embedding, own=True) if beside else self.embedding
+        return towards_guest(headers, page=page, leaks=self.leaks, public=self._public, embedding=embedding)
 
     def leaks(self, value: str) -> bool:
         """Whether this would tell a credential, or the server's address behind us."""

@@ -222,7 +222,7 @@ def towards_guest(
             continue
         if fate is _POLICY:
             value = public(value)
-            if page and embedding:
+            if page and (embedding or embedding.own):
                 value = without_ancestors(value)
                 if not value:
                     continue
@@ -231,7 +231,7 @@ def towards_guest(
     if page:
         sent["Cache-Control"] = "no-store"
         if not embedding:
-            sent["X-Frame-Options"] = "DENY"  # it can't name an origin
+            sent["X-Frame-Options"] = "SAMEORIGIN" if embedding.own else "DENY"  # it can't name an origin
         sent.popall("Expires", None)
         # An additional header can only narrow what the server's own allow.
         sent.add(CSP, f"frame-ancestors {embedding.ancestors}")

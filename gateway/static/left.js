@@ -1,6 +1,8 @@
 // @ts-check
-/** The page after leaving: this browser forgets where its guest was. */
+/** The page after leaving: this browser forgets where its guest was, and how the page was arranged. */
 
+import { forgetChat } from "./chat.js";
 import { forgetPositions } from "./position.js";
 
 forgetPositions();
+forgetChat();

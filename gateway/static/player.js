@@ -4,6 +4,7 @@
  * If anything here fails to load, the browser's own controls stay, since they are taken away last.
  */
 
+import { forgetChat, showChat } from "./chat.js";
 import { buildControls } from "./controls.js";
 import { offerAddress } from "./elsewhere.js";
 import { goOnByItself } from "./onair.js";
@@ -26,14 +27,22 @@ const texts = JSON.parse(root.dataset.words ?? "{}");
 const words = (key, values = {}) =>
   (texts[key] ?? key).replace(/\{(\w+)\}/g, (hole, name) => String(values[name] ?? hole));
 
-if (!item) forgetPositions(); // not this guest's device
+if (!item) {
+  // Not this guest's device
+  forgetPositions();
+  forgetChat();
+}
+const endChat = showChat(document.querySelector(".beside"), item !== "");
 const at = positionOf(item);
 
 const stopped = goOnByItself(begins !== "");
 const media = openMedia(
   video,
   { src, as, file },
-  (trouble) => showTrouble(root, words, trouble && stopped(trouble), () => media.retry()),
+  (trouble) => {
+    if (trouble === "ended") endChat(); // what stands in it is not theirs to read any more
+    showTrouble(root, words, trouble && stopped(trouble), () => media.retry());
+  },
   at,
 );
 // A body without end that ends is a stream that stops; what has a playlist says by itself that it is over.

@@ -29,9 +29,10 @@ _SUFFIX = "-framed"
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """`origins`: who may frame guest pages."""
+    """`origins`: who may frame guest pages. `own`: so may pages of the same host, above them in one frame."""
 
     origins: tuple[Origin, ...] = ()
+    own: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.origins)
@@ -40,7 +41,7 @@ class Embedding:
     def ancestors(self) -> str:
         """The value of `frame-ancestors`. An origin's host is letters, digits, `-` and dots: nothing in it ends
         the directive (see `config_texts.embed_origin`)."""
-        return " ".join(map(str, self.origins)) or NOBODY
+        return " ".join([*(["'self'"] if self.own else ()), *map(str, self.origins)]) or NOBODY
 
     def framed(self, headers: CIMultiDictProxy[str]) -> bool:
         """Whether the browser says that the answer will stand in a frame, where one may be."""

@@ -44,6 +44,10 @@ PLAYER_POLICY = {
     "media-src": "'self' blob:",
     "connect-src": "'self'",
 }
+CHAT_POLICY = {"frame-src": "'self'"}
+# For a page of ours with a page of the media server in a frame, whose scripts reach all of ours: under the opener
+# policy of our other pages a window that they open from here would stay theirs when a guest opens a link in it.
+APART = {"Cross-Origin-Opener-Policy": "same-origin-allow-popups"}
 
 
 def common_headers() -> dict[str, str]:

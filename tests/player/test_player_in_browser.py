@@ -64,6 +64,7 @@ class Cinema:
             sound=False,
             item="aurora",
             download=None,
+            chat=None,
             begins=False,
             cast=None,
             cast_lasts=None,

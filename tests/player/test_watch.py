@@ -15,6 +15,7 @@ from gateway.access.outcome import Denied
 from gateway.config import Prefixes
 from gateway.player.watch import WatchDoor
 from gateway.reasons import Reason
+from gateway.web.pages import common_headers
 from gateway.web.statics import LIBRARIES, Static
 
 MINE, OTHER = "A" * 28, "B" * 28
@@ -27,6 +28,7 @@ class FakeLive:
     server_name: str = "tv"
     touched: int = 0
     download: str | None = None
+    chat: str | None = None
     grant: Any = field(
         default_factory=lambda: SimpleNamespace(
             id=MINE, server="tv", kind="video", item="x1", variables={"title": ("Metropolis & more",)}
@@ -45,6 +47,7 @@ class FakeLive:
             player=lambda signed: self.player,
             landing=lambda: "/media/x",
             download=lambda signed: self.download,
+            chat=lambda: self.chat,
         )
 
     def touch(self):
@@ -173,6 +176,35 @@ async def test_what_may_be_downloaded_is_a_link_and_nothing_else_is(watch, live)
     assert "download" not in (await open_page(watch))[1].replace("watch.download", "")
     live.download = "/files/x?as=a&b"
     assert '<a class="button plain" href="/files/x?as=a&amp;b" download>Download</a>' in (await open_page(watch))[1]
+
+
+async def test_a_chat_that_is_off_leaves_no_trace(watch, live):
+    answer, page = await open_page(watch)
+    assert "iframe" not in page
+    assert "chat" not in unescape(page).lower()
+    assert "frame-src" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+async def test_a_chat_stands_in_a_frame_that_may_do_little(watch, live):
+    live.chat = "/embed/chat?as=a&b"
+    answer, page = await open_page(watch)
+    frame = re.search(r"<iframe ([^>]*)>", page).group(1)
+    assert 'data-src="/embed/chat?as=a&amp;b"' in frame, "the script loads it, when it is shown"
+    assert re.search(r'(?<![-a-z])src="', frame) is None
+    assert 'title="Chat"' in frame
+    assert 'sandbox="allow-scripts allow-same-origin allow-forms"' in frame
+    assert 'referrerpolicy="no-referrer"' in frame
+    assert "frame-src 'self'" in answer.headers["Content-Security-Policy"].split("; ")
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"].split("; ")
+
+
+async def test_windows_that_a_chat_opens_here_are_not_of_our_other_pages(watch, live):
+    """Its scripts reach this page, so it must not share a group of windows with the entry page."""
+    live.chat = "/embed/chat"
+    answer, _ = await open_page(watch)
+    assert answer.headers.getall("Cross-Origin-Opener-Policy") == ["same-origin-allow-popups"]
+    assert common_headers()["Cross-Origin-Opener-Policy"] != "same-origin-allow-popups"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,17 @@ from gateway.web.embedding import Embedding
 from tests.proxy.conftest import IN, opened
 from tests.wire import BrokenOff, Call
 
+CHATTING = """
+server: Test server
+item: {id: "[a-z0-9]{3,9}"}
+kinds:
+  video:
+    player: {src: "/v/{id}.mp4", chat: "/chat/{id}?as=a"}
+    allow: ["GET /v/{id}.mp4", "page GET /page/{id}"]
+    interactions: {chat: ["page GET /chat/{id}?as=*"]}
+guest_access: {interactions: [chat]}
+"""
+
 
 async def ok(call: Call) -> None:
     await call.answer(b"" if call.line.startswith("HEAD") else b"ok", headers="Content-Type: video/mp4\r\n")
@@ -310,6 +321,41 @@ class TestAnswers:
             assert reply.all("Cache-Control") == ["no-store"]
             assert reply.all("Content-Security-Policy") == ["default-src 'self'", "frame-ancestors 'none'"]
             assert reply.all("X-Frame-Options") == ["DENY"]
+
+    @pytest.mark.parametrize(
+        ("embedding", "ancestors", "old"),
+        [
+            (Embedding(), "frame-ancestors 'self'", ["SAMEORIGIN"]),
+            # In the frame of an LMS there are two pages above it.
+            (
+                Embedding((Origin("https", "lms.example.edu", 443),)),
+                "frame-ancestors 'self' https://lms.example.edu",
+                [],
+            ),
+        ],
+    )
+    async def test_the_chat_of_the_player_page_alone_may_be_framed_by_it(
+        self, embedding: Embedding, ancestors: str, old: list[str]
+    ) -> None:
+        async def script(call: Call) -> None:
+            await call.answer(
+                b"<p>",
+                headers="Content-Type: text/html\r\nX-Frame-Options: DENY\r\n"
+                "Content-Security-Policy: default-src 'self'; frame-ancestors 'none'\r\n",
+            )
+
+        async with opened(script, policy_text=CHATTING, embedding=embedding) as stage, stage.client() as guest:
+            reply = await guest.get("GET /chat/abc?as=a", IN)
+            assert reply.all("Content-Security-Policy") == ["default-src 'self'", ancestors]
+            assert reply.all("X-Frame-Options") == old
+            assert reply.all("Cache-Control") == ["no-store"]
+            for other in ("/chat/abc?as=b", "/chat/abc", "/page/abc"):
+                reply = await guest.get(f"GET {other}", IN)
+                assert "'self'" not in reply.all("Content-Security-Policy")[-1], other
+                assert "SAMEORIGIN" not in reply.all("X-Frame-Options")
+            reply = await guest.get("GET /chat/xyz?as=a", IN)
+            assert reply.status == 403
+            assert "SAMEORIGIN" not in reply.all("X-Frame-Options")
 
     @pytest.mark.parametrize(
         ("theirs", "left"),

@@ -45,6 +45,7 @@ SAME = {
     "manage.kind.audio",
     "manage.kind.live",
     "player.live",
+    "watch.chat",
     "player.volume",
     "player.pause",
     "player.seek",

@@ -1,0 +1,90 @@
+"""The player page of a live item in a real Chromium, through the gateway, with ffmpeg on air behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from gateway.web.statics import Statics
+from tests.browser.on_air import on_air
+from tests.system_parts import missing
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(autouse=True)
+def libraries() -> None:
+    if Statics.load().library("hls") is None:
+        missing("the library for hls was not fetched")
+
+
+async def test_the_servers_own_chat_stands_beside_the_picture_until_the_end(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    async with on_air(tmp_path, context) as (seat, channel):
+        page = seat.page
+        chat = page.frame_locator("iframe[title=Chat]")
+        await chat.get_by_label("Message").fill("hello")
+        await page.keyboard.press("Enter")
+        await expect(chat.locator("li")).to_have_text("heard hello")
+        picture, beside = await page.locator(".player").bounding_box(), await page.locator("#chat").bounding_box()
+        assert picture
+        assert beside
+        assert beside["x"] >= picture["x"] + picture["width"]
+        assert abs(beside["y"] - picture["y"]) < 2
+
+        # Its scripts reach the page around it, so a window from there must not stay theirs when a guest opens a link.
+        frame = next(one for one in page.frames if one.parent_frame)
+        assert await frame.evaluate("parent.document.title")
+        assert await frame.evaluate("open('about:blank')") is None, "it opens none of its own"
+        async with page.expect_popup() as opened:
+            await page.evaluate("window.theirs = open('about:blank'); null")
+        window = await opened.value
+        await window.goto(await seat.running.make_link("two"))
+        await window.locator("input[name=name]").wait_for()
+        assert await page.evaluate("theirs.closed")
+        await window.close()
+
+        # What is typed there is no word to the player.
+        await chat.get_by_label("Message").fill("m")
+        await chat.get_by_label("Message").press("m")
+        assert not await seat.video("v.muted")
+
+        toggle = page.get_by_role("button", name="Hide chat")
+        await toggle.press("Enter")
+        await expect(page.locator("#chat")).to_be_hidden()
+        await page.reload()
+        toggle = page.get_by_role("button", name="Show chat")
+        await expect(toggle).to_have_attribute("aria-expanded", "false")
+        assert await page.locator("iframe").get_attribute("src") is None
+        assert channel.talks == 1, "hidden, it is not entered"
+        await toggle.press("Enter")
+        await expect(chat.get_by_role("button", name="Send")).to_be_visible()
+
+        await page.set_viewport_size({"width": 390, "height": 844})
+        picture, beside = await page.locator(".player").bounding_box(), await page.locator("#chat").bounding_box()
+        assert picture
+        assert beside
+        assert beside["y"] >= picture["y"] + picture["height"]
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+        await page.keyboard.press("Home")
+        await page.locator(".big").click()
+        await seat.plays()
+        await seat.running.delete(seat.link)
+        await expect(page.get_by_role("alert")).to_contain_text("Your access has ended", timeout=20_000)
+        assert await page.locator("iframe").count() == 0
+        assert await page.get_by_role("button", name="chat").count() == 0
+
+
+async def test_a_chat_that_does_not_come_can_be_asked_for_again(tmp_path: Path, context: BrowserContext) -> None:
+    async with on_air(tmp_path, context) as (seat, channel):
+        channel.status = 500  # the gateway's own page about it is in nobody's frame
+        await seat.page.reload()
+        await expect(seat.page.get_by_text("Chat can’t be shown right now.")).to_be_visible()
+        channel.status = 200
+        await seat.page.locator("#chat").get_by_role("button", name="Try again").press("Enter")
+        await expect(seat.page.frame_locator("iframe").get_by_label("Message")).to_be_visible()
+        await expect(seat.page.get_by_text("Chat can’t be shown right now.")).to_be_hidden()
