@@ -133,8 +133,8 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         ),
         (
             "A kind",
-            "like guest_access page_urls open player player.src player.poster player.file player.as player.chat prepare release"
-            " exclusive beside allow interactions",
+            "like guest_access page_urls open player player.src player.poster player.file player.as player.chat"
+            " prepare release exclusive beside allow interactions",
         ),
         (
             "A rule in its long form",
