@@ -28,6 +28,7 @@ from gateway.policy.compile_upstream import (
     compile_passed,
 )
 from gateway.policy.download import download_address
+from gateway.policy.graphql import NAME, Operations
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
 from gateway.policy.minting import Minter
@@ -44,6 +45,7 @@ from gateway.policy.target import fold_name
 from gateway.policy.telling import Told, page_addresses, token_shown, told_of_guests
 from gateway.policy.template import (
     NO_QUERY,
+    GraphqlHole,
     Hole,
     NameFinder,
     Part,
@@ -59,7 +61,14 @@ from gateway.policy.template import (
     split_parts,
 )
 from gateway.policy.token_claims import FORM
-from gateway.policy.written import KindDocument, PolicyDocument, RuleDocument, Said, TokenDocument
+from gateway.policy.written import (
+    GraphqlDocument,
+    KindDocument,
+    PolicyDocument,
+    RuleDocument,
+    Said,
+    TokenDocument,
+)
 from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
@@ -79,6 +88,7 @@ class _Compiler:
         self.source = source
         self.patterns: dict[str, Pattern] = {}
         self.tokens: dict[str, TokenHole] = {}
+        self.graphql = {name: self.operations(name, said) for name, said in document.graphql.items()}
         self.item = self.pattern(document.item_id)
         self.warnings: list[Fault] = []
         self.steps = StepCompiler(source, self.address)
@@ -122,7 +132,7 @@ class _Compiler:
             if step.id is not None and any(one.request.variables & {"id", *self.item.names} for one in steps[:-1]):
                 # What was learned of the one spelling may be another item's.
                 self.fault(step.id.way, "id: only the first step that uses the id can replace it")
-        for name in (*document.patterns, *document.tokens):
+        for name in (*document.patterns, *document.tokens, *document.graphql):
             if name in variables or name in GIVEN:
                 self.fault(("patterns", name, KEY), f"{name}: is a variable already")
         find = self.finder([*variables, *GIVEN])
@@ -138,7 +148,9 @@ class _Compiler:
             for name, kind in document.kinds.items()
         }
         for kind in document.kinds.values():
-            self.steps.look_at_names(kind, document.shared, (*given, *document.patterns, *document.tokens))
+            self.steps.look_at_names(
+                kind, document.shared, (*given, *document.patterns, *document.tokens, *document.graphql)
+            )
         # What is the same for every item may use only what every grant has.
         guests = [prepared[name] for name, kind in document.kinds.items() if kind.guest_access]
         everywhere = tuple(name for name in (guests[0] if guests else ()) if all(name in names for names in guests))
@@ -234,6 +246,8 @@ class _Compiler:
                 return Hole(name, pattern)
             if name in self.document.tokens:
                 raise TemplateError(f"{{{name}}} is a token: it stands in a rule's path or query, and not here")
+            if name in self.graphql:
+                raise TemplateError(f"{{{name}}} is a GraphQL document: it stands alone in json and messages")
             if name in (*self.secrets.login, *self.secrets.jwt):
                 raise TemplateError(f"{{{name}}} is a secret between gateway and server, and can't stand here")
             kinds = [kind for kind, names in (prepared or {}).items() if name in names]
@@ -242,7 +256,7 @@ class _Compiler:
                     f"{{{name}}} comes from prepare or capture of {', '.join(kinds)}, which does not apply here"
                 )
             secrets = (*self.secrets.login, *self.secrets.jwt) if name.startswith(("login.", "jwt.")) else ()
-            hint = did_you_mean(name, secrets or (*known, *self.patterns, *self.document.tokens))
+            hint = did_you_mean(name, secrets or (*known, *self.patterns, *self.document.tokens, *self.graphql))
             raise TemplateError(f"unknown name {{{name}}}{hint}")
 
         return find
@@ -261,6 +275,21 @@ class _Compiler:
             elif not named_in(parts) and not self.source.blamed(said.value.way):
                 self.fault(said.value.way, f"jwt: {said.claim}: without a variable every item has the same")
         return TokenHole(name, compile_pattern(FORM), said.claim, ValueTemplate(parts))
+
+    def operations(self, name: str, said: GraphqlDocument) -> GraphqlHole:
+        allowed: dict[str, frozenset[str] | None] = {}
+        for kind, fields in said.allowed.items():
+            for field in fields or ():
+                if field.text and not NAME.fullmatch(field.text):
+                    self.fault(field.way, f'{field.text}: not the name of a field; "*" alone takes any')
+            if fields == ():
+                self.fault((*said.way, "graphql", kind), f'{kind}: names of fields, or "*" for any')
+            allowed[kind] = None if fields is None else frozenset(field.text for field in fields)
+        return GraphqlHole(name, compile_pattern("x"), Operations(allowed))
+
+    def with_graphql(self, find: NameFinder) -> NameFinder:
+        """For the bodies and messages of a rule."""
+        return lambda name: self.graphql.get(name) or find(name)
 
     def with_tokens(self, find: NameFinder) -> NameFinder:
         """For the path and the query of a rule."""
@@ -460,11 +489,11 @@ class _Compiler:
             query=query,
             group=rule.group,
             send=send,
-            body=compile_body(rule, self.upstream_only(find), self.fault),
+            body=compile_body(rule, self.with_graphql(self.upstream_only(find)), self.fault),
             answer=compile_answer(rule, find, self.fault),
             captures=self.steps.captures(rule, find),
             protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
-            messages=compile_messages(rule, self.secrets.within(find, login=False), self.fault),
+            messages=compile_messages(rule, self.with_graphql(self.secrets.within(find, login=False)), self.fault),
             follow=compile_follow(self, rule, find, self.origins) if rule.follow is not None else None,
             at=self.rule_at(rule),
         )

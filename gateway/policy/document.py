@@ -8,6 +8,7 @@
       resolve: [{request, at, json, headers, checksum, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern, or {jwt: {claim: template}}}     the latter: a token with that claim (see `token_claims`)
+              or {graphql: {query|mutation|subscription: "*" or [field]}}      for json and messages (see `graphql`)
     kinds:                                                                                 needed
       NAME:
         like: other kind                start from that one's keys
@@ -59,10 +60,12 @@ from typing import Any
 
 from gateway.ceilings import read_ceilings
 from gateway.config_texts import duration_between
+from gateway.policy.graphql import OPERATIONS
 from gateway.policy.rule_reader import RuleReader
 from gateway.policy.step_reader import StepReader
 from gateway.policy.written import (
     ExamplesDocument,
+    GraphqlDocument,
     KindDocument,
     PlayerDocument,
     PolicyDocument,
@@ -106,7 +109,7 @@ class PolicyReader(RuleReader, StepReader):
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
         named = self.names(data.get("patterns"), ("patterns",))
         claims = {name: value for name, value in named.items() if isinstance(value, dict)}
-        tokens = {name: self.token(value, ("patterns", name)) for name, value in claims.items()}
+        typed = {name: self.typed(value, ("patterns", name)) for name, value in claims.items()}
         patterns = {name: self.text(value, ("patterns", name)) for name, value in named.items() if name not in claims}
         kinds = self.kinds(data.get("kinds"))
         if not kinds and not self.source.faults:
@@ -150,7 +153,8 @@ class PolicyReader(RuleReader, StepReader):
             kind_path=kind_path,
             kind_values=kind_values,
             patterns=patterns,
-            tokens={name: token for name, token in tokens.items() if token is not None},
+            tokens={name: one for name, one in typed.items() if isinstance(one, TokenDocument)},
+            graphql={name: one for name, one in typed.items() if isinstance(one, GraphqlDocument)},
             kinds=kinds,
             shared=self.rules(data.get("shared"), ("shared",)),
             links_per_item=links,
@@ -189,14 +193,30 @@ class PolicyReader(RuleReader, StepReader):
     def ceiling_fault(self, way: tuple[str | int, ...], what: str) -> None:
         self.source.fault(("guest_access", *way), f"{way[0]}: {what}")
 
-    def token(self, data: dict[str, Any], way: Way) -> TokenDocument | None:
-        claims = self.names(self.mapping(data, way, ("jwt",)).get("jwt"), (*way, "jwt"))
+    def typed(self, data: dict[str, Any], way: Way) -> TokenDocument | GraphqlDocument | None:
+        """A pattern that is more than a regular expression."""
+        body = self.mapping(data, way, ("jwt", "graphql"))
+        asked = self.graphql(body["graphql"], way) if body.get("graphql") is not None else None
+        if len(body) > 1 or (asked is None and "graphql" in body):
+            if not self.source.blamed(way):
+                self.source.fault(way, 'written {jwt: {claim: "{id}"}} or {graphql: {subscription: "*"}}')
+            return None
+        if asked is not None:
+            return asked
+        claims = self.names(body.get("jwt"), (*way, "jwt"))
         if len(claims) != 1:
             if not self.source.blamed((*way, "jwt")):
                 self.source.fault(way, 'written {jwt: {claim: "{id}"}}, with one claim')
             return None
         ((claim, value),) = claims.items()
         return TokenDocument(way, claim, self.text(value, (*way, "jwt", claim)))
+
+    def graphql(self, data: Any, way: Way) -> GraphqlDocument | None:
+        found: dict[str, tuple[Said, ...] | None] = {}
+        for kind, fields in self.mapping(data, (*way, "graphql"), OPERATIONS).items():
+            there = (*way, "graphql", kind)
+            found[kind] = None if fields == "*" else tuple(self.text(one, at) for one, at in self.items(fields, there))
+        return GraphqlDocument(way, found) if found else None
 
     def kind_choice(self, data: Any, way: Way) -> tuple[Said | None, dict[str, Said]]:
         if data is None:

@@ -3,8 +3,9 @@
     {item: "{id}", position: number, note: "string?", rate: [0.5, 1, 2], device: {name: string, beta: false}}
 
 string, number, boolean, any: what came, if it is of that type; `?` behind it: it may be missing. A list of values:
-one of them. The name of a pattern in braces: a text that matches it. Variables, other texts, numbers, true, false and
-null stand in the result whatever came, or when nothing came. A mapping: an object with these fields.
+one of them. The name of a pattern in braces: a text that matches it, or a GraphQL document that does (see `graphql`).
+Variables, other texts, numbers, true, false and null stand in the result whatever came, or when nothing came. A
+mapping: an object with these fields.
 
 Rule: a text that two parsers could read in two ways does not pass at all (a key twice, a key in another case, NaN, half
 a surrogate pair, bytes that are no UTF-8), unknown fields are left out, and what is sent are not the guest's bytes.
@@ -18,8 +19,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.policy.graphql import Operations
 from gateway.policy.pattern import Pattern
 from gateway.policy.template import (
+    GraphqlHole,
     Hole,
     NameFinder,
     Part,
@@ -58,7 +61,7 @@ class Typed:
 
     sort: str  # one of TYPES
     optional: bool
-    pattern: Pattern | None = None
+    pattern: Pattern | Operations | None = None
 
     def fits(self, value: Any) -> bool:
         if self.sort == "any":
@@ -275,7 +278,8 @@ def _template(value: str, word: str, optional: bool, way: Way, find: NameFinder,
         return Fixed(None)
     holes = [part for part in parts if isinstance(part, Hole)]
     if len(parts) == 1 and holes and not fixed:
-        return Typed("string", optional, holes[0].pattern)
+        (hole,) = holes
+        return Typed("string", optional, hole.operations if isinstance(hole, GraphqlHole) else hole.pattern)
     for part in parts:
         if isinstance(part, Hole | Some):
             what = part.name if isinstance(part, Hole) else "*"

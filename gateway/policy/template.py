@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.policy.automaton import Automaton, Graph
+from gateway.policy.graphql import Operations
 from gateway.policy.pattern import Pattern
 from gateway.policy.target import Ambiguity, Pair, fold_name, parse_target
 from gateway.policy.token_claims import claims_of
@@ -57,6 +58,13 @@ class TokenHole(Hole):
     def holds(self, token: str, values: Values) -> bool:
         said = claims_of(token).get(self.claim)
         return said is not None and self.value.matches(said, values)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphqlHole(Hole):
+    """A whole text that is a GraphQL document. It stands in `json` and `messages`; its pattern matches no text."""
+
+    operations: Operations
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,14 @@ class TokenDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphqlDocument:
+    """A pattern that is a GraphQL document: by kind of operation the fields at its root, None for any."""
+
+    way: Way
+    allowed: Mapping[str, tuple[Said, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
 class FollowDocument:
     """Without `to`: the answer's own folder and below."""
 
@@ -215,6 +223,7 @@ class PolicyDocument:
     kind_values: Mapping[str, Said]
     patterns: Mapping[str, Said]
     tokens: Mapping[str, TokenDocument]
+    graphql: Mapping[str, GraphqlDocument]
     kinds: Mapping[str, KindDocument]
     shared: tuple[RuleDocument, ...]
     links_per_item: int

@@ -1,0 +1,172 @@
+"""What a GraphQL document asks for: its one operation, and the fields at the root of it.
+
+    patterns:
+      reads: {graphql: {query: "*", subscription: "*"}}
+      says: {graphql: {mutation: [chatSendMessage, chatSetTyping]}}
+
+Rule: a document counts only where a careful reader and a careless one see the same in it. It is one operation, whose
+kind is its first word, and fragments; without comments, block strings and bytes that are none of GraphQL. `"*"` takes
+whatever fields stand at the root. Where fields are named all of them are, plainly: no other name for a field, no
+fragment. The first `{` of the text opens the operation, and a word stands behind it.
+
+Why so narrow: servers look into these texts by other means than a parser. BigBlueButton's takes for the name of what is
+to be done the first word behind the first `{` (bbb-graphql-middleware, gql_actions/client.go), be that a field's other
+name or the default of a variable. A document may hold several operations too, of which a field elsewhere in the message
+picks one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+OPERATIONS = ("query", "mutation", "subscription")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+MOST = 16_384
+"""Characters of a document that is read at all."""
+
+_DEPTH = 64
+_TOKEN = re.compile(
+    r"""[ \t\r\n,]*(?:
+        (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<string>"(?!"")(?:[^"\\\x00-\x1f]|\\.)*")
+      | (?P<number>-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.]))
+      | (?P<mark>[.]{3}|[!$&():=@\[\]{|}])
+      | (?P<end>\Z)
+    )""",
+    re.X,
+)
+_CLOSES = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """By kind of operation, the fields that may stand at its root; None: any."""
+
+    allowed: Mapping[str, frozenset[str] | None]
+
+    def matches(self, text: str) -> bool:
+        found = read(text) if len(text) <= MOST else None
+        if found is None or found[0] not in self.allowed:
+            return False
+        kind, fields = found
+        names = self.allowed[kind]
+        return names is None or (fields is not None and names.issuperset(fields))
+
+
+class Unclear(Exception):
+    """The text is no such document, or one that two readers could read in two ways."""
+
+
+@lru_cache(maxsize=128)
+def read(text: str) -> tuple[str, tuple[str, ...] | None] | None:
+    """The kind of the operation and the fields at its root (None where not all of these are plain names); None of a
+    text that is no such document. Remembered: a message is held against several patterns, and pages say the same again
+    and again."""
+    try:
+        return _read(text)
+    except Unclear:
+        return None
+
+
+def _read(text: str) -> tuple[str, tuple[str, ...] | None]:
+    tokens, places = _tokens(text)
+    if not tokens or places[0] or tokens[0] not in OPERATIONS:
+        raise Unclear  # the kind is the first word, and nothing stands before it
+    kind, at = tokens[0], 1
+    if at < len(tokens) and NAME.fullmatch(tokens[at]):
+        at += 1
+    while at < len(tokens) and tokens[at] != "{":
+        at = _head(tokens, at)
+    end = _behind(tokens, at)
+    first = tokens[at + 1]
+    if text[places[at] + 1 : places[at + 1]].strip(" \t\r\n") or not (first == "..." or NAME.fullmatch(first)):
+        raise Unclear  # commas are blanks to GraphQL, and nothing of the kind to others
+    fields = _fields(tokens[at + 1 : end - 1])
+    while end < len(tokens):
+        end = _fragment(tokens, end)
+    return kind, fields
+
+
+def _tokens(text: str) -> tuple[list[str], list[int]]:
+    """Its marks and words, and where each begins."""
+    found: list[str] = []
+    places: list[int] = []
+    at = 0
+    while True:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise Unclear
+        if match.lastgroup == "end":
+            return found, places
+        found.append(match[match.lastgroup or 0])
+        places.append(match.start(match.lastgroup or 0))
+        at = match.end()
+
+
+def _head(tokens: list[str], at: int) -> int:
+    """Variables with their types, or a directive: what may stand before the selection, without a `{` anywhere."""
+    if tokens[at] == "@" and at + 1 < len(tokens) and NAME.fullmatch(tokens[at + 1]):
+        return at + 2
+    if tokens[at] != "(":
+        raise Unclear
+    end = _behind(tokens, at)
+    if any("{" in token for token in tokens[at:end]):
+        raise Unclear
+    return end
+
+
+def _behind(tokens: list[str], at: int) -> int:
+    """Where it goes on behind what is opened here."""
+    if at >= len(tokens) or tokens[at] not in _CLOSES:
+        raise Unclear
+    waits: list[str] = []
+    for index in range(at, len(tokens)):
+        token = tokens[index]
+        if token in _CLOSES:
+            waits.append(_CLOSES[token])
+            if len(waits) > _DEPTH:
+                raise Unclear
+        elif token in (")", "]", "}"):
+            if waits.pop() != token:
+                raise Unclear
+            if not waits:
+                return index + 1
+    raise Unclear
+
+
+def _fields(inside: list[str]) -> tuple[str, ...] | None:
+    """The names at the root of a selection; None where another name or a fragment stands there."""
+    found: list[str] = []
+    at, plain = 0, True
+    while at < len(inside):
+        word = inside[at]
+        if word in ("...", ":"):
+            plain, at = False, at + 1
+        elif word == "@":
+            if not NAME.fullmatch("".join(inside[at + 1 : at + 2])):
+                raise Unclear
+            at += 2
+        elif word in _CLOSES:
+            at = _behind(inside, at)
+        elif NAME.fullmatch(word):
+            found.append(word)
+            at += 1
+        else:
+            raise Unclear
+    if not found:
+        raise Unclear
+    return tuple(found) if plain else None
+
+
+def _fragment(tokens: list[str], at: int) -> int:
+    """Behind `fragment Name on Type {…}`."""
+    head = tokens[at : at + 4]
+    if len(head) < 4 or head[0] != "fragment" or head[2] != "on" or not all(map(NAME.fullmatch, head)):
+        raise Unclear
+    if tokens[at + 4 : at + 5] != ["{"]:
+        raise Unclear
+    return _behind(tokens, at + 4)
