@@ -2,12 +2,12 @@
 /** The bar below the picture, and what its buttons do. */
 
 import { face, iconButton, make } from "./dom.js";
+import { watchEdge } from "./edge.js";
 import { clock } from "./language.js";
 import { menu } from "./menu.js";
 import { watchSpeed } from "./speed.js";
 
 const REST_AFTER = 3000; // ms without a movement until the bar hides while playing
-const LIVE_SLACK = 6; // seconds behind the newest that can be had which still count as live
 
 /** @typedef {ReturnType<typeof buildControls>} Controls */
 
@@ -26,8 +26,8 @@ export function buildControls(root, video, media, words) {
   const mute = iconButton("sound", words("mute"), muteOrNot);
   const volume = range("volume", words("volume"), 1, 0.05);
   const seek = range("seek", words("seek"), 0, 1);
-  const time = make("span", { class: "time" });
-  const live = make("button", { type: "button", class: "live", title: words("live.go"), hidden: "" }, words("live"));
+  const time = make("span", { class: "time", dir: "auto" });
+  const edge = watchEdge(video, media, words, (text) => (said.textContent = text));
   const captions = menu("captions", words("captions"), captionChoices);
   const quality = menu("quality", words("quality"), qualityChoices);
   const audio = menu("audio", words("audio"), soundChoices);
@@ -44,13 +44,10 @@ export function buildControls(root, video, media, words) {
     "div",
     { class: "bar", dir: "ltr" },
     seek,
-    make("div", { class: "tools" }, play, mute, volume, time, live, make("span", { class: "gap" }), audio, captions, quality, speed, inset, screen),
+    make("div", { class: "tools" }, play, mute, volume, time, edge.badge, make("span", { class: "gap" }), audio, captions, quality, speed, inset, screen),
   );
   root.append(big, spinner, said, bar);
   root.classList.add("ready");
-
-  // The very end of a live stream is not there yet; a little before it is.
-  const newest = () => media.liveEdge ?? media.range.end - LIVE_SLACK;
 
   function playOrPause() {
     if (root.classList.contains("stopped")) return;
@@ -59,7 +56,7 @@ export function buildControls(root, video, media, words) {
   }
   /** @param {number} seconds */
   function seekBy(seconds) {
-    const { start, end } = media.range;
+    const { start, end } = edge.reach();
     if (end > start) video.currentTime = Math.min(Math.max(video.currentTime + seconds, start), end);
   }
   /** @param {number} part */
@@ -157,18 +154,18 @@ export function buildControls(root, video, media, words) {
     fill(volume);
   }
   function drawTime() {
-    const { start, end } = media.range;
+    const { start, end } = edge.reach();
     seek.min = String(start);
     seek.max = String(end);
     if (!seek.matches(":active")) seek.value = String(video.currentTime);
     const position = clock(Number(seek.value));
-    seek.disabled = end <= start;
-    seek.setAttribute("aria-valuetext", words("seek.value", { position, duration: clock(end) }));
+    const late = edge.draw();
+    seek.disabled = media.live ? !edge.wide() : end <= start;
+    seek.setAttribute("aria-valuetext", media.live ? late || words("live") : words("seek.value", { position, duration: clock(end) }));
     fill(seek);
-    live.hidden = !media.live;
     speed.hidden = media.live;
-    live.classList.toggle("edge", video.currentTime > newest() - LIVE_SLACK);
-    time.textContent = media.live ? "" : `${position} / ${clock(end)}`;
+    const text = media.live ? late : `${position} / ${clock(end)}`;
+    if (time.textContent !== text) time.textContent = text;
   }
 
   for (const name of ["play", "pause", "ended", "seeked"]) video.addEventListener(name, drawPlay);
@@ -186,7 +183,6 @@ export function buildControls(root, video, media, words) {
     video.muted = false;
     video.volume = Number(volume.value);
   });
-  live.addEventListener("click", () => (video.currentTime = newest()));
   big.addEventListener("click", playOrPause);
   // A tap on a phone first shows the bar; a click with a mouse plays or pauses.
   video.addEventListener("pointerup", (event) => {
@@ -225,6 +221,9 @@ export function buildControls(root, video, media, words) {
     if (event.pointerType === "mouse") wake();
   });
   root.addEventListener("focusin", wake);
+
+  // What is live moves on while the guest pauses.
+  setInterval(() => media.live && video.paused && drawTime(), 1000);
 
   drawPlay();
   drawSound();

@@ -9,7 +9,8 @@
 /**
  * What a library does for us. `begun`: from then on the element may be told to play; it never fails. `quality` -1 is
  * automatic; `height` is that on the screen, 0 when unknown. `live`, `range`, `edge` (where a live stream is best
- * joined): null where the element says it itself.
+ * joined): null where the element says it itself. `behind`: seconds from what is shown to the newest there is; null where
+ * nobody knows. `rewinds`: whether what was on the air before can be gone back to.
  * @typedef {object} Engine
  * @property {Promise<void>} begun
  * @property {Quality[]} qualities the highest first, one of each height
@@ -20,6 +21,8 @@
  * @property {boolean | null} live
  * @property {Range | null} range
  * @property {number | null} edge
+ * @property {number | null} behind
+ * @property {boolean} rewinds
  * @property {() => void} halt load nothing more
  * @property {() => Promise<void>} end give the element back
  */

@@ -20,6 +20,11 @@ export function languageName(tag) {
   }
 }
 
+const inSeconds = new Intl.NumberFormat(dataset.intl || lang || "en", { style: "unit", unit: "second", unitDisplay: "short" });
+
+/** How long something is: "25 sec", from a minute on as a position. @param {number} seconds */
+export const span = (seconds) => (seconds < 60 ? inSeconds.format(Math.round(seconds)) : clock(seconds));
+
 /** A position, as players write it. @param {number} seconds */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds || 0));

@@ -196,6 +196,17 @@ export class Media extends EventTarget {
     return this.engine?.edge ?? null;
   }
 
+  /** How far what is shown is behind the newest there is, in seconds; null when nobody knows. @returns {number | null} */
+  get behind() {
+    if (!this.live) return null;
+    return this.engine ? this.engine.behind : Math.max(0, this.range.end - this.video.currentTime);
+  }
+
+  /** Whether what was on the air before can be gone back to. */
+  get rewinds() {
+    return this.engine?.rewinds ?? true;
+  }
+
   /** @returns {Sound[]} */
   get sounds() {
     return this.engine?.sounds ?? [];

@@ -84,6 +84,8 @@ export function playFlv(video, from, _, tell) {
     get edge() {
       return newest > 0 ? Math.max(0, end() - 1) : null;
     },
+    behind: null, // how old the newest was when it came, nothing in it says
+    rewinds: false,
     // What stops has ended, or is silent. Unloading here would let the library fail at what it still has to say.
     halt: () => clearInterval(watch),
     end: async () => {

@@ -8,6 +8,8 @@
 
 import { elsewhere, troubleOf } from "./engine.js";
 
+const CATCH_UP = 1.1;
+
 /**
  * @param {HTMLVideoElement} video
  * @param {string} from
@@ -23,6 +25,7 @@ export function playHls(video, from, at, tell) {
     capLevelToPlayerSize: true,
     startPosition: at > 0 ? at : -1,
     backBufferLength: 60,
+    lowLatencyMode: true, // where the playlist has parts
   });
   let recovered = 0;
 
@@ -53,8 +56,13 @@ export function playHls(video, from, at, tell) {
     tell.next("unsupported");
   }
 
-  const { MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, ERROR } = Hls.Events;
+  const { MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, LEVEL_UPDATED, ERROR } = Hls.Events;
   for (const name of [MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED]) hls.on(name, tell.changed);
+  // A stream of parts is for being close to what happens: who fell behind by a stutter catches up, a little faster. All
+  // others keep their pace, and whoever has gone back does too.
+  hls.on(LEVEL_UPDATED, (/** @type {string} */ _, /** @type {any} */ { details }) => {
+    hls.config.maxLiveSyncPlaybackRate = details.partTarget ? CATCH_UP : 1;
+  });
   hls.on(ERROR, (/** @type {string} */ _, /** @type {any} */ data) => failed(data));
   hls.loadSource(from);
   hls.attachMedia(video);
@@ -93,6 +101,11 @@ export function playHls(video, from, at, tell) {
     get edge() {
       return hls.liveSyncPosition;
     },
+    get behind() {
+      const { live, edge, age } = hls.latestLevelDetails ?? { live: false, edge: 0, age: 0 };
+      return live ? Math.max(0, edge + age - video.currentTime) : null;
+    },
+    rewinds: true,
     halt: () => hls.stopLoad(),
     end: async () => hls.destroy(),
   };

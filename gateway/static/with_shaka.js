@@ -117,6 +117,10 @@ export function playDash(video, from, at, tell) {
     get edge() {
       return player.isLive() ? player.seekRange().end : null;
     },
+    get behind() {
+      return player.isLive() ? Math.max(0, player.seekRange().end - video.currentTime) : null;
+    },
+    rewinds: true,
     halt: () => void player.unload().catch(() => undefined),
     end: () => {
       over = true;

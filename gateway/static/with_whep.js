@@ -111,6 +111,8 @@ export function playWhep(video, from, _at, tell) {
     live: true,
     range: null,
     edge: null,
+    behind: null,
+    rewinds: false,
     halt,
     end: async () => {
       halt();

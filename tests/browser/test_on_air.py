@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ async def test_the_servers_own_chat_stands_beside_the_picture_until_the_end(
         await chat.get_by_label("Message").press("m")
         assert not await seat.video("v.muted")
 
+        # What may not stand there, such as our own page about a server in trouble, can be asked for again.
+        channel.status = 500
+        await page.reload()
+        await expect(page.get_by_text("Chat can’t be shown right now.")).to_be_visible()
+        channel.status = 200
+        await page.locator("#chat").get_by_role("button", name="Try again").press("Enter")
+        await expect(chat.get_by_label("Message")).to_be_visible()
+        await expect(page.get_by_text("Chat can’t be shown right now.")).to_be_hidden()
+
+        talks = channel.talks
         toggle = page.get_by_role("button", name="Hide chat")
         await toggle.press("Enter")
         await expect(page.locator("#chat")).to_be_hidden()
@@ -59,7 +70,7 @@ async def test_the_servers_own_chat_stands_beside_the_picture_until_the_end(
         toggle = page.get_by_role("button", name="Show chat")
         await expect(toggle).to_have_attribute("aria-expanded", "false")
         assert await page.locator("iframe").get_attribute("src") is None
-        assert channel.talks == 1, "hidden, it is not entered"
+        assert channel.talks == talks, "hidden, it is not entered"
         await toggle.press("Enter")
         await expect(chat.get_by_role("button", name="Send")).to_be_visible()
 
@@ -79,12 +90,45 @@ async def test_the_servers_own_chat_stands_beside_the_picture_until_the_end(
         assert await page.get_by_role("button", name="chat").count() == 0
 
 
-async def test_a_chat_that_does_not_come_can_be_asked_for_again(tmp_path: Path, context: BrowserContext) -> None:
-    async with on_air(tmp_path, context) as (seat, channel):
-        channel.status = 500  # the gateway's own page about it is in nobody's frame
-        await seat.page.reload()
-        await expect(seat.page.get_by_text("Chat can’t be shown right now.")).to_be_visible()
-        channel.status = 200
-        await seat.page.locator("#chat").get_by_role("button", name="Try again").press("Enter")
-        await expect(seat.page.frame_locator("iframe").get_by_label("Message")).to_be_visible()
-        await expect(seat.page.get_by_text("Chat can’t be shown right now.")).to_be_hidden()
+async def test_going_back_on_air_and_to_the_edge_again(tmp_path: Path, context: BrowserContext) -> None:
+    async with on_air(tmp_path, context, on="") as (seat, _):
+        page = seat.page
+        badge, seek, time = page.locator(".live"), page.get_by_role("slider", name="Position"), page.locator(".time")
+        assert await page.locator("iframe").count() == 0
+        await page.locator(".big").click()
+        await seat.plays(beyond=20)
+        await expect(badge).to_have_class("live edge")
+        await expect(badge).to_have_accessible_name("Live")
+        await expect(time).to_have_text(re.compile(r"^\d secs? behind live$"))
+        await expect(seek).to_be_enabled()
+        await expect(page.get_by_role("button", name="Speed")).to_be_hidden()
+
+        # With the bar or with keys, and it says how far behind one is.
+        await seek.press("Home")
+        await expect(badge).to_have_class("live")
+        await expect(time).to_have_text(re.compile(r"^[23]\d secs behind live$"))
+        assert re.fullmatch(r"[23]\d secs behind live", await seek.get_attribute("aria-valuetext") or "")
+        await seat.plays()
+        before = await seat.video("v.currentTime")
+        await page.keyboard.press("Escape")
+        await badge.focus()
+        await page.keyboard.press("l")
+        assert await seat.video("v.currentTime") > before + 8
+        await page.keyboard.press("j")
+        await page.keyboard.press("j")
+
+        await expect(badge).to_have_accessible_name("Go to live")
+        await badge.press("Enter")
+        await expect(badge).to_have_class("live edge")
+        await expect(page.locator(".unseen[role=status]")).to_have_text("Live")
+        edge = await seat.video("v.currentTime")
+        assert edge > before + 12
+        await seat.plays(beyond=edge + 1)
+
+        # It goes on while one pauses.
+        await page.keyboard.press("k")
+        await seat.until("v.paused")
+        behind = await time.inner_text()
+        await expect(time).not_to_have_text(behind)
+        await badge.press("Enter")
+        await seat.until("!v.paused")
