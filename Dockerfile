@@ -4,7 +4,7 @@
 # The libraries of the player page; their hashes are checked below, by the code that checks them everywhere
 # (gateway/web/vendor.py).
 FROM node:22-slim AS player
-RUN mkdir /player && npm pack hls.js@1.7.4 shaka-player@5.2.12 mpegts.js@1.8.2 --ignore-scripts --silent --pack-destination /player
+RUN mkdir /player && npm pack hls.js@1.7.4 shaka-player@5.2.12 mpegts.js@1.8.2 livekit-client@2.23.0 --ignore-scripts --silent --pack-destination /player
 
 FROM python:3.13-slim AS build
 WORKDIR /app

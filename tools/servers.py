@@ -33,7 +33,7 @@ VERBS = {
     "room": "take part",
     "channel": "watch",
 }
-SORTS = {"hls": "HLS", "dash": "DASH", "flv": "FLV", "file": "one file", "whep": "WebRTC"}
+SORTS = {"hls": "HLS", "dash": "DASH", "flv": "FLV", "file": "one file", "whep": "WebRTC", "livekit": "room"}
 
 
 def main(arguments: list[str]) -> int:
@@ -82,12 +82,14 @@ def _pages(policy: Policy) -> str:
 
 
 def _page(kind: Kind) -> str:
+    if kind.player and kind.player.as_ == "livekit":
+        return "our room page"
     return f"our player ({SORTS[kind.player.as_]})" if kind.player else "the server's own page"
 
 
 def _doings(policy: Policy, document: PolicyDocument) -> str:
     verbs = dict.fromkeys(VERBS.get(name, name) for name, kind in policy.kinds.items() if kind.guest_access)
-    groups = dict.fromkeys(rule.group for kind in document.kinds.values() for rule in kind.allow if rule.group)
+    groups = dict.fromkeys(said.text for kind in document.kinds.values() for said in kind.groups)
     return ", ".join((*verbs, *(name if name in policy.interactions else f"{name} (off)" for name in groups)))
 
 

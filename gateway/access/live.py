@@ -16,6 +16,7 @@ from gateway.links.attendance import slot_at
 from gateway.links.records import Grant, Guest, Variables
 from gateway.policy.decide import Scope
 from gateway.policy.jar import KEPT_COOKIE
+from gateway.policy.minting import Minter, minted
 
 _log = logging.getLogger("gateway")
 
@@ -26,7 +27,7 @@ class LiveGrant:
     """`last_seen` is this worker's own view (ms); `noted` is what the store has been told of it."""
 
     __slots__ = (
-        "_claimed", "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "_tokens", "_until", "brings", "ended",
+        "_clock", "_open", "_scope", "_slot", "_stir", "_talks", "_tokens", "_until", "brings", "ended",
         "grant", "guest", "last_seen", "news", "noted", "opened", "server", "unsaid",
     )  # fmt: skip
 
@@ -43,10 +44,9 @@ class LiveGrant:
         self.guest = guest
         self.server = server
         self._scope: Scope | None = None
-        # What `jwt` of the policy has made for it, newest first, each with its end; when another one is due.
-        self._tokens: tuple[tuple[str, int], ...] = ()
+        # What `jwt` of the policy has made for it, by the name of its variable; when another one is due.
+        self._tokens: dict[str, _Tokens] = {}
         self._until: int | None = None
-        self._claimed: dict[str, tuple[str, ...] | None] = {}
         self.last_seen = self.noted = grant.last_seen
         self.ended: str | None = None
         self.news = 0  # counts what was brought by way of any worker and has not been read
@@ -69,22 +69,24 @@ class LiveGrant:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """Those of `jwt` that were made for it, as far as they may still count; newest first."""
-        return tuple(token for token, _ in self._tokens)
+        """Those of `jwt` that were made for it, as far as they may still count; of each sort the newest first."""
+        return self.tokens_but(frozenset())
+
+    def tokens_but(self, shown: frozenset[str]) -> tuple[str, ...]:
+        """Without those of these names."""
+        return tuple(token for name, one in self._tokens.items() if name not in shown for token, _ in one.made)
 
     def _bound(self) -> Scope:
         server, values, now = self.server, variables_of(self.server, self.grant, self.guest), self._clock()
-        minter = server.policy.jwt
-        if minter is None:
-            self._until = None
-        else:
-            claimed = {name: values.get(name) for name in minter.variables}
-            if self._until is None or now >= self._until or claimed != self._claimed:
-                made = minter.mint(values, now)
-                self._claimed, self._until = claimed, made[1] if made is not None else None
-                self._tokens = ((made[0], made[2]), *self._tokens)[:TOKENS] if made is not None else self._tokens
-            values[minter.name] = tuple(token for token, end in self._tokens if end > now)
-        return server.policy.scope(self.grant.kind, values)
+        minters = {minter.name: minter for minter in server.policy.jwts}
+        self._tokens = {name: tokens for name, tokens in self._tokens.items() if name in minters}
+        brought = {
+            name: tokens.of(minters[name], values, now)
+            for name, tokens in ((name, self._tokens.setdefault(name, _Tokens())) for name in minters)
+        }
+        dues = [tokens.until for tokens in self._tokens.values() if tokens.until is not None]
+        self._until = min(dues, default=None)
+        return server.policy.scope(self.grant.kind, {**values, **brought})
 
     def touch(self) -> None:
         """A request of this grant, or something of it that is still open."""
@@ -161,6 +163,27 @@ class LiveGrant:
         self._scope = None
 
 
+class _Tokens:
+    """Of one sort, newest first, each with its end; `until`: when another one is due."""
+
+    __slots__ = ("_claimed", "made", "until")
+
+    def __init__(self) -> None:
+        self.made: tuple[tuple[str, int], ...] = ()
+        self.until: int | None = None
+        self._claimed: dict[str, tuple[str, ...] | None] = {}
+
+    def of(self, minter: Minter, values: Variables, now: int) -> tuple[str, ...]:
+        """Those that are good now, with a new one where the last has lasted long enough or says what is not so."""
+        claimed = {name: values.get(name) for name in minter.variables}
+        if self.until is None or now >= self.until or claimed != self._claimed:
+            made = minter.mint(values, now)
+            self._claimed, self.until = claimed, made[1] if made is not None else None
+            if made is not None:
+                self.made = ((made[0], made[2]), *self.made)[:TOKENS]
+        return tuple(token for token, end in self.made if end > now)
+
+
 def _named(grant: Grant) -> Variables:
     return {name: values for name, values in grant.brought.items() if not name.startswith(KEPT_COOKIE)}
 
@@ -186,7 +209,5 @@ def variables_of(server: MediaServer, grant: Grant, guest: Guest) -> dict[str, t
 
 
 def with_token(server: MediaServer, values: dict[str, tuple[str, ...]], now: int) -> dict[str, tuple[str, ...]]:
-    """For requests that the gateway makes itself for a grant, before and after it: with a token of its own."""
-    minter = server.policy.jwt
-    made = minter.mint(values, now) if minter is not None else None
-    return values if minter is None or made is None else {**values, minter.name: (made[0],)}
+    """For requests that the gateway makes itself for a grant, before and after it: with tokens of their own."""
+    return {**values, **minted(server.policy.jwts, values, now)}

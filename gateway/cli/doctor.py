@@ -110,6 +110,7 @@ def _look_at_program(report: Report) -> None:
         ("hls", "hls.js", "plays HLS only where the browser does, else MP4"),
         ("dash", "Shaka Player", "does not play DASH, only a file beside it"),
         ("flv", "mpegts.js", "does not play FLV"),
+        ("livekit", "livekit-client", "has no rooms of LiveKit"),
     ):
         if (FOLDER / LIBRARIES[sort]).is_file():
             report.add(OK, name, "present")

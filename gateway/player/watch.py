@@ -20,7 +20,7 @@ from gateway.config import Prefixes
 from gateway.policy.decide import PlayerSources
 from gateway.policy.follow import Place
 from gateway.reasons import Reason
-from gateway.web.pages import APART, CHAT_POLICY, PLAYER_POLICY
+from gateway.web.pages import APART, CHAT_POLICY, PLAYER_POLICY, WITH_DEVICES
 from gateway.web.refuse import refuse, refuse_denied
 from gateway.web.session import SessionCookie
 from gateway.web.visit import Visit
@@ -58,6 +58,8 @@ class WatchDoor:
         if player is None:
             return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
         live.touch()
+        if player.as_ == "livekit":
+            return self._room(visit, live, player)
         pages, elsewhere = visit.pages, self.cast(live, player)
         library, chat = pages.statics.library(player.as_), live.scope.chat()
         return pages.respond(
@@ -77,6 +79,24 @@ class WatchDoor:
             cast=f"{visit.server.config.public}{elsewhere}" if elsewhere else None,
             cast_lasts=visit.server.policy.cast,
             words=pages.locale(visit.request).below("player"),
+            library=pages.static(library) if library else None,
+        )
+
+    def _room(self, visit: Visit, live: LiveGrant, player: PlayerSources) -> web.StreamResponse:
+        """The page on which people see each other."""
+        pages, groups = visit.pages, live.scope.kind.groups
+        library = pages.statics.library(player.as_)
+        return pages.respond(
+            visit.request,
+            "room.html",
+            site=visit.server.policy.title,
+            policy=PLAYER_POLICY,
+            headers={"Permissions-Policy": WITH_DEVICES} if "present" in groups else None,
+            title=_title(live),
+            grant=live.grant.id,
+            player=player,
+            groups=sorted(groups),
+            words=pages.locale(visit.request).below("room"),
             library=pages.static(library) if library else None,
         )
 

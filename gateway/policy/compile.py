@@ -21,9 +21,10 @@ from gateway.policy.compile_steps import (
 )
 from gateway.policy.compile_upstream import (
     SecretNames,
+    claims_only,
     compile_cookies,
     compile_credentials,
-    compile_jwt,
+    compile_jwts,
     compile_login,
     compile_passed,
 )
@@ -31,18 +32,19 @@ from gateway.policy.download import download_address
 from gateway.policy.graphql import NAME, Operations
 from gateway.policy.jsonpath import AnswerPath
 from gateway.policy.messages import compile_messages
-from gateway.policy.minting import Minter
+from gateway.policy.minting import JWT, Minter
 from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.neighbours import neighbours
 from gateway.policy.overlap import Meeting
 from gateway.policy.page_address import PageAddress, parse_page_address
 from gateway.policy.pattern import Pattern, PatternError, compile_pattern
-from gateway.policy.playing import sort_of
+from gateway.policy.playing import SORTS, sort_of
 from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
 from gateway.policy.sending import Send
+from gateway.policy.switched import Switched
 from gateway.policy.target import fold_name
-from gateway.policy.telling import Told, page_addresses, token_shown, told_of_guests
+from gateway.policy.telling import Told, page_addresses, tokens_shown, told_of_guests
 from gateway.policy.template import (
     NO_QUERY,
     GraphqlHole,
@@ -94,7 +96,7 @@ class _Compiler:
         self.steps = StepCompiler(source, self.address)
         self.sends: dict[Way, Send] = {}
         self.secrets = SecretNames(document)
-        self.minter: Minter | None = None
+        self.minters: tuple[Minter, ...] = ()
         self.origins: tuple[str, ...] = ()
 
     def fault(self, way: Way, what: str) -> None:
@@ -126,7 +128,7 @@ class _Compiler:
         steps = []
         for step in document.steps:
             self.steps.look_at_brought(step, {"id", *self.item.names, *GIVEN})
-            known = self.secrets.within(self.finder(variables), jwt=False)
+            known = self.of_resolve(variables)
             steps.append(self.steps.step(step, known, RESOLVE))
             variables += [name for name in step.vars if name not in variables]
             if step.id is not None and any(one.request.variables & {"id", *self.item.names} for one in steps[:-1]):
@@ -137,7 +139,7 @@ class _Compiler:
                 self.fault(("patterns", name, KEY), f"{name}: is a variable already")
         find = self.finder([*variables, *GIVEN])
         item = ItemRule(self.item, tuple(steps), self.kind_path(), self.kind_values())
-        groups = {rule.group for kind in document.kinds.values() for rule in kind.allow if rule.group}
+        groups = {said.text for kind in document.kinds.values() for said in kind.groups}
         on = self.on
         for said in document.interactions:
             if said.text not in groups:
@@ -161,10 +163,13 @@ class _Compiler:
         of_shared = [(said, rule) for said, rule in compiled if rule is not None]
         shared = [rule for _, rule in of_shared]
         login = compile_login(document.login, self.steps.answer_path, self.fault)
-        self.minter = minter = compile_jwt(
-            document.jwt, lambda body: self.steps.json(body, find), self.fault, self.warn
+        switched = Switched(groups, on, self.fault)
+        self.minters = compile_jwts(
+            document.jwts, lambda body: self.steps.json(switched.within(body), find), self.fault, self.warn
         )
-        more = (*(login.own_secrets() if login else ()), *(minter.texts if minter else ()))
+        switched.look_at(document.kinds.values())
+        texts = dict.fromkeys(text for minter in self.minters for text in minter.texts)
+        more = (*(login.own_secrets() if login else ()), *texts)
         credentials = compile_credentials(document, self.secrets, more, self.fault)
         pinned = {fold_name(name) for rule in shared for name in rule.pinned}
         pinned |= {fold_name(name) for name, _ in credentials.query}
@@ -211,7 +216,7 @@ class _Compiler:
             ats=places(named(document, on), self.source),
             ats_named=frozenset(said.text for said in named(document)),
             login=login,
-            jwt=minter,
+            jwts=self.minters,
             passed=compile_passed(document, self.source),
             cookies=compile_cookies(document, self.source),
             origins=self.origins,
@@ -295,6 +300,20 @@ class _Compiler:
         """For the path and the query of a rule."""
         return lambda name: self.tokens.get(name) or find(name)
 
+    def of_resolve(self, variables: Iterable[str]) -> NameFinder:
+        """For a step of resolve: there is no guest yet, so only such tokens that say nothing of one."""
+        known = tuple(variables)
+        plain = {JWT + said.as_.text for said in self.document.jwts if claims_only(said, known)}
+        find = self.finder(known)
+
+        def within(name: str) -> Text | Variable | Hole:
+            part = self.secrets.part(name, jwt=name in plain)
+            if part is None and name in self.secrets.jwt:
+                raise TemplateError(f"{{{name}}} says something of a guest, and resolve asks before there is one")
+            return part or find(name)
+
+        return within
+
     def upstream_only(self, find: NameFinder) -> NameFinder:
         """For what goes to the server and nowhere else."""
         return self.secrets.within(find)
@@ -356,7 +375,7 @@ class _Compiler:
         )
         off = frozenset(step.group for step in prepare if step.group).difference(self.on)
         told = self.told(kind, rules, opened, player, [step if step.group not in off else None for step in prepare])
-        shows_token = kind.guest_access and self.shows_token(kind, opened, player)
+        shown_tokens = self.shown_tokens(kind, opened, player)
         whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
         names = {name for rule in rules for name in rule.path.variables}
         return Kind(
@@ -377,10 +396,11 @@ class _Compiler:
             exclusive=kind.exclusive,
             beside=kind.beside.text if kind.beside else "",
             captured=frozenset(one.name for rule in rules for one in rule.captures),
-            shows_token=shows_token,
+            shown_tokens=shown_tokens,
             hidden=hidden_names(prepared_names(kind), rules, [one for one, _ in page_addresses(kind, opened, player)]),
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
             download=download_address(rules),
+            groups=frozenset(said.text for said in kind.groups if said.text in self.on),
         )
 
     def told(
@@ -397,25 +417,29 @@ class _Compiler:
         places: list[Told] = [(rule.variables, (rule.line, rule.column)) for rule in rules]
         places += [(one.variables, self.source.place(said.way)) for one, said in page_addresses(kind, opened, player)]
         places += [(step.request.variables, self.source.place(said.request.way)) for step, said in steps if step]
-        if self.minter is not None and kind.guest_access:
-            places.append((self.minter.variables, self.source.place(("upstream", "jwt", "claims"))))
+        if kind.guest_access:
+            told_by = zip(self.minters, self.document.jwts, strict=False)
+            places += [(minter.variables, self.source.place((*said.way, "claims"))) for minter, said in told_by]
         found, warnings = told_of_guests(places)
         self.warnings += [Fault(self.source.file, line, column, what) for (line, column), what in warnings]
         return found
 
-    def shows_token(self, kind: KindDocument, opened: Address | None, player: Player | None) -> bool:
-        """Whether the guest's own page has the token of `jwt` in its address."""
-        what = token_shown(self.secrets.jwt, [one for one, _ in page_addresses(kind, opened, player)])
-        if what is None:
-            return False
+    def shown_tokens(self, kind: KindDocument, opened: Address | None, player: Player | None) -> frozenset[str]:
+        """Those of `jwt` that stand in the address of the guest's own page."""
+        if not kind.guest_access:
+            return frozenset()
+        shown, what = tokens_shown(self.secrets.jwt, [one for one, _ in page_addresses(kind, opened, player)])
         said = kind.open or (kind.player.src if kind.player else None)
-        self.warn(said.way if said else kind.way, what)
-        return True
+        if what:
+            self.warn(said.way if said else kind.way, what)
+        return shown
 
     def player_sort(self, src: Said, as_: Said | None) -> str:
         if as_ is not None:
-            if as_.text not in ("hls", "dash", "flv", "file", "whep"):
-                self.fault(as_.way, "as: hls, dash, flv, file or whep")
+            if as_.text not in SORTS:
+                self.fault(as_.way, f"as: {', '.join(SORTS[:-1])} or {SORTS[-1]}")
+            if as_.text == "livekit" and not src.text.endswith("/rtc"):
+                self.fault(src.way, "src: of a LiveKit server is its address that ends in /rtc")
             return as_.text
         sort = sort_of(src.text)
         if sort is None and src.text.partition("?")[0].endswith("}"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.policy.compile_steps import not_for_policies
@@ -25,6 +26,7 @@ MIN_SECRET = 8
 
 
 _PLACE = re.compile(r"\{((?:login|jwt)\.[^{}]*)\}")
+_NAMED = re.compile(r"\{([A-Za-z_][^{}\"]*)\}")
 _METHODS = ("POST", "GET", "PUT")
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 _WEAK = 32  # characters of a key below which `check` has a word about it
@@ -36,7 +38,7 @@ class SecretNames:
     def __init__(self, document: PolicyDocument) -> None:
         login = document.login.secrets if document.login is not None else ()
         self.login: tuple[str, ...] = tuple(LOGIN + name for name in login)
-        self.jwt: tuple[str, ...] = (JWT + document.jwt.as_.text,) if document.jwt is not None else ()
+        self.jwt: tuple[str, ...] = tuple(JWT + one.as_.text for one in document.jwts)
 
     def part(self, name: str, *, login: bool = True, jwt: bool = True) -> Text | Variable | None:
         if login and name in self.login:
@@ -129,11 +131,27 @@ def compile_login(document: LoginDocument | None, path: Callable[[Said], AnswerP
     )
 
 
-def compile_jwt(
-    document: JwtDocument | None, claims: Callable[[JsonDocument], Any], note: Note, warn: Note
-) -> Minter | None:
-    if document is None:
-        return None
+def claims_only(document: JwtDocument, known: Iterable[str]) -> bool:
+    """Whether its claims say nothing but these variables, and what is the same for everybody."""
+    allowed = frozenset(known)
+    names = set(_NAMED.findall(json.dumps(document.claims.data, default=str))) if document.claims is not None else set()
+    return all(name in allowed or name.startswith("interactions.") for name in names)
+
+
+def compile_jwts(
+    documents: Iterable[JwtDocument], claims: Callable[[JsonDocument], Any], note: Note, warn: Note
+) -> tuple[Minter, ...]:
+    names: set[str] = set()
+    found = []
+    for document in documents:
+        if document.as_.text in names:
+            note(document.as_.way, f"as: another jwt is named {document.as_.text} already")
+        names.add(document.as_.text)
+        found.append(compile_jwt(document, claims, note, warn))
+    return tuple(minter for minter in found if minter is not None)
+
+
+def compile_jwt(document: JwtDocument, claims: Callable[[JsonDocument], Any], note: Note, warn: Note) -> Minter | None:
     name, alg, key = document.as_.text, document.alg.text, document.key
     if not name or not _NAME.issuperset(name):
         note(document.as_.way, "as: a name of small letters, digits and _")

@@ -55,7 +55,7 @@ class PlayerSources:
     src: str
     poster: str | None
     file: str | None
-    as_: str  # hls, dash, flv, file or whep
+    as_: str  # one of playing.SORTS
 
 
 def _rank(rule: Rule) -> int:

@@ -33,7 +33,8 @@
                    default_days, max_days, max_clicks, require: [days|clicks|pin], cast: 4h}
     upstream: {headers: {}, query: {}, basic: "user:password"}
         login: {request, json, form, headers, secrets: {name: path}, again: [status]}     stands as {login.name}
-        jwt: {as: name, key, alg, minutes, claims}                                        stands as {jwt.name}
+        jwt: {as: name, key, alg, minutes, claims}, or a list of them                     stands as {jwt.name}
+                                        a claim {interactions.group} is true where that group is on, else false
     checksum: {name, sha1|sha256|sha384|sha512: template with {query}}        signs the query of its request
     examples: {with: {id, kind, vars}, allow: [request], deny: [request]}
 
@@ -170,7 +171,7 @@ class PolicyReader(RuleReader, StepReader):
             query=self.texts(upstream.get("query"), ("upstream", "query"), empty=True),
             basic=self.optional(upstream, "basic", ("upstream",)),
             login=self.login(upstream.get("login"), ("upstream", "login")),
-            jwt=self.jwt(upstream.get("jwt"), ("upstream", "jwt")),
+            jwts=self.jwts(upstream.get("jwt"), ("upstream", "jwt")),
             examples=self.examples(data.get("examples")),
             origins=tuple(self.text(one, way) for one, way in self.items(data.get("origins"), ("origins",))),
             cookies=tuple(self.cookie(one, way) for one, way in self.items(data.get("cookies"), ("cookies",))),
@@ -265,13 +266,15 @@ class PolicyReader(RuleReader, StepReader):
             opened, player = base.open, base.player
         elif opened is not None and player is not None:
             self.source.fault((*way, "player", KEY), "open and player: one of them, not both")
-        rules = list(base.allow)
+        rules, groups = list(base.allow), base.groups
         if "allow" in body:
             rules = [rule for rule in rules if rule.group is not None]
             rules += self.rules(body["allow"], (*way, "allow"))
         if "interactions" in body:
             rules = [rule for rule in rules if rule.group is None]
-            for group, entries in self.names(body["interactions"], (*way, "interactions")).items():
+            named = self.names(body["interactions"], (*way, "interactions"))
+            groups = tuple(Said(group, (*way, "interactions", group, KEY)) for group in named)
+            for group, entries in named.items():
                 rules += self.rules(entries, (*way, "interactions", group), group)
         prepare, release = base.prepare, base.release
         if "prepare" in body:
@@ -292,7 +295,9 @@ class PolicyReader(RuleReader, StepReader):
                 self.source.fault(way, f"{name}: open or player is missing (or guest_access: false)")
             if not body.get("allow") and not any(rule.group is None for rule in rules):
                 self.source.fault(way, f"{name}: allow is missing (or guest_access: false)")
-        return KindDocument(name, way, access, urls, opened, player, tuple(rules), prepare, release, exclusive, beside)
+        return KindDocument(
+            name, way, access, urls, opened, player, tuple(rules), prepare, release, exclusive, beside, groups
+        )
 
     def player(self, data: Any, way: Way) -> PlayerDocument | None:
         if data is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gateway.policy.compile import variable_names
 from gateway.policy.decide import Scope
 from gateway.policy.model import Policy
+from gateway.policy.playing import ROOM_ASKS
 from gateway.policy.target import Ambiguity, parse_target
 from gateway.policy.written import METHODS, PolicyDocument, Said
 from gateway.yaml_source import Source, did_you_mean
@@ -53,8 +54,7 @@ def run_examples(policy: Policy, source: Source) -> None:
         if name not in known:
             source.fault(("examples", "with", "vars", name), f"{name}: unknown variable{did_you_mean(name, known)}")
     variables = {**given, **own, **examples.vars}
-    if policy.jwt is not None:
-        variables[policy.jwt.name] = ("token-of-the-examples",)
+    variables |= {minter.name: ("token-of-the-examples",) for minter in policy.jwts}
     scope = policy.scope(kind, variables)
     for said, wanted in (*((one, True) for one in examples.allow), *((one, False) for one in examples.deny)):
         allowed, why = _verdict(scope, said)
@@ -92,8 +92,11 @@ def _landing(kind: str, scope: Scope, source: Source) -> None:
         wanted.append((beside, "player.chat", True))
     for text, name, page in wanted:
         target = parse_target(text)
-        asked = "POST" if player is not None and player.as_ == "whep" and name == "player.src" else "GET"
-        decision = None if isinstance(target, Ambiguity) else scope.decide(asked, target)
+        sort = player.as_ if player is not None and name == "player.src" else ""
+        if sort == "livekit":
+            target = parse_target(f"{text}{ROOM_ASKS}")
+        asked = "POST" if sort == "whep" else "GET"
+        decision = None if isinstance(target, Ambiguity) else scope.decide(asked, target, websocket=sort == "livekit")
         way = ("kinds", kind, *name.split("."))
         if decision is None or not decision.allowed:
             source.fault(way, f"{name}: no rule allows {text}, so guests would be refused there")

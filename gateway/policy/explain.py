@@ -34,8 +34,7 @@ def explain(policy: Policy, kind: str, variables: Mapping[str, tuple[str, ...]],
     target = parse_target(raw)
     if isinstance(target, Ambiguity):
         return Explanation(False, method, None, None, Reason.AMBIGUOUS_TARGET, target.what, None, (), ())
-    if policy.jwt is not None:
-        variables = {policy.jwt.name: (mark_of(policy.jwt.name),), **variables}
+    variables = {**{minter.name: (mark_of(minter.name),) for minter in policy.jwts}, **variables}
     scope = policy.scope(kind, variables)
     websocket = method == "WS"
     decision = scope.decide("GET" if websocket else method, target, websocket=websocket)

@@ -44,7 +44,7 @@ def not_for_others(policy: Policy) -> Iterator[str]:
         yield "upstream: credentials"
     if policy.login is not None:
         yield "upstream: login"
-    if policy.jwt is not None:
+    if policy.jwts:
         yield "upstream: jwt"
     if policy.cookies:
         yield "cookies"

@@ -2,14 +2,15 @@
 
     jwt: {as: token, key: "${KEY}", alg: HS256, minutes: 10, claims: {sub: "{guest.id}", video: {room: "{id}"}}}
 
-Stands as `{jwt.token}`. Pure: the time is given. What says when a token begins and ends is ours; all other claims are
-the policy's, texts in them filled with the grant's variables.
+Stands as `{jwt.token}`. A server may want several: what a guest may is not what the gateway asks for itself. Pure:
+the time is given. What says when a token begins and ends is ours; all other claims are the policy's, texts in them
+filled with the grant's variables.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +60,12 @@ class Minter:
             warnings.simplefilter("ignore", SecurityWarning)
             token = jwt.encode({"alg": self.alg, "typ": "JWT"}, claims, self.key, algorithms=[self.alg])
         return token, 1000 * (seconds + life - max(30, life // 5)), 1000 * (seconds + life)
+
+
+def minted(minters: Iterable[Minter], values: Values, now: int) -> dict[str, tuple[str, ...]]:
+    """Of each that these values are enough for, a new token, by the name of its variable."""
+    made = ((minter.name, minter.mint(values, now)) for minter in minters)
+    return {name: (token[0],) for name, token in made if token is not None}
 
 
 def key_texts(text: str) -> list[str]:

@@ -138,11 +138,12 @@ class Kind:
     exclusive: bool = False  # its requests do not name the item: a browser holds one such grant of a server
     # Variables that answers of the media server may give to a grant while it lives.
     captured: frozenset[str] = frozenset()
-    # The guest's own page has the token of `jwt` in its address, and so he knows it.
-    shows_token: bool = False
+    # Those of `jwt` that the guest's own page has in its address, and so he knows them.
+    shown_tokens: frozenset[str] = frozenset()
     # Names of prepare that rules send in headers and no address that a guest sees holds: the grant's own credentials.
     hidden: frozenset[str] = frozenset()
     download: Address | None = None  # what the player page offers to take along
+    groups: frozenset[str] = frozenset()  # of interactions, those that are on
 
     @property
     def renew(self) -> int | None:
@@ -282,7 +283,7 @@ class Policy:
     pinned: frozenset[str]
     credentials: Credentials
     login: Login | None
-    jwt: Minter | None
+    jwts: tuple[Minter, ...]
     origins: tuple[str, ...]  # other hosts that followed addresses may name
     examples: ExamplesDocument
     drop: tuple[AnswerPath, ...] = ()  # fields taken out of answers

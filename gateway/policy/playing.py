@@ -5,6 +5,10 @@ Why a module: a policy that names a whole address (`player: {src: "{hls}"}`) doe
 
 from __future__ import annotations
 
+SORTS = ("hls", "dash", "flv", "file", "whep", "livekit")
+# What the page asks below the address of a LiveKit server, to see whether a rule lets it.
+ROOM_ASKS = "/v1?access_token=guest&join_request=AA"
+
 _ENDINGS = {".m3u8": "hls", ".mpd": "dash", ".flv": "flv"}
 _ENDINGS |= dict.fromkeys((".mp4", ".m4v", ".webm"), "file")
 _ENDINGS |= dict.fromkeys((".mp3", ".m4a", ".weba", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav"), "file")

@@ -149,7 +149,11 @@ def _holds(check: Check, status: int, document: _Document) -> bool:
         return status == check.status
     if check.path is None or not document.readable(check.path.xml):
         return False
-    return any(_same(value, check.value) for value in check.path.values(document.parsed(check.path.xml)))
+    found = check.path.values(document.parsed(check.path.xml))
+    if check.value == []:
+        # An error is no list with nothing in it.
+        return 200 <= status < 300 and all(value in (None, []) for value in found)
+    return any(_same(value, check.value) for value in found)
 
 
 def _same(found: Any, wanted: Any) -> bool:

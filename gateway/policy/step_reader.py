@@ -72,9 +72,17 @@ class StepReader(ShapeReader):
             headers=self.texts(body.get("headers"), (*way, "headers"), empty=True),
         )
 
+    def jwts(self, data: Any, way: Way) -> tuple[JwtDocument, ...]:
+        """One, or a list of them."""
+        if not isinstance(data, list):
+            data = [] if data is None else [data]
+            entries = [(entry, way) for entry in data]
+        else:
+            entries = list(self.items(data, way))
+        read = (self.jwt(entry, at) for entry, at in entries)
+        return tuple(one for one in read if one is not None)
+
     def jwt(self, data: Any, way: Way) -> JwtDocument | None:
-        if data is None:
-            return None
         body = self.mapping(data, way, ("as", "key", "alg", "minutes", "claims"))
         if not isinstance(data, dict):
             return None
@@ -101,8 +109,8 @@ class StepReader(ShapeReader):
                 found.append(Condition(at, status=entry))
             elif isinstance(entry, dict) and len(entry) == 1:
                 ((path, value),) = entry.items()
-                if isinstance(value, (dict, list)):
-                    self.source.fault((*at, path), "must be one value")
+                if value != [] and isinstance(value, (dict, list)):
+                    self.source.fault((*at, path), "must be one value, or [] for nothing there")
                 found.append(Condition(at, path=path, value=value))
             else:
                 self.source.fault(at, "a status such as 404, or {$.path: value}")

@@ -37,10 +37,10 @@ def told_of_guests(places: Iterable[Told]) -> tuple[frozenset[str], list[tuple[P
     return frozenset(found), warnings
 
 
-def token_shown(tokens: tuple[str, ...], addresses: Iterable[Address]) -> str | None:
-    """A warning where the guest's own page has the token of `jwt` in its address."""
-    names = {name for address in addresses for name in address.variables}
-    if not names.intersection(tokens):
-        return None
-    what = f"{{{tokens[0]}}} stands in the address of the guest's page: the guest has it, and whoever"
-    return f"{what} reaches the server itself can use it there while it lasts"
+def tokens_shown(tokens: tuple[str, ...], addresses: Iterable[Address]) -> tuple[frozenset[str], str]:
+    """Those of `jwt` that the guest's own page has in its address, and a warning where there are any."""
+    shown = frozenset(name for address in addresses for name in address.variables).intersection(tokens)
+    if not shown:
+        return shown, ""
+    what = f"{{{min(shown)}}} stands in the address of the guest's page: the guest has it, and whoever"
+    return shown, f"{what} reaches the server itself can use it there while it lasts"

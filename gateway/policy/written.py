@@ -201,6 +201,7 @@ class KindDocument:
     release: tuple[StepDocument, ...] = ()
     exclusive: bool = False
     beside: Said | None = None
+    groups: tuple[Said, ...] = ()  # of interactions, those without a rule too
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ class PolicyDocument:
     basic: Said | None = field(repr=False)
     cookies: tuple[tuple[Said, bool], ...] = ()  # a name, and whether it is the guest's own
     login: LoginDocument | None = None
-    jwt: JwtDocument | None = None
+    jwts: tuple[JwtDocument, ...] = ()
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)
     origins: tuple[Said, ...] = ()
     passed: tuple[Said, ...] = ()

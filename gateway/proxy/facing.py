@@ -82,14 +82,14 @@ class Facing:
         hidden = tuple(
             one for name in scope.kind.hidden for one in scope.variables.get(name, ()) if len(one) >= _HIDDEN
         )
-        if policy.jwt is None and not policy.cookies and not hidden:
+        if not policy.jwts and not policy.cookies and not hidden:
             return self
         values: Variables = {}
         texts += hidden
-        if policy.jwt is not None:
+        if policy.jwts:
             values = scope.variables
             # A token that the guest's own page has in its address is no secret to him.
-            texts += () if scope.kind.shows_token else live.tokens
+            texts += live.tokens_but(scope.kind.shown_tokens)
         return replace(self, finder=_finder(self.server, texts, live), _values=values, _live=live)
 
     @property

@@ -4,12 +4,12 @@
 import { make } from "./dom.js";
 
 // Trying again can't help where access has ended or the media is gone; what pauses goes on by itself.
-const FINAL = new Set(["ended", "gone", "paused", "unsupported"]);
+const FINAL = new Set(["ended", "gone", "paused", "unsupported", "removed", "closed"]);
 
 /**
  * @param {HTMLElement} root
  * @param {import("./words.js").Words} words
- * @param {import("./engine.js").Trouble | null} trouble null: all is well again
+ * @param {string | null} trouble null: all is well again
  * @param {() => void} retry
  */
 export function showTrouble(root, words, trouble, retry) {

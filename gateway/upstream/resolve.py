@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.errors import UpstreamDown, UpstreamSlow
+from gateway.policy.minting import minted
 from gateway.policy.model import Policy
 from gateway.policy.resolve import BadAnswer, read_answer
 from gateway.upstream.client import Ways
-from gateway.upstream.steps import MAX_ANSWER, sent
+from gateway.upstream.steps import MAX_ANSWER, now, sent
 
 DEADLINE = 15.0  # seconds for all steps together: somebody is waiting for a page
 
@@ -49,7 +50,8 @@ async def resolve_item(policy: Policy, ways: Ways, item: str) -> Resolved:
     try:
         async with asyncio.timeout(DEADLINE):
             for step in policy.item.steps:
-                written = step.request.written(variables)
+                # Tokens are made for one request, and belong to nobody: they are none of the item's variables.
+                written = step.request.written({**variables, **minted(policy.jwts, variables, now())})
                 if written is None and step is policy.item.steps[0]:
                     return Resolved("gone", identity)  # nothing of that name can ever be asked for
                 if written is None:

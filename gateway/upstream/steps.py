@@ -42,7 +42,7 @@ def sent(policy: Policy, ways: Ways, written: Written, variables: Variables) -> 
     """A request with the policy's credentials; a header that the step itself writes comes first."""
     own = {name.lower() for name, _ in written.headers}
     credentials = [pair for pair in policy.credentials.sent_headers(variables) if pair[0].lower() not in own]
-    kept = kept_pairs(policy.cookies, variables, _path(written), _now()) if "cookie" not in own else []
+    kept = kept_pairs(policy.cookies, variables, _path(written), now()) if "cookie" not in own else []
     if kept:
         credentials.append(("Cookie", header(kept)))
     target = policy.credentials.into(written.target, variables)
@@ -53,7 +53,7 @@ def _path(written: Written) -> str:
     return unquote(written.target.partition("?")[0])
 
 
-def _now() -> int:
+def now() -> int:
     return time.time_ns() // 1_000_000
 
 
@@ -93,7 +93,7 @@ async def _ask(policy: Policy, kind: Kind, ways: Ways, step: Step, known: Variab
         raise UpstreamDown("a prepare request could not be written from the variables")
     async with sent(policy, ways, written, known) as answer:
         lines = answer.headers.getall("Set-Cookie", ())
-        cookies = taken(policy.cookies, lines, _path(written), known, _now())
+        cookies = taken(policy.cookies, lines, _path(written), known, now())
         body = b"" if written.method == "HEAD" else await answer.read(MAX_ANSWER)
         content_type = answer.headers.get("Content-Type", "")
         return read_prepared(kind, policy, step, answer.status, content_type, body), cookies

@@ -50,6 +50,14 @@ CHAT_POLICY = {"frame-src": "'self'"}
 APART = {"Cross-Origin-Opener-Policy": "same-origin-allow-popups"}
 
 
+def _devices(own: str) -> str:
+    return f"camera={own}, geolocation=(), microphone={own}, payment=(), usb=()"
+
+
+# Where guests may show themselves, and nowhere else.
+WITH_DEVICES = _devices("(self)")
+
+
 def common_headers() -> dict[str, str]:
     """What every answer of our own carries, page or not."""
     return {
@@ -57,7 +65,7 @@ def common_headers() -> dict[str, str]:
         "Content-Security-Policy": content_policy(),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Permissions-Policy": _devices("()"),
         "Referrer-Policy": "no-referrer",
         "Server": SERVER,
         "X-Content-Type-Options": "nosniff",

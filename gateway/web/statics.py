@@ -19,6 +19,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent / "static"
 # What the player page needs to play a sort of stream, see vendor.py
 LIBRARIES = {"hls": "vendor/hls.min.js", "dash": "vendor/shaka-player.min.js", "flv": "vendor/mpegts.js"}
+LIBRARIES |= {"livekit": "vendor/livekit-client.js"}
 
 _OURS = (".css", ".js", ".svg", ".txt")
 TYPES = {

@@ -1,4 +1,5 @@
-"""Fetches hls.js, Shaka Player and mpegts.js, which our player page needs and our repository does not hold.
+"""Fetches hls.js, Shaka Player, mpegts.js and livekit-client, which our player pages need and our repository does not
+hold.
 
 `npm pack` downloads the pinned releases and nothing of them is run; what came is used only if its SHA-512
 is the pinned one. Called when a wheel or an editable install is built, and again by whoever finds one
@@ -127,6 +128,11 @@ LIBRARIES = (
             "package/LICENSE": "mpegts.js-LICENSE.txt",
             "package/dist/mpegts.js.LICENSE.txt": "mpegts.js-es6-promise-LICENSE.txt",
         },
+    ),
+    Library(
+        "livekit-client@2.23.0",
+        "j9Kg86nJjBjNFUD+ukp2jwMCGa0k+YD5gU//RzAM+ZY3pbG631QCte7fQjwqWMmtBzhDJL9nKYuOLMv/9IbAxg==",
+        {"package/dist/livekit-client.umd.js": "livekit-client.js", "package/LICENSE": "livekit-client-LICENSE.txt"},
     ),
 )
 

@@ -29,6 +29,7 @@ class FakeLive:
     touched: int = 0
     download: str | None = None
     chat: str | None = None
+    groups: frozenset[str] = frozenset()
     grant: Any = field(
         default_factory=lambda: SimpleNamespace(
             id=MINE, server="tv", kind="video", item="x1", variables={"title": ("Metropolis & more",)}
@@ -43,7 +44,7 @@ class FakeLive:
     @property
     def scope(self):
         return SimpleNamespace(
-            kind=None,
+            kind=SimpleNamespace(groups=self.groups),
             player=lambda signed: self.player,
             landing=lambda: "/media/x",
             download=lambda signed: self.download,
@@ -289,3 +290,19 @@ async def test_it_is_only_looked_at(watch):
     assert (await open_page(watch, method="POST"))[0].status == 405
     answer, body = await open_page(watch, method="HEAD")
     assert (answer.status, body) == (200, "")
+
+
+@pytest.mark.parametrize("groups", [(), ("chat",), ("chat", "present")])
+async def test_a_room_shows_what_is_on_and_only_there_the_browser_may_be_asked_for_a_camera(watch, live, groups):
+    live.player = sources(src="/rtc", as_="livekit", poster=None, file=None)
+    live.groups = frozenset(groups)
+    answer, page = await open_page(watch)
+    assert answer.status == 200
+    assert f'data-src="/rtc" data-may="{" ".join(groups)}"' in page
+    assert ('class="chat"' in page) == ("chat" in groups)
+    assert ("<kbd>V</kbd>" in page) == ("present" in groups)
+    assert ("camera=(self)" in answer.headers["Permissions-Policy"]) == ("present" in groups)
+    assert "geolocation=()" in answer.headers["Permissions-Policy"]
+    words = json.loads(unescape(re.search(r'data-words="([^"]*)"', page).group(1)))
+    assert words["alone.title"] == "Nobody else is here yet"
+    assert (live.touched, watch.visits[-1].grant) == (1, MINE)

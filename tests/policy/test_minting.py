@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from gateway.errors import BadFile
 from gateway.policy.explain import explain
 from gateway.policy.load import load_policy_text
-from gateway.policy.minting import Minter
+from gateway.policy.minting import Minter, minted
 from gateway.policy.model import Policy
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -49,8 +49,7 @@ def policy(text: str = POLICY, *, alg: str = "HS256", key: str = SECRET) -> Poli
 
 
 def minter(**options: str) -> Minter:
-    found = policy(**options).jwt
-    assert found is not None
+    (found,) = policy(**options).jwts
     return found
 
 
@@ -134,13 +133,13 @@ def test_in_the_address_of_the_guests_page_it_is_his_and_check_says_so() -> None
     page = POLICY.replace("open: /room/{id}", 'open: "/room/{id}?jwt={jwt.token}"')
     page = page.replace("page GET /room/{id}", "page GET /room/{id}?jwt={jwt.token}")
     found = policy(page)
-    assert found.kinds["room"].shows_token
+    assert found.kinds["room"].shown_tokens == {"jwt.token"}
     assert any("the guest has it" in fault.what for fault in found.warnings)
     scope = found.scope("room", {**VALUES, "jwt.token": ("new.to.ken", "old.to.ken")})
     assert scope.landing() == "/room/abc?jwt=new.to.ken"
     for token, wanted in (("new.to.ken", True), ("old.to.ken", True), ("other", False)):
         assert explain_allowed(found, f"/room/abc?jwt={token}", ("new.to.ken", "old.to.ken")) is wanted
-    assert not policy().kinds["room"].shows_token
+    assert not policy().kinds["room"].shown_tokens
 
 
 def explain_allowed(found: Policy, path: str, tokens: tuple[str, ...]) -> bool:
@@ -167,10 +166,70 @@ def test_explain_shows_stars() -> None:
         ("- WS /ws/{id}", "- {request: 'GET /a', answer: {json: {t: '{jwt.token}'}}}"),
         ("- WS /ws/{id}", "- {request: 'GET /a', capture: {v: 'X: {jwt.token}-{v}'}}"),
         ("upstream:", "replace: {old-text: '{jwt.token}'}\nupstream:"),
-        ('{3,20}"}', "{3,20}\", resolve: [{request: 'GET /{jwt.token}'}]}"),
         ("open: /room/{id}", "open: /room/{id}\n    page_urls: ['/room/{id}/{jwt.token}']"),
     ],
 )
 def test_elsewhere_it_would_reach_the_guest(was: str, now: str) -> None:
     with pytest.raises(BadFile, match="a secret between gateway and server, and can't stand here"):
         policy(POLICY.replace(was, now))
+
+
+TWO = (
+    POLICY.replace("  jwt:\n    as: token", "  jwt:\n  - as: token")
+    + """  - as: admin
+    key: "KEY"
+    claims: {iss: gateway, video: {room: "{id}", roomAdmin: true}}
+"""
+)
+ASKS = "resolve: [{request: 'GET /rooms/{id}', headers: {Authorization: 'Bearer {jwt.NAME}'}}]}"
+
+
+def test_two_of_them_and_each_says_its_own() -> None:
+    found = policy(TWO)
+    assert [one.name for one in found.jwts] == ["jwt.token", "jwt.admin"]
+    made = minted(found.jwts, {"id": ("abc",)}, NOW)
+    assert made.keys() == {"jwt.admin"}, "of nobody there is no token of a guest"
+    claims = jwt.decode(made["jwt.admin"][0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
+    assert claims["video"] == {"room": "abc", "roomAdmin": True}
+    with pytest.raises(BadFile, match="another jwt is named token already"):
+        policy(TWO.replace("as: admin", "as: token"))
+    with pytest.raises(BadFile, match=r"unknown name {jwt.amdin} .did you mean jwt.admin"):
+        policy(TWO.replace("Bearer {jwt.token}", "Bearer {jwt.amdin}"))
+
+
+def test_resolve_asks_with_one_that_says_nothing_of_a_guest() -> None:
+    asking = TWO.replace('{3,20}"}', '{3,20}", ' + ASKS)
+    (step,) = policy(asking.replace("NAME", "admin")).item.steps
+    written = step.request.written({"id": ("abc",), "jwt.admin": ("x.y.z",)})
+    assert written is not None
+    assert ("Authorization", "Bearer x.y.z") in written.headers
+    assert step.request.written({"id": ("abc",)}) is None
+    with pytest.raises(BadFile, match=r"{jwt.token} says something of a guest, and resolve asks before there is one"):
+        policy(asking.replace("NAME", "token"))
+
+
+GROUPS = """    interactions:
+      chat: []
+      hand: ["GET /hand/{id}"]
+upstream:"""
+SWITCHED = POLICY.replace("upstream:", GROUPS).replace("canPublish: false", 'chat: "{interactions.chat}"')
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_claim_says_whether_a_group_is_on(on: bool) -> None:
+    found = policy(SWITCHED + ("guest_access: {interactions: [chat]}" if on else ""))
+    (one,) = found.jwts
+    made = one.mint(VALUES, NOW)
+    assert made is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        claims = jwt.decode(made[0], OctKey.import_key(SECRET), algorithms=["HS256"]).claims
+    assert claims["video"]["chat"] is on
+    assert found.kinds["room"].groups == ({"chat"} if on else set())
+
+
+def test_a_group_that_switches_nothing_is_a_fault() -> None:
+    with pytest.raises(BadFile, match=r"chat: no rule is in it, and no claim of a jwt says {interactions.chat}"):
+        policy(POLICY.replace("upstream:", GROUPS))
+    with pytest.raises(BadFile, match=r"no kind has interactions named chta .did you mean chat"):
+        policy(SWITCHED.replace("{interactions.chat}", "{interactions.chta}"))

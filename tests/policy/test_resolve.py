@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gateway.errors import BadFile
 from gateway.policy.jsonpath import PathError, parse_answer_path
 from gateway.policy.load import load_policy_text
 from gateway.policy.model import Policy
@@ -95,3 +96,45 @@ def test_paths() -> None:
     for wrong in ("a.b", "$a", "$.", "$.a[", "$.a[x]", "/a//b"):
         with pytest.raises(PathError):
             parse_answer_path(wrong)
+
+
+ROOMS = """
+server: Rooms
+item:
+  id: "[a-z]+"
+  resolve:
+    - request: GET /rooms?name={id}
+      not_started: [{$.rooms: []}]
+kinds: {room: {open: "/room/{id}", allow: ["page GET /room/{id}"]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, '{"rooms": []}', "not_started"),
+        (200, "{}", "not_started"),
+        (200, '{"rooms": null}', "not_started"),
+        (200, '{"rooms": [{"name": "hall"}]}', "ok"),
+        (200, "<p>a page of something else</p>", "ok"),
+        (404, '{"rooms": []}', "gone"),
+        (401, '{"rooms": []}', None),
+        (500, "{}", None),
+    ],
+)
+def test_nothing_there_is_said_by_a_good_answer_alone(status: int, body: str, state: str | None) -> None:
+    policy = load_policy_text(ROOMS)
+
+    def read() -> Learned:
+        return read_answer(policy, policy.item.steps[0], status, "application/json", body.encode())
+
+    if state is None:
+        with pytest.raises(BadAnswer):
+            read()
+    else:
+        assert read().state == state
+
+
+def test_a_list_with_something_in_it_is_no_value() -> None:
+    with pytest.raises(BadFile, match=r"must be one value, or \[\] for nothing there"):
+        load_policy_text(ROOMS.replace("[]}]", "[hall]}]"))

@@ -46,6 +46,8 @@ SAME = {
     "manage.kind.live",
     "player.live",
     "watch.chat",
+    "room.chat",
+    "room.chat.message",
     "player.volume",
     "player.pause",
     "player.seek",

@@ -61,7 +61,8 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
         asked |= set(re.findall(r"""\bt\(\s*['"]([a-z_.0-9]+)['"]""", path.read_text()))
     for path in ROOT.glob("static/*.js"):
         text = path.read_text()
-        asked |= {f"player.{key}" for key in re.findall(r"""words\("([a-z_.]+)\"""", text)}
+        page = "room" if path.name.startswith("room") else "player"
+        asked |= {f"{page}.{key}" for key in re.findall(r"""words\("([a-z_.]+)\"""", text)}
     plain = {key for key in asked if not key.endswith(".")}
     unknown = {key for key in plain if key not in keys and f"{key}.other" not in keys}
     assert not unknown
@@ -70,6 +71,7 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
         "message.",
         "format.",
         "player.error.",
+        "room.error.",
         "entry.error.",
         "entry.errors.",
         "entry.purpose.told.",
@@ -77,6 +79,8 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
     )
     faces = {"player.play", "player.pause", "player.replay", "player.mute", "player.unmute"}
     faces |= {"player.fullscreen", "player.fullscreen.leave", "player.inset.leave"}
+    faces |= {f"room.{key}" for key in ("retry", "here_instead", "screen", "you")}
+    faces |= {f"room.{what}.{state}" for what in ("microphone", "camera") for state in ("on", "off")}
     faces |= {"entry.not_started", "entry.not_live"}  # what a guest waits for
     asked |= {f"{key}.{form}" for key in plain for form in ("one", "two", "few", "many", "other")}
     unused = {key for key in keys if key not in asked and not key.startswith(made) and key not in faces}

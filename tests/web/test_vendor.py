@@ -63,7 +63,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     vendor.fetch(tmp_path)
     (tmp_path / "hls.js.version").write_text("hls.js@1.0.0")
-    assert [library.present(tmp_path) for library in vendor.LIBRARIES] == [False, True, True]
+    assert [library.present(tmp_path) for library in vendor.LIBRARIES] == [False, True, True, True]
     with pytest.raises(vendor.VendorMissing):
         vendor.fetch(tmp_path)
 
