@@ -20,7 +20,7 @@ daemon off;
 worker_processes 1;
 pid {own}/nginx.pid;
 error_log {own}/error.log;
-events {{ worker_connections 256; }}
+events {{ worker_connections 2048; }}
 {more}
 http {{
   access_log off;

@@ -71,9 +71,9 @@ async def command_line(folder: Path, *words: str) -> str:
     return said.decode()
 
 
-async def make_link(folder: Path, *words: str) -> dict[str, str]:
+async def make_link(folder: Path, *words: str, item: str = ITEM) -> dict[str, str]:
     said = await command_line(
-        folder, "link", "create", "--server", "tv", "--item", ITEM, "--name", "T", "--json", *words
+        folder, "link", "create", "--server", "tv", "--item", item, "--name", "T", "--json", *words
     )
     found: dict[str, str] = json.loads(said)
     return found
@@ -114,3 +114,8 @@ def _field(pid: int, name: str) -> str | None:
     except OSError:
         return None
     return next((line.partition("\t")[2] for line in lines if line.startswith(f"{name}:")), None)
+
+
+def resident(pid: int) -> int:
+    """kB of memory that this process has now."""
+    return int((_field(pid, "VmRSS") or "0 kB").split()[0])

@@ -36,13 +36,13 @@ async def connections(guest: Guest, stack: object, pids: list[int]) -> Connectio
     clients: list[WireClient] = []
     for _ in range(60):
         clients.append(await stack.enter_async_context(WireClient(guest.port, guest.host)))  # type: ignore[attr-defined]
-        if len(clients) >= 12 and all(_accepted(pid, guest.port) > 0 for pid in pids):
+        if len(clients) >= 12 and all(accepted(pid, guest.port) > 0 for pid in pids):
             return Connections(guest, clients)
         await asyncio.sleep(0.01)
     raise AssertionError("not every worker took a connection")
 
 
-def _accepted(pid: int, port: int) -> int:
+def accepted(pid: int, port: int) -> int:
     """Established connections that this process holds on our port."""
     inodes = set()
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
