@@ -129,6 +129,7 @@ async def relay(
         if first:
             await response.write(first)
             metrics.sent(len(first))
+            first = b""  # a paused film would hold it for hours
             watched()
         elif writer is not None:
             writer.send_headers()
