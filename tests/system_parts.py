@@ -21,6 +21,7 @@ PARTS = {
     "nginx": ("nginx",),
     "nginx rtmp module": ("/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"),
     "icecast2": ("icecast2", "icecast"),
+    "prosody": ("prosody",),
     "caddy": ("caddy",),
     "lighttpd": ("lighttpd",),
     "ffmpeg": ("ffmpeg",),

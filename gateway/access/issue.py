@@ -429,7 +429,7 @@ class LinkDesk:
 
 def _pasted(policy: Policy, text: str) -> tuple[str, str | None]:
     """An id, and the kind where the address of a page told it."""
-    text = text.strip()
+    text = policy.item.spelled(text)
     if policy.item.variables(text) is None:
         found = policy.recognise(text)
         if found is not None:

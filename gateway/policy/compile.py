@@ -31,7 +31,6 @@ from gateway.policy.compile_upstream import (
 from gateway.policy.download import download_address
 from gateway.policy.graphql import NAME, Operations
 from gateway.policy.jsonpath import AnswerPath
-from gateway.policy.messages import compile_messages
 from gateway.policy.minting import JWT, Minter
 from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
 from gateway.policy.neighbours import neighbours
@@ -42,6 +41,7 @@ from gateway.policy.playing import SORTS, sort_of
 from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
 from gateway.policy.sending import Send
+from gateway.policy.stanzas import compile_frames
 from gateway.policy.switched import Switched
 from gateway.policy.target import fold_name
 from gateway.policy.telling import Told, page_addresses, tokens_shown, told_of_guests
@@ -138,7 +138,7 @@ class _Compiler:
             if name in variables or name in GIVEN:
                 self.fault(("patterns", name, KEY), f"{name}: is a variable already")
         find = self.finder([*variables, *GIVEN])
-        item = ItemRule(self.item, tuple(steps), self.kind_path(), self.kind_values())
+        item = ItemRule(self.item, tuple(steps), self.kind_path(), self.kind_values(), document.small_ids)
         groups = {said.text for kind in document.kinds.values() for said in kind.groups}
         on = self.on
         for said in document.interactions:
@@ -457,6 +457,8 @@ class _Compiler:
         return address if any(one.text == CHAT for one in self.document.interactions) else None
 
     def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:
+        if self.document.small_ids and said.text != said.text.lower():
+            self.fault(said.way, "item.ignore_case: pasted addresses are read in small letters; write this in them too")
         try:
             return parse_page_address(said.text, self.item, find)
         except TemplateError as error:
@@ -517,7 +519,7 @@ class _Compiler:
             answer=compile_answer(rule, find, self.fault),
             captures=self.steps.captures(rule, find),
             protocol=rule.socket.protocol.text if rule.socket and rule.socket.protocol else None,
-            messages=compile_messages(rule, self.with_graphql(self.secrets.within(find, login=False)), self.fault),
+            messages=compile_frames(rule, find, self.with_graphql(self.secrets.within(find, login=False)), self.fault),
             follow=compile_follow(self, rule, find, self.origins) if rule.follow is not None else None,
             at=self.rule_at(rule),
         )

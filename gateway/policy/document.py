@@ -5,6 +5,7 @@
     protects_itself: true|false         every media request of the server needs its own login
     item:                                                                                  needed
       id: pattern                       full match; named parts become variables           needed
+        ignore_case: true|false         ids are the same in any case, and are written in small letters
       resolve: [{request, at, json, headers, checksum, id, gone, not_started, ended, vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern, or {jwt: {claim: template}}}     the latter: a token with that claim (see `token_claims`)
@@ -48,6 +49,7 @@
         protocol: name                  the websocket subprotocol that is asked for
         messages: [shape with max]      frames the guest may send, written anew (see `messages`)
         binary: true|false              beside messages: binary frames pass
+        stanzas: [{iq|presence|message: any|[namespace], to, attributes}, {open}]     likewise, of XMPP (see `stanzas`)
         follow: {as: hls|dash|json, to: [path or address]}     what the answer names becomes reachable (see `follow`)
 
 Why every key that the language has but this version has not is an error, and says so: an operator who
@@ -103,7 +105,7 @@ class PolicyReader(RuleReader, StepReader):
         verified = self.optional(data, "verified", ())
         if data.get("item") is None:
             self.source.fault((), "item: is missing")
-        item = self.mapping(data.get("item"), ("item",), ("id", "resolve", "kind"))
+        item = self.mapping(data.get("item"), ("item",), ("id", "ignore_case", "resolve", "kind"))
         item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
         keys = ("request", "at", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
         steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
@@ -150,6 +152,7 @@ class PolicyReader(RuleReader, StepReader):
             verified=verified.text if verified else "",
             protects_itself=self.flag(data, "protects_itself", (), False),
             item_id=item_id,
+            small_ids=self.flag(item, "ignore_case", ("item",), False),
             steps=steps,
             kind_path=kind_path,
             kind_values=kind_values,

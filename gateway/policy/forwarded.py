@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gateway.policy.messages import Messages
+
 if TYPE_CHECKING:
     from gateway.policy.model import Policy, Rule
 
@@ -26,7 +28,7 @@ def needs_the_gateway(rule: Rule) -> str | None:
     if rule.captures:
         return "capture"
     if rule.messages is not None:
-        return "messages"
+        return "messages" if isinstance(rule.messages, Messages) else "stanzas"
     if rule.protocol is not None:
         return "protocol"
     if rule.follow is not None:

@@ -92,7 +92,7 @@ def compile_messages(rule: RuleDocument, find: NameFinder, note: Note) -> Messag
         note((*document.way, document.first, KEY), f"{document.first}: belongs to a websocket (WS)")
     _look_at_protocol(document, note)
     if document.messages is None:
-        if document.binary:
+        if document.binary and document.stanzas is None:
             note((*document.way, "binary", KEY), "binary: without messages every frame passes")
         return None
     found = []

@@ -26,6 +26,7 @@ from gateway.policy.page_address import PageAddress
 from gateway.policy.pattern import Pattern
 from gateway.policy.request import StepRequest, Words
 from gateway.policy.sending import Send
+from gateway.policy.stanzas import Stanzas
 from gateway.policy.target import Ambiguity, Pair, Target, parse_target
 from gateway.policy.template import PATH_VALUE, Part, PathTemplate, QueryTemplate, Variable, render
 from gateway.policy.written import ExamplesDocument
@@ -53,7 +54,7 @@ class Rule:
     answer: Answering | None = None
     captures: tuple[Capture, ...] = ()
     protocol: str | None = None  # of a websocket
-    messages: Messages | None = None
+    messages: Messages | Stanzas | None = None
     follow: Follow | None = None
     at: str = ""  # the address of the server that is asked; "" is the main one
 
@@ -185,6 +186,11 @@ class ItemRule:
     steps: tuple[Step, ...]
     kind_path: AnswerPath | None
     kind_values: Mapping[str, str]
+    ignore_case: bool = False
+
+    def spelled(self, text: str) -> str:
+        """What was pasted, an id or a page's address, in the letters that ids are kept in."""
+        return text.strip().lower() if self.ignore_case else text.strip()
 
     def variables(self, item: str) -> dict[str, tuple[str, ...]] | None:
         """`id` and its named parts; None when this can't be an id of this server."""
@@ -335,6 +341,7 @@ class Policy:
     def recognise(self, url: str) -> tuple[str, str | None] | None:
         """The item and kind that a pasted page address means; kind None where several kinds share it."""
         found: dict[str, set[str]] = {}
+        url = self.item.spelled(url)
         for kind in self.kinds.values():
             for address in kind.page_addresses:
                 item = address.recognise(url)

@@ -30,8 +30,8 @@ class RuleReader(ShapeReader):
 
     def long(self, entry: dict[str, Any], way: Way, group: str | None) -> RuleDocument | None:
         known = (
-            "request", "send", "json", "max", "body", "answer", "capture", "protocol", "messages", "binary", "follow",
-            "at",
+            "request", "send", "json", "max", "body", "answer", "capture", "protocol", "messages", "binary", "stanzas",
+            "follow", "at",
         )  # fmt: skip
         data = self.mapping(entry, way, known, "rule")
         rule = self.rule(self.needed(data, "request", way), group)
@@ -78,15 +78,15 @@ class RuleReader(ShapeReader):
         )
 
     def socket(self, data: Mapping[str, Any], way: Way) -> SocketDocument | None:
-        written = [key for key in ("protocol", "messages", "binary") if data.get(key) not in (None, False)]
+        written = [key for key in ("protocol", "messages", "binary", "stanzas") if data.get(key) not in (None, False)]
         if not written:
             return None
-        messages = None
-        if data.get("messages") is not None:
-            messages = tuple(self.items(data["messages"], (*way, "messages")))
-        return SocketDocument(
-            way, written[0], self.optional(data, "protocol", way), messages, self.flag(data, "binary", way, False)
+        messages, stanzas = (
+            None if data.get(key) is None else tuple(self.items(data[key], (*way, key)))
+            for key in ("messages", "stanzas")
         )
+        binary = self.flag(data, "binary", way, False)
+        return SocketDocument(way, written[0], self.optional(data, "protocol", way), messages, binary, stanzas)
 
     def answer(self, data: Any, way: Way) -> AnswerDocument | None:
         if data is None:

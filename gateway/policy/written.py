@@ -69,13 +69,15 @@ class RuleDocument:
 
 @dataclass(frozen=True, slots=True)
 class SocketDocument:
-    """What a rule says of a websocket. `messages` None: every frame passes. `first`: a key that is there."""
+    """What a rule says of a websocket. Neither `messages` nor `stanzas`: every frame passes. `first`: a key that is
+    there."""
 
     way: Way
     first: str
     protocol: Said | None
     messages: tuple[tuple[Any, Way], ...] | None
     binary: bool
+    stanzas: tuple[tuple[Any, Way], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ class PolicyDocument:
     examples: ExamplesDocument = field(default_factory=ExamplesDocument)
     origins: tuple[Said, ...] = ()
     passed: tuple[Said, ...] = ()
+    small_ids: bool = False
     any_case: bool = False
     drop: tuple[Said, ...] = ()
     replace: Mapping[str, Said] = field(default_factory=dict)

@@ -6,7 +6,7 @@ binary messages, pings, close codes, and a loss without a close stays one.
 
 Why so careful: what follows an upgrade that the server refused would be read by it as the next
 request, under our credentials. No compression is negotiated, and no subprotocol but the one that the
-rule names, since what nobody asked for can't be spoken. Where the rule lists messages, what the guest
+rule names, since what nobody asked for can't be spoken. Where the rule lists messages or stanzas, what the guest
 says is written anew from them, and all else is dropped and counted.
 """
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.access.live import LiveGrant
     from gateway.policy.decide import Decision
     from gateway.policy.messages import Messages
+    from gateway.policy.stanzas import Stanzas
 
 # A guest who offers subprotocols is told about in a warning, in his own words; we never take one.
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
@@ -77,7 +78,7 @@ def fault_of(request: web.BaseRequest) -> str | None:
 class Frames:
     """What the guest may say, by the rules and by his grant as it is at that moment."""
 
-    messages: tuple[Messages, ...]
+    messages: tuple[Messages | Stanzas, ...]
     live: LiveGrant
 
     @classmethod

@@ -117,9 +117,9 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
     [
         (
             "Keys",
-            "server verified protects_itself item item.id item.resolve item.kind patterns patterns.graphql patterns.jwt"
-            " kinds shared origins paths paths.ignore_case cookies pass drop replace guest_access"
-            " guest_access.links_per_item guest_access.on_revoke"
+            "server verified protects_itself item item.id item.ignore_case item.resolve item.kind patterns"
+            " patterns.graphql patterns.jwt kinds shared origins paths paths.ignore_case cookies pass drop replace"
+            " guest_access guest_access.links_per_item guest_access.on_revoke"
             " guest_access.preview guest_access.default_days guest_access.max_days guest_access.max_clicks"
             " guest_access.require guest_access.interactions guest_access.cast upstream upstream.headers upstream.query"
             " upstream.basic upstream.login upstream.login.request upstream.login.json upstream.login.form"
@@ -139,7 +139,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         (
             "A rule in its long form",
             "request at send json max body body.type body.max answer answer.status answer.json answer.xml capture"
-            " protocol messages binary follow follow.as follow.to",
+            " protocol messages binary stanzas follow follow.as follow.to",
         ),
         ("Examples", "with allow deny"),
     ],
