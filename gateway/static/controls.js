@@ -26,7 +26,7 @@ export function buildControls(root, video, media, words) {
   const mute = iconButton("sound", words("mute"), muteOrNot);
   const volume = range("volume", words("volume"), 1, 0.05);
   const seek = range("seek", words("seek"), 0, 1);
-  const time = make("span", { class: "time", dir: "auto" });
+  const time = make("span", { class: "time" });
   const edge = watchEdge(video, media, words, (text) => (said.textContent = text));
   const captions = menu("captions", words("captions"), captionChoices);
   const quality = menu("quality", words("quality"), qualityChoices);

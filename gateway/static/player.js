@@ -32,7 +32,12 @@ if (!item) {
   forgetPositions();
   forgetChat();
 }
-const endChat = showChat(document.querySelector(".beside"), item !== "");
+const endChat = showChat(
+  document.querySelector(".beside"),
+  item !== "",
+  () => video.paused || media.stopped,
+  () => media.stop("ended"),
+);
 const at = positionOf(item);
 
 const stopped = goOnByItself(begins !== "");

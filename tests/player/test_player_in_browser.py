@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway.reasons import Reason
-from gateway.web.pages import PLAYER_POLICY
+from gateway.web.pages import CHAT_POLICY, PLAYER_POLICY
 from gateway.web.refuse import refuse
 from gateway.web.static_door import StaticDoor
 from tests.chromium import chromium
@@ -34,6 +34,7 @@ class Cinema:
         self.status = 200
         self.player = SimpleNamespace(src=MASTER, poster="/hls/aurora/poster.jpg", file=None, as_="hls")
         self.libraries = True
+        self.chat: str | None = None
         stage.door = self.answer
 
     async def answer(self, visit) -> web.StreamResponse:
@@ -42,6 +43,14 @@ class Cinema:
             return await StaticDoor().static(visit)
         if path == "/watch":
             return self.page(visit)
+        if path == "/chat":
+            return web.Response(text="<p>words", content_type="text/html")
+        if path == "/_gateway/back":
+            return (
+                refuse(visit, Reason.NO_SESSION)
+                if self.status == 403
+                else web.Response(status=303, headers={"Location": "/"})
+            )
         if self.status == 403:
             return refuse(visit, Reason.GRANT_ENDED)
         file = CLIP / path.removeprefix("/hls/aurora/")
@@ -55,7 +64,7 @@ class Cinema:
         return pages.respond(
             visit.request,
             "watch.html",
-            policy=PLAYER_POLICY,
+            policy={**PLAYER_POLICY, **CHAT_POLICY},
             title="Aurora",
             grant="A" * 28,
             player=self.player,
@@ -64,7 +73,7 @@ class Cinema:
             sound=False,
             item="aurora",
             download=None,
-            chat=None,
+            chat=self.chat,
             begins=False,
             cast=None,
             cast_lasts=None,
@@ -214,3 +223,18 @@ async def test_right_to_left_pages_fit_a_phone(cinema, page):
     await page.locator(".bar").wait_for()
     assert await page.evaluate("document.documentElement.dir") == "rtl"
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_a_chat_goes_when_access_ends_while_nothing_plays(cinema, page):
+    need_library(cinema)
+    cinema.chat = "/chat"
+    await page.clock.install()
+    await page.goto("/watch")
+    await expect(page.frame_locator("iframe").get_by_text("words")).to_be_visible()
+    async with page.expect_response("**/_gateway/back"):
+        await page.clock.fast_forward(25_000)
+    assert await page.locator("iframe").count() == 1
+    cinema.status = 403
+    await page.clock.fast_forward(25_000)
+    await expect(page.get_by_role("alert")).to_contain_text("Your access has ended")
+    assert await page.locator("iframe").count() == 0
