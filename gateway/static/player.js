@@ -50,8 +50,13 @@ const media = openMedia(
   },
   at,
 );
-// A body without end that ends is a stream that stops; what has a playlist says by itself that it is over.
-if (begins && as === "file") video.addEventListener("ended", () => media.stop("gone"));
+// A body without end that ends is a stream that stops, and so is one whose playlist was live and says now that it is
+// complete. What was complete when the page began is a recording, and over when it is over.
+let onAir = as === "file";
+video.addEventListener("durationchange", () => (onAir ||= media.live));
+video.addEventListener("ended", () => {
+  if (begins && onAir) media.stop("gone");
+});
 
 lookLikeSound(root, video, words);
 const controls = buildControls(root, video, media, words);
