@@ -76,6 +76,7 @@ class WatchDoor:
             item=None if live.guest.shared_device else _item(live),
             download=live.scope.download(signed),
             chat=chat,
+            captions=live.scope.captions,
             cast=f"{visit.server.config.public}{elsewhere}" if elsewhere else None,
             cast_lasts=visit.server.policy.cast,
             words=pages.locale(visit.request).below("player"),

@@ -73,6 +73,8 @@ from gateway.policy.written import (
 )
 from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
 
+CAPTIONS = "captions"
+"""The group that a policy puts captions into which may be switched off; the player page has no menu for them then."""
 GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
 """Variables that every grant has, besides the item's own."""
 
@@ -400,6 +402,7 @@ class _Compiler:
             hidden=hidden_names(prepared_names(kind), rules, [one for one, _ in page_addresses(kind, opened, player)]),
             segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
             download=download_address(rules),
+            captions=all(said.text != CAPTIONS or CAPTIONS in self.on for said in kind.groups),
             groups=frozenset(said.text for said in kind.groups if said.text in self.on),
         )
 

@@ -279,6 +279,11 @@ class Scope:
             return None
         return target if decision.rule is not None and decision.rule.group == CHAT else None
 
+    @property
+    def captions(self) -> bool:
+        """Whether the player page offers captions: not where the policy has a group for them that is off."""
+        return self.kind.captions
+
     def download(self, signed: Callable[[Place], str | None] | None = None) -> str | None:
         """The address of the player page's download; None where the policy's group for it is off, or its first rule
         does not name one address. `signed`: as for `player`."""

@@ -144,6 +144,7 @@ class Kind:
     # Names of prepare that rules send in headers and no address that a guest sees holds: the grant's own credentials.
     hidden: frozenset[str] = frozenset()
     download: Address | None = None  # what the player page offers to take along
+    captions: bool = True  # whether the player page offers captions
     groups: frozenset[str] = frozenset()  # of interactions, those that are on
 
     @property

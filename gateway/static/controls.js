@@ -84,7 +84,9 @@ export function buildControls(root, video, media, words) {
   }
 
   // Captions. All ways of playing end in the element's text tracks; hls.js follows their modes.
-  const tracks = () => [...video.textTracks].filter((track) => track.kind === "subtitles" || track.kind === "captions");
+  const offered = root.dataset.captions !== "off";
+  const every = () => [...video.textTracks].filter((track) => track.kind === "subtitles" || track.kind === "captions");
+  const tracks = () => (offered ? every() : []);
   const shown = () => tracks().find((track) => track.mode === "showing");
   /** @type {TextTrack | undefined} */
   let lastShown;
@@ -133,6 +135,8 @@ export function buildControls(root, video, media, words) {
   }
 
   function drawMenus() {
+    // What a playlist names and the policy has switched off would only be refused.
+    if (!offered) for (const track of every()) if (track.mode !== "disabled") track.mode = "disabled";
     captions.hidden = tracks().length === 0;
     captions.classList.toggle("on", shown() !== undefined);
     quality.hidden = media.qualities.length < 2;

@@ -35,6 +35,7 @@ class Cinema:
         self.player = SimpleNamespace(src=MASTER, poster="/hls/aurora/poster.jpg", file=None, as_="hls")
         self.libraries = True
         self.chat: str | None = None
+        self.captions = True
         stage.door = self.answer
 
     async def answer(self, visit) -> web.StreamResponse:
@@ -74,6 +75,7 @@ class Cinema:
             item="aurora",
             download=None,
             chat=self.chat,
+            captions=self.captions,
             begins=False,
             cast=None,
             cast_lasts=None,
@@ -223,6 +225,20 @@ async def test_right_to_left_pages_fit_a_phone(cinema, page):
     await page.locator(".bar").wait_for()
     assert await page.evaluate("document.documentElement.dir") == "rtl"
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_captions_that_are_off_are_not_offered_nor_asked_for(cinema, page):
+    need_library(cinema)
+    cinema.captions = False
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto("/watch")
+    await page.get_by_role("button", name="Play").first.click()
+    await plays(page)
+    await page.keyboard.press("c")
+    assert await video(page, "v.textTracks.length > 0 && [...v.textTracks].every(t => t.mode === 'disabled')")
+    await expect(page.get_by_role("button", name="Captions")).to_be_hidden()
+    assert not [url for url in asked if "vtt" in url or "subs" in url]
 
 
 async def test_a_chat_goes_when_access_ends_while_nothing_plays(cinema, page):

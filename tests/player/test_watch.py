@@ -29,6 +29,7 @@ class FakeLive:
     touched: int = 0
     download: str | None = None
     chat: str | None = None
+    captions: bool = True
     groups: frozenset[str] = frozenset()
     grant: Any = field(
         default_factory=lambda: SimpleNamespace(
@@ -49,6 +50,7 @@ class FakeLive:
             landing=lambda: "/media/x",
             download=lambda signed: self.download,
             chat=lambda: self.chat,
+            captions=self.captions,
         )
 
     def touch(self):
@@ -177,6 +179,14 @@ async def test_what_may_be_downloaded_is_a_link_and_nothing_else_is(watch, live)
     assert "download" not in (await open_page(watch))[1].replace("watch.download", "")
     live.download = "/files/x?as=a&b"
     assert '<a class="button plain" href="/files/x?as=a&amp;b" download>Download</a>' in (await open_page(watch))[1]
+
+
+async def test_captions_that_are_off_are_not_offered(watch, live):
+    assert "<kbd>C</kbd>" in (await open_page(watch))[1]
+    live.captions = False
+    page = (await open_page(watch))[1]
+    assert 'data-captions="off"' in page
+    assert "<kbd>C</kbd>" not in page
 
 
 async def test_a_chat_that_is_off_leaves_no_trace(watch, live):

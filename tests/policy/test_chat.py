@@ -130,6 +130,12 @@ def test_it_stays_through_the_move_to_the_servers_own_addresses() -> None:
     assert scope_of(loaded().at_home(("http://up:80",))).chat() == "/chat/abc"
 
 
+@pytest.mark.parametrize(("on", "offered"), [("chat", False), ("captions", True), ("chat, captions", True)])
+def test_captions_are_offered_unless_the_policy_has_a_group_for_them_that_is_off(on: str, offered: bool) -> None:
+    assert scope_of(loaded()).captions
+    assert scope_of(loaded(on=on, more=', captions: ["GET /hls/{id}/words.vtt"]')).captions is offered
+
+
 def test_another_proxy_would_have_to_let_it_be_framed() -> None:
     from gateway.policy.forwarded import not_for_others
 
