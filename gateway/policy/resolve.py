@@ -37,7 +37,8 @@ class Learned:
 def read_answer(policy: Policy, step: Step, status: int, content_type: str, body: bytes) -> Learned:
     """Raises BadAnswer when the status is not one the policy speaks of, or the body makes no sense."""
     document = _Document(content_type, body)
-    for state, checks in (("gone", step.gone), ("not_started", step.not_started), ("ended", step.ended)):
+    # What is over is not on the air either, and says more.
+    for state, checks in (("gone", step.gone), ("ended", step.ended), ("not_started", step.not_started)):
         if any(_holds(check, status, document) for check in checks):
             # What has not begun may be described already: a link made now must bear the id it will have then.
             return Learned(state) if state == "gone" else _learn(policy, step, document, state, lenient=True)

@@ -26,7 +26,7 @@ def signed(call: str, query: str, secret: str, how: str = "sha256") -> str:
     return f"{query}&checksum={said}" if query else f"checksum={said}"
 
 
-def _checked(call: str, query: str, secret: str) -> bool:
+def checked(call: str, query: str, secret: str) -> bool:
     found = re.search(r"(?:^|&)checksum=([0-9a-f]+)", query)
     if found is None or len(found[1]) not in _HASHES:
         return False
@@ -39,7 +39,7 @@ def answer(library: Library, base: str, secret: str, call: str, query: str) -> w
     """Every answer has status 200; whether it is one stands in `returncode`."""
     if call == "":
         return _xml("<returncode>SUCCESS</returncode><version>2.0</version><apiVersion>2.0</apiVersion>")
-    if not _checked(call, query, secret):
+    if not checked(call, query, secret):
         return _failed("checksumError", "Checksums do not match")
     params = dict(parse_qsl(query))
     if call == "getRecordings":
