@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.running import ask, free_port
 
@@ -47,11 +48,11 @@ class Owner:
     manage: int
 
     @classmethod
-    def of(cls, folder: Path, *, upstream: str) -> Owner:
+    def of(cls, folder: Path, *, upstream: str, policy: str = POLICY) -> Owner:
         """Writes config.yaml and the policy into the folder; `upstream` as it stands there."""
         port, manage = free_port(), free_port()
         digest = hashlib.sha256(_TOKEN.encode()).hexdigest()
-        (folder / "policy.yaml").write_text(POLICY)
+        (folder / "policy.yaml").write_text(policy)
         (folder / "config.yaml").write_text(
             f"listen: 127.0.0.1:{port}\npublic_url: http://127.0.0.1:{port}\ndata_dir: data\n"
             f"manage: {{listen: 127.0.0.1:{manage}, url: 'http://127.0.0.1:{manage}'}}\n"
@@ -60,18 +61,19 @@ class Owner:
         )
         return cls(port, manage)
 
-    async def asks(self, line: str, **body: object) -> dict[str, object]:
-        headers = f"Authorization: Bearer {_TOKEN}\r\nContent-Type: application/json\r\n"
+    async def asks(self, line: str, *, refused: bool = False, **body: object) -> dict[str, Any]:
+        """`METHOD /path` below the API's base; whether it must be refused."""
+        headers, sent = f"Authorization: Bearer {_TOKEN}\r\n", b""
+        if body:
+            headers, sent = f"{headers}Content-Type: application/json\r\n", json.dumps(body).encode()
         method, _, path = line.partition(" ")
-        answer = await ask(
-            self.manage, f"{method} /_gateway/api/v1{path}", headers=headers, body=json.dumps(body).encode()
-        )
-        assert answer.status in (200, 201), answer
-        found: dict[str, object] = json.loads(answer.body)
+        answer = await ask(self.manage, f"{method} /_gateway/api/v1{path}", headers=headers, body=sent)
+        assert (answer.status >= 400) is refused, answer
+        found: dict[str, Any] = json.loads(answer.body or b"{}")
         return found
 
-    async def link(self, item: str) -> str:
-        return str((await self.asks("POST /links", server="tv", item=item, name="many"))["url"])
+    async def link(self, item: str, **limits: object) -> str:
+        return str((await self.asks("POST /links", server="tv", item=item, name="many", **limits))["url"])
 
     async def turns_off(self, item: str) -> float:
         """The moment before it was asked for (`time.monotonic`)."""
@@ -163,12 +165,12 @@ class Talk(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, port: int, path: str, cookie: str) -> Talk:
+    async def open(cls, port: int, path: str, cookie: str, *, host: str = "") -> Talk:
         """Raises ConnectionError when it is refused."""
         transport, talk = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\nCookie: {cookie}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         async with asyncio.timeout(30):

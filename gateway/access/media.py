@@ -44,6 +44,10 @@ async def ask_media(resolve: Resolve, server: MediaServer, item: str) -> Resolve
     if found.id != item:
         # The server now calls something else by this id: its variables must not widen the grant.
         return Denied(Reason.MEDIA_GONE, "the server names another item")
+    kind = server.policy.kinds.get(found.kind) if found.kind is not None else None
+    if kind is not None and not kind.guest_access:
+        # A link from the time when it was a session; a live stream that is a recording by now stays what it is.
+        return Denied(Reason.MEDIA_GONE, f"of kind {found.kind} now, which is not for guests")
     return found
 
 

@@ -52,3 +52,12 @@ def test_operators_find_a_page_about_it(file: Path) -> None:
     assert f"policies/{file.name}" in page.read_text()
     linked = (ROOT / "docs" / "policies.md").read_text() + (ROOT / "README.md").read_text()
     assert f"servers/{page.name}" in linked
+
+
+def test_channels_are_not_for_guests(file: Path) -> None:
+    """Neither channels nor collections, where the server tells; where it can't the page says how to keep them out."""
+    kinds = load_policy(file, strict_env=False).kinds
+    told = {"channel", "collection", "folder"} & set(kinds)
+    assert not [name for name in told if kinds[name].guest_access]
+    if file.stem in ("nginx-rtmp", "icecast", "mediamtx", "node-media-server", "galene"):
+        assert "#channels" in (ROOT / "docs" / "servers" / f"{file.stem}.md").read_text()

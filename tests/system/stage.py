@@ -155,7 +155,7 @@ async def running_worker(folder: Path, port: int | None = None, **session: float
     changed = {name: timedelta(seconds=value) for name, value in session.items()}
     config = replace(config, session=replace(config.session, **changed))  # type: ignore[arg-type]
     if port is not None:
-        config = replace(config, listen=replace(config.listen, port=port))
+        config = replace(config, listen=replace(config.listen, port=port), manage=None)
     role: Literal["serve", "command"] = "serve" if port is None else "command"
     with closing(bind(config)) as sockets:
         async with open_gateway(config, role=role) as gateway, serve_gateway(gateway, sockets, patience=0.2):
