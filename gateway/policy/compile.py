@@ -365,7 +365,7 @@ class _Compiler:
                 poster=self.address(kind.player.poster, of_page) if kind.player.poster else None,
                 file=self.address(kind.player.file, of_page) if kind.player.file else None,
                 as_=as_,
-                chat=self.chat(kind.player.chat, of_page, every),
+                chat=self.chat(kind.player.chat, as_, of_page, every),
             )
         look_at_beside(self, kind, self.document.on_revoke)
         opened = self.address(kind.open, of_page) if kind.open else None
@@ -451,8 +451,11 @@ class _Compiler:
             self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, dash, flv or file")
         return sort or "hls"
 
-    def chat(self, said: Said | None, find: NameFinder, every: Sequence[Rule]) -> Address | None:
+    def chat(self, said: Said | None, as_: str, find: NameFinder, every: Sequence[Rule]) -> Address | None:
         if said is None or self.source.blamed(said.way):
+            return None
+        if as_ == "livekit":
+            self.fault(said.way, "chat: a room page has its own, by the group chat")
             return None
         address = self.address(said, find)
         if not self.source.blamed(said.way):

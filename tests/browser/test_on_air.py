@@ -9,7 +9,10 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from gateway.web.statics import Statics
+from tests.browser.by_parts import POLICY, by_parts
+from tests.browser.cinema import Seat
 from tests.browser.on_air import on_air
+from tests.running import running_gateway
 from tests.system_parts import missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -132,3 +135,20 @@ async def test_going_back_on_air_and_to_the_edge_again(tmp_path: Path, context: 
         await expect(time).not_to_have_text(behind)
         await badge.press("Enter")
         await seat.until("!v.paused")
+
+
+async def test_a_stream_of_parts_is_close_to_what_happens_and_catches_up(
+    tmp_path: Path, context: BrowserContext
+) -> None:
+    async with by_parts(tmp_path / "air") as (parts, port), running_gateway(tmp_path, POLICY, port) as running:
+        seat = Seat(running, await context.new_page(), await running.make_link("one"))
+        await seat.come()
+        await seat.page.locator(".big").click()
+        await expect(seat.page.locator(".time")).to_have_text(re.compile(r"^[12] secs? behind live$"), timeout=20_000)
+        await expect(seat.page.locator(".live")).to_have_class("live edge")
+        await expect(seat.page.get_by_role("slider", name="Position")).to_be_hidden()  # ten seconds are no window
+        await seat.plays()
+        assert {part for _, part in parts.asked} == {0, 1}
+        assert "part" in parts.loaded
+        await seat.video("v.currentTime -= 0.5")  # a stutter
+        await seat.until("v.playbackRate > 1 && v.playbackRate <= 1.1")

@@ -108,6 +108,13 @@ def test_it_is_no_whole_address_and_no_pattern() -> None:
     assert "is a pattern" in faults_of("/chat/{n}")
 
 
+def test_a_room_page_has_its_own() -> None:
+    text = KIND.replace("CHAT", "/chat").replace("ALLOW", "").replace("ON]", "chat]")
+    text = text.replace('/hls/{id}/i.m3u8", chat', '/rtc", as: livekit, chat')
+    with pytest.raises(BadFile, match="a room page has its own"):
+        load_policy_text(text.replace("INTERACTIONS", 'chat: ["page GET /chat"]'))
+
+
 def test_a_name_in_its_address_is_told() -> None:
     policy = loaded("/chat/{id}?as={guest.name}", "page GET /chat/{id}?as={guest.name}")
     assert policy.kinds["live"].told == {"name"}
