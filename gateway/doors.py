@@ -214,7 +214,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
 
     def way_back(server: MediaServer, grant_ids: tuple[str, ...]) -> str | None:
         mine = grants.certain(grant_ids, server=server.config.name)
-        return (mine[-1].scope.landing() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
+        return (mine[-1].scope.entrance() or f"{config.prefixes.own}/watch/{mine[-1].grant.id}") if mine else None
 
     sealer = Sealer(store.keys, config.prefixes.own)
     proxy = ProxyDoor(

@@ -188,7 +188,7 @@ class Reentry:
             # One cookie for all: it lives no longer than the most careful of its guests wanted.
             visitors = await self._links.guests.visitors(others)
             shared = any(visitor.guest.shared_device for visitor in visitors.values())
-        location = live.scope.landing() or f"{self._own}/watch/{live.grant.id}"
+        location = live.scope.entrance() or f"{self._own}/watch/{live.grant.id}"
         return Admitted(live, location, grant_ids, persistent=not shared)
 
 

@@ -56,7 +56,7 @@ class WatchDoor:
         signed = partial(self.signed, live)
         player = live.scope.player(signed)
         if player is None:
-            return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.landing())
+            return refuse(visit, Reason.NOT_FOUND, detail="this kind has a page of its own", back=live.scope.entrance())
         live.touch()
         if player.as_ == "livekit":
             return self._room(visit, live, player)

@@ -4,6 +4,7 @@ interaction groups; whatever can't be is a fault with its place."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
@@ -368,7 +369,7 @@ class _Compiler:
                 chat=self.chat(kind.player.chat, as_, of_page, every),
             )
         look_at_beside(self, kind, self.document.on_revoke)
-        opened = self.address(kind.open, of_page) if kind.open else None
+        opened = self.landing(kind.open, of_page) if kind.open else None
         prepare, release = self.steps.kind(
             kind,
             given,
@@ -470,6 +471,15 @@ class _Compiler:
         except TemplateError as error:
             self.fault(said.way, str(error))
             return None
+
+    def landing(self, said: Said, find: NameFinder) -> Address:
+        """`open`, which may tell the page's scripts something behind a `#`."""
+        text, mark, behind = said.text.partition("#")
+        address = self.address(replace(said, text=text), find)
+        if not mark:
+            return address
+        # A fragment is written and encoded like a query.
+        return replace(address, fragment=self.address(replace(said, text=f"/?{behind}"), find).query)
 
     def address(self, said: Said, find: NameFinder) -> Address:
         """A template the gateway fills itself: variables only, no holes or stars."""

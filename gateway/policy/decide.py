@@ -233,8 +233,13 @@ class Scope:
         return self._automaton.behind(folder)
 
     def landing(self) -> str | None:
-        """Where an admitted guest lands on the server's own pages; None where the kind has a player."""
+        """Where an admitted guest lands on the server's own pages, as it is asked for; None where the kind has a
+        player."""
         return self.kind.open.render(self.variables) if self.kind.open else None
+
+    def entrance(self) -> str | None:
+        """The same, as a browser is sent there."""
+        return self.kind.open.whole_address(self.variables) if self.kind.open else None
 
     def player(self, signed: Callable[[Place], str | None] | None = None) -> PlayerSources | None:
         """The streams of the gateway's player page; None where the server has a page of its own, or a

@@ -49,7 +49,7 @@
         protocol: name                  the websocket subprotocol that is asked for
         messages: [shape with max]      frames the guest may send, written anew (see `messages`)
         binary: true|false              beside messages: binary frames pass
-        stanzas: [{iq|presence|message: any|[namespace], to, attributes}, {open}]     likewise, of XMPP (see `stanzas`)
+        stanzas: [{iq|presence|message: any|[namespace], to, attributes, texts}, {open}]     of XMPP (see `stanzas`)
         follow: {as: hls|dash|json, to: [path or address]}     what the answer names becomes reachable (see `follow`)
 
 Why every key that the language has but this version has not is an error, and says so: an operator who

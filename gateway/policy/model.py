@@ -91,10 +91,16 @@ class Address:
     query: tuple[Part, ...]
     whole: bool  # the whole of it is one variable, which may hold a URL of this server
     home: tuple[str, ...] = ()
+    fragment: tuple[Part, ...] = ()  # what the page's own scripts read and no server is told
 
     @property
     def variables(self) -> tuple[str, ...]:
-        return tuple(part.name for part in (*self.path, *self.query) if isinstance(part, Variable))
+        return tuple(part.name for part in (*self.path, *self.query, *self.fragment) if isinstance(part, Variable))
+
+    def whole_address(self, values: Variables) -> str | None:
+        """As a browser is sent there, with the fragment."""
+        address, fragment = self.render(values), render(self.fragment, values, safe="=&")
+        return f"{address}#{fragment}" if address is not None and fragment else address
 
     def render(self, values: Variables) -> str | None:
         if self.whole:

@@ -6,6 +6,7 @@
       - {iq: ["urn:xmpp:ping"], to: meet.example.com}           what may stand in it, by its namespace
       - {iq: ["urn:ietf:params:xml:ns:xmpp-bind"]}              to nobody: to the server itself
       - {iq: any, to: focus.meet.example.com, attributes: {room: "{id}@conference.meet.example.com"}}
+      - {message: any, to: "{id}@conference.meet.example.com", texts: {nick: "{guest.name}"}}
 
 Rule: a frame is one whole element, read strictly. The sign-in (`auth`, `response`, `abort`) and `close` pass; `iq`,
 `presence`, `message` and `open` pass where an entry takes them, to an address or to somebody at it (`address/name`).
@@ -81,6 +82,7 @@ class Stanza:
     within: frozenset[str] | None
     to: tuple[ValueTemplate, ...]
     attributes: Mapping[str, ValueTemplate]
+    texts: Mapping[str, ValueTemplate]
 
     def written(self, stanza: Element, values: Values) -> Element | None:
         """What is sent of one of this kind: without what has no place in it. None where it is none of these."""
@@ -97,6 +99,10 @@ class Stanza:
             wanted = filled(template.parts, values)
             if any(one.attributes.get(name, wanted) != wanted for one in found.all()):
                 return None
+        for one in found.all():
+            if one is not found and one.name in self.texts:
+                text = filled(self.texts[one.name].parts, values)
+                one.children[:] = [text] if text else []
         return found
 
 
@@ -109,12 +115,9 @@ class Stanzas:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        return tuple(
-            name
-            for one in self.entries
-            for part in (*one.to, *one.attributes.values())
-            for name in named_in(part.parts)
-        )
+        entries = self.entries
+        templates = (part for one in entries for part in (*one.to, *one.attributes.values(), *one.texts.values()))
+        return tuple(name for template in templates for name in named_in(template.parts))
 
     def written(self, text: str, values: Values) -> str | None:
         """What is sent in place of a text frame; None: nothing."""
@@ -251,7 +254,7 @@ def _entry(data: Any, way: Way, find: NameFinder, note: Note) -> Stanza | None:
         note(way, "a stanza is a mapping with one of iq, presence, message or open")
         return None
     kind = kinds[0]
-    known = (kind,) if kind == "open" else (kind, "to", "attributes")
+    known = (kind,) if kind == "open" else (kind, "to", "attributes", "texts")
     for key in data:
         if key not in known:
             note((*way, key, KEY), f"{key}: unknown key{did_you_mean(str(key), known)}")
@@ -265,21 +268,25 @@ def _entry(data: Any, way: Way, find: NameFinder, note: Note) -> Stanza | None:
             return None
         within = frozenset(spaces)
     addresses = () if to is None else _list(to)
-    attributes = data.get("attributes")
     if addresses is None or (to is not None and not addresses):
         note((*way, kind if kind == "open" else "to"), "an address, or a list of some")
         return None
-    if attributes is not None and not isinstance(attributes, dict):
-        note((*way, "attributes"), "attributes: must be a mapping (name: value)")
-        return None
     read = [_template(one, (*way, kind if kind == "open" else "to"), find, note) for one in addresses]
-    pinned = {}
-    for name, value in (attributes or {}).items():
-        template = _template(str(value), (*way, "attributes", name), find, note)
+    attributes, texts = (_values(data.get(key), (*way, key), find, note) for key in ("attributes", "texts"))
+    return Stanza(kind, within, tuple(read), attributes, texts)
+
+
+def _values(data: Any, way: Way, find: NameFinder, note: Note) -> dict[str, ValueTemplate]:
+    """What attributes or texts of these names are."""
+    if data is not None and not isinstance(data, dict):
+        note(way, f"{way[-1]}: must be a mapping (name: value)")
+        return {}
+    found = {}
+    for name, value in (data or {}).items():
+        found[str(name)] = template = _template("" if value is None else str(value), (*way, name), find, note)
         if any(isinstance(part, Hole) for part in template.parts):
-            note((*way, "attributes", name), "a pattern stands in an address; an attribute has one value")
-        pinned[str(name)] = template
-    return Stanza(kind, within, tuple(read), pinned)
+            note((*way, name), "a pattern stands in an address; here is one value")
+    return found
 
 
 def _list(data: Any) -> tuple[str, ...] | None:

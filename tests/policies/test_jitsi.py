@@ -119,7 +119,7 @@ async def test_the_page_arrives_and_nothing_else(stage: Stage, server: int) -> N
     at = stage.guest.port
     cookie, answer = await enter(at, await stage.gateway.make_link(HALL))
     page = f"/{HALL}"
-    assert answer.headers["location"] == page
+    assert answer.headers["location"] == f"{page}#userInfo.displayName=%22Ada%20Guest%22"
 
     async def got(path: str, method: str = "GET") -> Answer:
         return await ask(at, f"{method} {path}", cookie=cookie)
@@ -242,9 +242,15 @@ async def test_another_room_is_reached_by_no_stanza(stage: Stage, server: int) -
         )  # fmt: skip
         await me.socket.send_bytes(there.encode())
         # These are written anew: what a telephone gateway says of itself is left out.
-        await me.say(me.presence(HALL, INITIATOR + "<videomuted>x &lt; y</videomuted>"))
+        nick = '<nick xmlns="http://jabber.org/protocol/nick">Host of the house</nick>'
+        more = "<email>host@house.test</email><nick>Host</nick><identity><user><name>Host</name></user></identity>"
+        await me.say(me.presence(HALL, f"{INITIATOR}{TRANSCRIBER}{nick}{more}<videomuted>x &lt; y</videomuted>"))
         said = await member.hears("/ada")
-        assert "Ada Guest" in said
+        assert "<name>Ada Guest</name>" in said
+        assert said.count(">Ada Guest</") == 3, "in the token's word and in both of theirs"
+        assert "Host" not in said
+        assert "transcriber" not in said
+        assert "host@house.test" not in said
         assert "jigasi" not in bytes(stage.server.there).decode("latin-1")
         assert not elsewhere.knows("/ada")
         assert not elsewhere.knows("<body>")
@@ -419,7 +425,8 @@ async def test_a_browser_comes_in_chats_and_is_cut(stage: Stage, server: int) ->
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         await fill_in(page, await stage.gateway.make_link("Village-Hall"))
-        await page.wait_for_url(f"**/{HALL}")
+        await page.wait_for_url(f"**/{HALL}#userInfo.*")
+        await expect(page.locator("#words")).to_have_attribute("placeholder", "As Ada Guest")
         await expect(page.locator("#state")).to_have_text("In the room", timeout=45_000)
         await expect(page.locator("#people")).to_contain_text("Ada Guest")
         await expect(page.locator("#people")).to_contain_text("Host of the house")
@@ -430,11 +437,12 @@ async def test_a_browser_comes_in_chats_and_is_cut(stage: Stage, server: int) ->
         await house.say(house.message(HALL, "Welcome"))
         await expect(page.locator("#chat")).to_contain_text("Host of the house: Welcome", timeout=45_000)
 
-        # Loaded anew it comes in again.
+        # Loaded anew it comes in again, under no other name.
         before = len(house.heard)
+        await page.evaluate("location.hash = 'userInfo.displayName=%22Host%22'")
         await page.reload()
         await expect(page.locator("#state")).to_have_text("In the room", timeout=45_000)
-        await house.hears("<name>Ada Guest</name>", after=before)
+        assert "Host" not in await house.hears("<name>Ada Guest</name>", ":nick>", after=before)
         assert faults == []
 
         await stage.gateway.switch(HALL, on=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import BadFile
 from gateway.policy.decide import Decision, PlayerSources, Scope
 from gateway.policy.load import load_policy_text
 from gateway.policy.target import Ambiguity, parse_target
@@ -230,6 +231,23 @@ def test_a_variable_without_a_value_matches_nothing(scope: Scope) -> None:
     assert not ask(bare, "GET /source//x").allowed
     assert not ask(bare, "GET /source/s1/x").allowed
     assert not ask(bare, "GET /files/one.mp4").allowed
+
+
+def test_a_landing_may_tell_the_page_something_that_no_request_says() -> None:
+    text = """
+server: x
+item: {id: "[a-z0-9]+"}
+kinds: {room: {open: '/m/{id}?v=1#/a&name="{guest.name}"', allow: ["page GET /m/{id}?v=1"]}}
+"""
+    policy = load_policy_text(text)
+    assert policy.kinds["room"].told == {"name"}
+    scope = policy.scope("room", {"id": ("a",), "guest.name": ('Ada & "Bob"#=/?',)})
+    assert scope.landing() == "/m/a?v=1"
+    assert scope.entrance() == "/m/a?v=1#%2Fa&name=%22Ada%20%26%20%22Bob%22%23%3D%2F%3F%22"
+    bare = load_policy_text(text.replace('#/a&name="{guest.name}"', "")).scope("room", {"id": ("a",)})
+    assert bare.entrance() == "/m/a?v=1"
+    with pytest.raises(BadFile, match="is a pattern"):
+        load_policy_text(text.replace("{guest.name}", "{n}") + 'patterns: {n: "[0-9]"}\n')
 
 
 def test_like_takes_over_and_replaces() -> None:

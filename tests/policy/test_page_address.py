@@ -83,3 +83,20 @@ def test_where_there_are_several_items_an_address_holds_the_id() -> None:
                 f'server: x\nitem: {{id: "{several}"}}\n'
                 'kinds: {live: {page_urls: ["/"], player: {src: /s.m3u8}, allow: [GET /s.m3u8]}}\n'
             )
+
+
+def test_ids_without_case_are_kept_in_small_letters() -> None:
+    text = """
+server: x
+item: {id: "[a-z0-9]{3,9}", ignore_case: true}
+kinds: {room: {page_urls: ["/r/{id}"], open: "/r/{id}", allow: ["page GET /r/{id}"]}}
+"""
+    policy = load_policy_text(text)
+    assert policy.recognise("https://X.test/R/ABC1?Y=1") == ("abc1", "room")
+    assert policy.item.spelled(" AbC1 ") == "abc1"
+    assert policy.item.variables("ABC1") is None
+    with pytest.raises(BadFile, match="write this in them too"):
+        load_policy_text(text.replace('["/r/', '["/R/'))
+    bare = load_policy_text(text.replace(", ignore_case: true", ""))
+    assert bare.recognise("https://x.test/r/ABC1") is None
+    assert bare.item.spelled(" AbC1 ") == "AbC1"

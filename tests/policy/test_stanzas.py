@@ -31,9 +31,9 @@ kinds:
           - {iq: any, to: focus.test, attributes: {room: "{id}@rooms.test"}}
           - {presence: ["urn:muc"], to: "{id}@rooms.test"}
           - {presence: any, to: "{uuid}@breakout.test"}
-          - {message: any, to: "{id}@rooms.test"}
+          - {message: any, to: "{id}@rooms.test", texts: {nick: "{guest.name}", secret: ""}}
 """
-VALUES = {"id": ("hall",)}
+VALUES = {"id": ("hall",), "guest.name": ("Ada <Guest>",)}
 CLIENT = 'xmlns="jabber:client"'
 
 
@@ -72,6 +72,10 @@ def sent(text: str) -> str | None:
          '<x xmlns="urn:muc"/></presence>',
          f'<presence {CLIENT} to="hall@rooms.test/a"><nick>a</nick><x xmlns="urn:muc"/></presence>'),
         (f'<iq {CLIENT} to="hall@rooms.test"><query xmlns="urn:admin"/></iq>', f'<iq {CLIENT} to="hall@rooms.test"/>'),
+        (f'<message {CLIENT} to="hall@rooms.test"><nick>Host</nick><b><nick xmlns="urn:n"><x/>y</nick></b>'
+         '<secret>x</secret><Nick>Host</Nick></message>',
+         f'<message {CLIENT} to="hall@rooms.test"><nick>Ada &lt;Guest&gt;</nick><b>'
+         '<nick xmlns="urn:n">Ada &lt;Guest&gt;</nick></b><secret/><Nick>Host</Nick></message>'),
         (f'<iq {CLIENT} to="focus.test"><c xmlns="urn:focus" room="hall@rooms.test" x="a&#10;b&quot;"/></iq>', None),
         (f'<message {CLIENT} to="hall@rooms.test"><x xmlns=""><y xmlns="urn:a"/></x></message>', None),
     ],
@@ -148,6 +152,10 @@ def test_whatever_is_said_only_these_addresses_are_spoken_to(kind: str, to: str,
         assert sent(written) == written
 
 
+def test_the_guest_is_told_that_their_name_goes_out() -> None:
+    assert load_policy_text(POLICY).kinds["room"].told == {"name"}
+
+
 def test_explain_shows_the_stanzas() -> None:
     shown = explain(load_policy_text(POLICY), "room", VALUES, "WS", "/ws")
     assert shown.body.startswith("stanzas, written anew: open to meet.test, iq, iq to meet.test or hall@rooms.test, ")
@@ -178,6 +186,8 @@ def test_an_empty_list_lets_nothing_but_the_sign_in_pass() -> None:
         ("{request: WS /a, stanzas: [{open: []}]}", "an address, or a list of some"),
         ("{request: WS /a, stanzas: [{iq: any, to: '{ide}@x'}]}", "unknown name {ide} (did you mean id?)"),
         ("{request: WS /a, stanzas: [{iq: any, to: x, attributes: [a]}]}", "attributes: must be a mapping"),
+        ("{request: WS /a, stanzas: [{iq: any, to: x, texts: nick}]}", "texts: must be a mapping"),
+        ("{request: WS /a, stanzas: [{iq: any, to: x, texts: {nick: '{guest.nam}'}}]}", "unknown name {guest.nam}"),
     ],
 )
 def test_faults(rule: str, wanted: str) -> None:

@@ -16,6 +16,7 @@ the same things by hand (README.md). It misleads where they do:
 - mod_websocket: several stanzas may come in one frame, and one in several. It answers 501 without the subprotocol.
 - mod_smacks: whoever said `enable` stays in the room for a minute when the websocket is gone, and comes back by
   `resume` over a websocket that says `previd`, whatever room its token is for. After `close` nothing stays.
+- The name that others see is the one in `nick`, as somebody's own page sends it; only `identity` is of the token.
 - Jicofo's conference-request starts whatever room the body names.
 - docker-jitsi-meet's nginx takes an address from /colibri-ws/{address}/….
 """
@@ -73,6 +74,7 @@ class Session:
     resumable: str = ""
     rooms: dict[str, str] = field(default_factory=dict)  # room -> nick
     signed_in: bool = False
+    shown: str = ""  # what they said of themselves, as it is handed on
 
     async def say(self, text: str) -> None:
         if self.socket is not None and not self.socket.closed:
@@ -155,6 +157,8 @@ class Session:
             error = "<error type='cancel'><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
             await self.say(f"<presence xmlns='{CLIENT}' type='error' from={quoteattr(room)}>{error}</presence>")
             return
+        said = [one for one in stanza if one.tag.endswith(("}nick", "}email", "}features", "}initiator"))]
+        self.shown = "".join(ElementTree.tostring(one, encoding="unicode") for one in said)
         if room not in self.rooms:
             for one in self.jitsi.within(room):
                 await self.say(one.seen(room))
@@ -167,7 +171,8 @@ class Session:
         inside = "".join(f"<{key}>{escape(str(value).lower())}</{key}>" if isinstance(value, bool) else
                          f"<{key}>{escape(str(value))}</{key}>" for key, value in user.items())  # fmt: skip
         place = quoteattr(f"{room}/{self.rooms[room]}")
-        return f"<presence xmlns='{CLIENT}' from={place}{more}><identity><user>{inside}</user></identity></presence>"
+        identity = f"<identity><user>{inside}</user></identity>"
+        return f"<presence xmlns='{CLIENT}' from={place}{more}>{identity}{self.shown}</presence>"
 
     async def speak(self, stanza: ElementTree.Element) -> None:
         room, _, nick = stanza.get("to", "").lower().partition("/")
