@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -144,11 +145,12 @@ async def test_a_stream_of_parts_is_close_to_what_happens_and_catches_up(
         seat = Seat(running, await context.new_page(), await running.make_link("one"))
         await seat.come()
         await seat.page.locator(".big").click()
-        await expect(seat.page.locator(".time")).to_have_text(re.compile(r"^[12] secs? behind live$"), timeout=20_000)
+        await expect(seat.page.locator(".time")).to_have_text(re.compile(r"^\d secs? behind live$"), timeout=20_000)
         await expect(seat.page.locator(".live")).to_have_class("live edge")
         await expect(seat.page.get_by_role("slider", name="Position")).to_be_hidden()  # ten seconds are no window
         await seat.plays()
-        assert {part for _, part in parts.asked} == {0, 1}
-        assert "part" in parts.loaded
+        async with asyncio.timeout(20):
+            while {part for _, part in parts.asked} != {0, 1} or "part" not in parts.loaded:
+                await asyncio.sleep(0.1)
         await seat.video("v.currentTime -= 0.5")  # a stutter
         await seat.until("v.playbackRate > 1 && v.playbackRate <= 1.1")
