@@ -3,7 +3,7 @@
 Rule: a server that keeps no history says the same before, in a pause and afterwards. So it is noted with the item
 when it was seen on the air, by answers that were asked for anyway; no stream is ever opened to find out. Whether
 what is not there now is over or only pauses nobody can tell then, and the page says so, goes on asking, and lets in
-when it comes back. Where the server does tell (`ended`, `gone`), its word stands.
+when it comes back. Where the server does tell (`ended`, `gone`, `was_live`), its word stands.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Beginning:
         """A refusal; of something that is not on the air with what a page needs to wait for it."""
         if denied.reason is not Reason.NOT_STARTED:
             return denied
-        reason = Reason.NOT_LIVE if item is not None and has_begun(link, item) else Reason.NOT_STARTED
+        begun = item is not None and (
+            has_begun(link, item)
+            or (denied.was_live is not None and has_begun(link, replace(item, live_at=denied.was_live)))
+        )
+        reason = Reason.NOT_LIVE if begun else Reason.NOT_STARTED
         seat = beginning_pass(self._links.keys, link.id, self._clock(), inside=inside)
         return replace(denied, reason=reason, wait=RETRY, seat=seat)

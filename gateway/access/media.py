@@ -38,7 +38,7 @@ async def ask_media(resolve: Resolve, server: MediaServer, item: str) -> Resolve
     if found.state == "gone":
         return Denied(Reason.MEDIA_GONE)
     if found.state == "not_started":
-        return Denied(Reason.NOT_STARTED)
+        return Denied(Reason.NOT_STARTED, was_live=found.was_live)
     if found.state == "ended":
         return Denied(Reason.MEDIA_ENDED)
     if found.id != item:

@@ -14,7 +14,8 @@ class Denied:
 
     `starts_at` (ms since 1970): when it will be otherwise. `wait` (seconds): when it may be. `ticket`: with it a
     guest who waits need not show again what they have shown (`links.forms`). `seat`: the pass to ask with whether a
-    seat is free or a live item on the air (`access.seats`).
+    seat is free or a live item on the air (`access.seats`). `was_live` (ms since 1970): when a live item that is not on
+    the air was there last, by the media server's own word.
     """
 
     reason: Reason
@@ -24,3 +25,4 @@ class Denied:
     wait: int = 0
     ticket: str = field(default="", repr=False)
     seat: str = ""
+    was_live: int | None = None

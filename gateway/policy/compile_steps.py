@@ -250,6 +250,7 @@ class StepCompiler:
             gone=gone,
             not_started=not_started,
             ended=ended,
+            was_live=self.answer_path(step.was_live) if step.was_live else None,
             vars={name: self.answer_path(said) for name, said in step.vars.items()},
         )
 

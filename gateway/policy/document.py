@@ -6,7 +6,8 @@
     item:                                                                                  needed
       id: pattern                       full match; named parts become variables           needed
         ignore_case: true|false         ids are the same in any case, and are written in small letters
-      resolve: [{request, at, json, headers, checksum, id, gone, not_started, ended, vars}]
+      resolve: [{request, at, json, headers, checksum, id, gone, not_started, ended, was_live,
+                 vars}]
       kind: {path: {value: kind}}
     patterns: {name: pattern, or {jwt: {claim: template}}}     the latter: a token with that claim (see `token_claims`)
               or {graphql: {query|mutation|subscription: "*" or [field]}}      for json and messages (see `graphql`)
@@ -107,7 +108,9 @@ class PolicyReader(RuleReader, StepReader):
             self.source.fault((), "item: is missing")
         item = self.mapping(data.get("item"), ("item",), ("id", "ignore_case", "resolve", "kind"))
         item_id = self.needed(item, "id", ("item",)) if data.get("item") is not None else Said("", ())
-        keys = ("request", "at", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "vars")
+        keys = (
+            "request", "at", "json", "headers", "checksum", "id", "gone", "not_started", "ended", "was_live", "vars",
+        )  # fmt: skip
         steps = tuple(self.step(step, way, keys) for step, way in self.items(item.get("resolve"), ("item", "resolve")))
         kind_path, kind_values = self.kind_choice(item.get("kind"), ("item", "kind"))
         named = self.names(data.get("patterns"), ("patterns",))

@@ -178,6 +178,7 @@ class Step:
     not_started: tuple[Check, ...]
     ended: tuple[Check, ...]
     vars: Mapping[str, AnswerPath]
+    was_live: AnswerPath | None = None  # of resolve: when the item was last on the air
     each_page: bool = False  # of prepare: asked anew whenever the grant opens a page
     renew: int | None = None  # of prepare: ms after which it is asked anew
     # Of prepare: the group of interactions that it is for. The guest comes in without what it would have brought.

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -25,13 +26,15 @@ class BadAnswer(Exception):
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What one step told. `state` is ok, gone, not_started or ended; `id` the one spelling, if given.
-    `typed`: the answer could be asked for the item's kind; with `kind` None it is none of the policy's."""
+    `typed`: the answer could be asked for the item's kind; with `kind` None it is none of the policy's. `was_live`:
+    when it was last on the air (ms since 1970), where the answer says so."""
 
     state: str
     id: str | None = None
     variables: Mapping[str, tuple[str, ...]] | None = None
     kind: str | None = None
     typed: bool = False
+    was_live: int | None = None
 
 
 def read_answer(policy: Policy, step: Step, status: int, content_type: str, body: bytes) -> Learned:
@@ -106,7 +109,17 @@ def _learn(policy: Policy, step: Step, document: _Document, state: str, *, lenie
     if choice is not None and typed:
         known = (policy.item.kind_values.get(value) for value in texts(choice))
         kind = next((one for one in known if one is not None), None)
-    return Learned(state, identity, variables, kind, typed)
+    was_live = max(map(_moment, texts(step.was_live)), default=0) if step.was_live is not None else 0
+    return Learned(state, identity, variables, kind, typed, was_live or None)
+
+
+def _moment(text: str) -> int:
+    """A time as RFC 3339 writes it, in ms since 1970; 0 for whatever else stands there: it says nothing then."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return 0 if moment.tzinfo is None else max(0, int(moment.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return 0
 
 
 class _Document:

@@ -32,6 +32,7 @@ class StepReader(ShapeReader):
             gone=self.conditions(step.get("gone"), (*way, "gone")),
             not_started=self.conditions(step.get("not_started"), (*way, "not_started")),
             ended=self.conditions(step.get("ended"), (*way, "ended")),
+            was_live=self.optional(step, "was_live", way) if "was_live" in keys else None,
             vars=self.texts(step.get("vars"), (*way, "vars")),
             each=self.optional(step, "each", way) if "each" in keys else None,
             renew=step.get("renew") if "renew" in keys else None,

@@ -147,6 +147,7 @@ class StepDocument:
     gone: tuple[Condition, ...] = ()
     not_started: tuple[Condition, ...] = ()
     ended: tuple[Condition, ...] = ()
+    was_live: Said | None = None  # of resolve
     vars: Mapping[str, Said] = field(default_factory=dict)
     # Of prepare: asked anew at each page, or after a while.
     each: Said | None = None

@@ -26,6 +26,7 @@ class Resolved:
     id: str
     kind: str | None = None
     variables: Mapping[str, tuple[str, ...]] | None = None
+    was_live: int | None = None
 
     @property
     def title(self) -> str | None:
@@ -70,7 +71,7 @@ async def resolve_item(policy: Policy, ways: Ways, item: str) -> Resolved:
                 variables = {**variables, **(learned.variables or {})}
                 kind, typed = learned.kind or kind, typed or learned.typed
                 if learned.state != "ok":
-                    return Resolved(learned.state, identity, kind, variables)
+                    return Resolved(learned.state, identity, kind, variables, learned.was_live)
     except TimeoutError as error:
         raise UpstreamSlow("resolve took too long") from error
     except BadAnswer as error:

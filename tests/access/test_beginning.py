@@ -99,6 +99,24 @@ async def test_afterwards_nobody_is_told_that_it_has_not_begun(world: World, wor
     assert isinstance(await worker.door.come_back(token, worker.server, inside.grant_ids), Admitted)
 
 
+async def test_a_server_may_say_that_it_was_on_the_air_when_nobody_looked(world: World, worker: Worker) -> None:
+    world.media.states["film1"] = "not_started"
+    world.media.was_live = world.clock() - 60_000
+    _, token = await world.link(kind="video")
+    assert waits(await worker.post(token)).reason is Reason.NOT_STARTED
+    looked = await worker.door.look(token, worker.server)
+    assert isinstance(looked, Entrance)
+    assert looked.awaits is Reason.NOT_STARTED
+    world.media.was_live = world.clock() + 60_000
+    world.clock.ahead += 120_000
+    assert waits(await worker.post(token)).reason is Reason.NOT_LIVE
+    looked = await worker.door.look(token, worker.server)
+    assert isinstance(looked, Entrance)
+    assert looked.awaits is Reason.NOT_LIVE
+    world.media.states.clear()
+    assert isinstance(await worker.post(token), Admitted)
+
+
 async def test_what_was_on_the_air_when_the_link_was_made_has_begun(world: World, worker: Worker) -> None:
     _, token = await world.link()
     world.media.states["film1"] = "not_started"

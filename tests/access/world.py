@@ -90,6 +90,7 @@ class Media:
     names: dict[str, str] = field(default_factory=dict)  # other spellings
     variables: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"title": ("Ein Film",), "play": ("p1",)})
     failure: Exception | None = None
+    was_live: int | None = None
     asked: int = 0
 
     async def resolve(self, policy: Policy, upstream: object, item: str) -> Resolved:
@@ -100,7 +101,7 @@ class Media:
         item = self.names.get(item, item)
         state = self.states.get(item, "ok")
         if state != "ok":
-            return Resolved(state, item)
+            return Resolved(state, item, was_live=self.was_live)
         return Resolved("ok", item, self.kind, {"id": (item,), **self.variables})
 
 

@@ -26,6 +26,7 @@ item:
       gone: [404, {$.code: NOT_FOUND}]
       not_started: [{$.online: false}]
       ended: [{$.state: over}]
+      was_live: $.last
       vars: {title: $.name, media: "$.files[*].url"}
   kind: {$.type: {Movie: video, Channel: live}}
 kinds:
@@ -138,3 +139,23 @@ def test_nothing_there_is_said_by_a_good_answer_alone(status: int, body: str, st
 def test_a_list_with_something_in_it_is_no_value() -> None:
     with pytest.raises(BadFile, match=r"must be one value, or \[\] for nothing there"):
         load_policy_text(ROOMS.replace("[]}]", "[hall]}]"))
+
+
+@pytest.mark.parametrize(
+    ("last", "was_live"),
+    [
+        ("2026-11-29T01:15:36.023619504Z", 1_795_914_936_023),
+        ("2026-11-29T02:15:36+01:00", 1_795_914_936_000),
+        ("2026-11-29T01:15:36", None),  # of which zone?
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+        (1_795_914_936, None),
+        ([], None),
+        ("9999-12-31T23:59:59-23:59", 253_402_387_139_000),
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+23:00", None),
+    ],
+)
+def test_when_it_was_last_on_the_air(policy: Policy, last: object, was_live: int | None) -> None:
+    assert learn(policy, {"online": False, "last": last}).was_live == was_live

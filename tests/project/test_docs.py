@@ -129,7 +129,7 @@ def test_keys_of_a_policy_that_are_yet_to_come() -> None:
         (
             "A request of `item.resolve`",
             "request at json headers checksum checksum.name checksum.sha1 checksum.sha256 checksum.sha384"
-            " checksum.sha512 id gone not_started ended vars",
+            " checksum.sha512 id gone not_started ended was_live vars",
         ),
         (
             "A kind",
