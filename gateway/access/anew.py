@@ -1,4 +1,4 @@
-"""What the media server is asked for again while a grant lives: `each: page` and `renew` of prepare.
+"""What the media server is asked for again while a grant lives: `each: page`, `each: visit` and `renew` of prepare.
 
 Rule: what is new stands before what was there, so the next page and the next request use it, while another tab goes on
 with its own. Of a grant's sets the latest `KEPT` stay; the one before them is released.
@@ -62,16 +62,27 @@ class Anew:
 
         Goes on when whoever waits for it has left: what the server has made then is known and released."""
         kind = live.server.policy.kinds.get(live.grant.kind)
-        if kind is None or not any(step.each_page or step.renew is not None for step in kind.prepare):
+        if kind is None or not any(step.each == "page" or step.renew is not None for step in kind.prepare):
+            live.opened = True
             return None
-        # What was prepared for the admission is for the page that it leads to.
-        first = not live.opened and self._clock() - live.grant.created_at < _JUST_NOW
+        first = self._first(live)
         live.opened = True
         if (kind.renew is not None and self._due(live, kind.renew)) or (
-            not first and any(step.each_page for step in kind.prepare)
+            not first and any(step.each == "page" for step in kind.prepare)
         ):
-            return await asyncio.shield(self._task(live, page=not first))
+            return await asyncio.shield(self._task(live, "" if first else "page"))
         return None
+
+    async def visit(self, live: LiveGrant) -> Denied | None:
+        """The guest has come by the link and goes on with this grant. As `page`."""
+        kind = live.server.policy.kinds.get(live.grant.kind)
+        if kind is None or self._first(live) or not any(step.each == "visit" for step in kind.prepare):
+            return None
+        return await asyncio.shield(self._task(live, "visit"))
+
+    def _first(self, live: LiveGrant) -> bool:
+        """What was prepared for the admission is for the page that it leads to."""
+        return not live.opened and self._clock() - live.grant.created_at < _JUST_NOW
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -87,7 +98,7 @@ class Anew:
 
     async def _renew(self, live: LiveGrant) -> None:
         try:
-            denied = await self._task(live, page=False)
+            denied = await self._task(live, "")
         except GatewayError as error:
             _log.warning("grant %s is not renewed yet: %s", live.grant.id, error)
         else:
@@ -98,11 +109,11 @@ class Anew:
         grant = live.grant
         return live.ended is None and self._clock() >= (grant.renewed_at or grant.created_at) + renew
 
-    def _task(self, live: LiveGrant, *, page: bool) -> asyncio.Task[Denied | None]:
+    def _task(self, live: LiveGrant, each: str) -> asyncio.Task[Denied | None]:
         """Pages that are opened at the same moment are one question."""
         task = self._asking.get(live.grant.id)
         if task is None:
-            task = self._asking[live.grant.id] = asyncio.create_task(self._ask(live, page=page), context=Context())
+            task = self._asking[live.grant.id] = asyncio.create_task(self._ask(live, each), context=Context())
             task.add_done_callback(lambda done: self._asked(live.grant.id, done))
         return task
 
@@ -111,13 +122,13 @@ class Anew:
         if not task.cancelled():
             task.exception()  # who waited has heard it, or has left
 
-    async def _ask(self, live: LiveGrant, *, page: bool) -> Denied | None:
+    async def _ask(self, live: LiveGrant, each: str) -> Denied | None:
         kind = live.server.policy.kinds[live.grant.kind]
         renewing = False
         if kind.renew is not None and self._due(live, kind.renew):
             renewing = await self._claim(live, self._clock() - kind.renew + RETRY)
         steps = tuple(
-            step for step in kind.prepare if (page and step.each_page) or (renewing and step.renew is not None)
+            step for step in kind.prepare if (each and step.each == each) or (renewing and step.renew is not None)
         )
         return await self._bring(live, steps, renewing) if steps else None
 

@@ -204,6 +204,10 @@ class GrantTable:
             await self._links.guests.renew(live.grant.id, variables)
             live.rebind(replace(live.grant, variables=variables))
 
+    async def visit(self, live: LiveGrant) -> Denied | None:
+        """The guest has come by the link again. Raises StoreDown."""
+        return await self._anew.visit(live)
+
     def alive(self) -> tuple[LiveGrant, ...]:
         """All that this worker knows."""
         return tuple(self._live.values())

@@ -137,6 +137,9 @@ class Reentry:
                 live = await self._live(visitor)
             if live is not None:
                 await self._grants.renew(live, media.variables)
+                denied = await self._grants.visit(live)
+                if denied is not None:
+                    return self._beginning.told(link, seen.item, denied, inside=True)
                 live.touch()
                 return await self.admitted(live, _in_place(grant_ids, live.grant.id))
             # Another tab was faster, or the grant ended meanwhile: look at the guest anew.

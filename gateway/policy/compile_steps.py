@@ -32,6 +32,7 @@ from gateway.yaml_source import KEY, Source, Way, did_you_mean
 RESOLVE = ("GET", "HEAD", "POST")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MIN_SECRET = 8
+_EACH = ("page", "visit")
 _RENEW_LEAST, _RENEW_MOST = timedelta(minutes=1), timedelta(days=7)
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _NOT_CAPTURED = frozenset(("set-cookie", "www-authenticate", "authentication-info"))
@@ -192,17 +193,16 @@ class StepCompiler:
 
     def anew(self, said: StepDocument, step: Step) -> Step:
         """With when it is asked again."""
-        if said.each is not None and said.each.text != "page":
-            self.source.fault(said.each.way, "each: page, and nothing else")
+        if said.each is not None and said.each.text not in _EACH:
+            self.source.fault(said.each.way, "each: page or visit")
         renew = None
         if said.renew is not None:
             try:
                 renew = duration_between(said.renew, _RENEW_LEAST, _RENEW_MOST) // timedelta(milliseconds=1)
             except ValueError as error:
                 self.source.fault(said.renew_way, f"renew: {error}")
-        return replace(
-            step, each_page=said.each is not None, renew=renew, group=said.group.text if said.group is not None else ""
-        )
+        each = said.each.text if said.each is not None else ""
+        return replace(step, each=each, renew=renew, group=said.group.text if said.group is not None else "")
 
     def _look_at_groups(self, kind: KindDocument, steps: list[Step]) -> None:
         """A guest comes in without what a group's step would have brought: nothing else may need it."""
@@ -229,8 +229,9 @@ class StepCompiler:
         for at, (said, step) in enumerate(zip(kind.prepare, steps, strict=True)):
             for before in steps[:at]:
                 used = sorted(step.request.variables & before.vars.keys())
-                if used and before.each_page and not step.each_page:
-                    self.source.fault(said.request.way, f"{{{used[0]}}} is new at each page: write each: page here too")
+                if used and before.each and step.each not in ("page", before.each):
+                    what = f"{{{used[0]}}} is new at each {before.each}: write each: {before.each} here too"
+                    self.source.fault(said.request.way, what)
                 if used and before.renew is not None and (step.renew is None or step.renew > before.renew):
                     what = f"{{{used[0]}}} is renewed: write a renew: here that is not longer"
                     self.source.fault(said.request.way, what)

@@ -17,7 +17,7 @@
         guest_access: true|false
         page_urls: [template]
         open: template  |  player: {src, poster, file, as, chat}   one of them
-        prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page, renew: 6h,
+        prepare: [{request, at, json, headers, checksum, gone, not_started, ended, vars, each: page|visit, renew: 6h,
                    for: group}]
         release: [METHOD /path, or {request, at, json, headers, checksum}]                    when the grant ends
         beside: webrtc|websocket        media that flows around the gateway; ended by release, or with its websocket

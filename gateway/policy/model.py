@@ -179,7 +179,8 @@ class Step:
     ended: tuple[Check, ...]
     vars: Mapping[str, AnswerPath]
     was_live: AnswerPath | None = None  # of resolve: when the item was last on the air
-    each_page: bool = False  # of prepare: asked anew whenever the grant opens a page
+    # Of prepare: asked anew whenever a page is opened ("page"), or the guest comes by the link ("visit").
+    each: str = ""
     renew: int | None = None  # of prepare: ms after which it is asked anew
     # Of prepare: the group of interactions that it is for. The guest comes in without what it would have brought.
     group: str = ""

@@ -20,7 +20,7 @@ from playwright.async_api import expect
 
 from tests.browser.test_guest_path import enter as fill_in
 from tests.chromium import chromium
-from tests.policies.bigbluebutton import CHAT, CURRENT, HEADERS, JOIN, came_in, until
+from tests.policies.bigbluebutton import CHAT, CURRENT, HEADERS, JOIN, Guest, came_in, until
 from tests.policies.live_servers import spellings
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import ask, enter
@@ -83,6 +83,9 @@ async def test_a_meeting_is_waited_for_and_an_ended_one_is_over(stage: Stage, fa
             made = await stage.gateway.make_link(item)
             assert (await stage.gateway.link(made)).link.item == ID
             await stage.gateway.delete(made)
+        joins = [asked for asked in stage.server.asked if "/api/join" in asked]
+        assert len(joins) == 2
+        assert f"&role=VIEWER&guest=true&createTime={meeting.created}&" in joins[0]
         link = await stage.gateway.make_link(ID)
         meeting.end()
         answer = await ask(stage.guest.port, f"GET /{link.split('/', 3)[3]}", headers="Accept: text/html\r\n")
@@ -93,23 +96,6 @@ async def test_a_meeting_is_waited_for_and_an_ended_one_is_over(stage: Stage, fa
             await stage.gateway.make_link(item)
     passwords = [word for one in fake.meetings.values() for word in (one.moderator_pw, one.attendee_pw)]
     stage.keeps(fake.secret, *passwords)
-
-
-async def test_a_join_is_for_this_run_of_the_meeting(stage: Stage, fake: FakeBbbRooms) -> None:
-    """What was learned before a meeting was made anew is of no use in the next."""
-    first = fake.create(ID)
-    async with fake.house(ID):
-        guest = await came_in(stage, first)
-    second = fake.create(ID)
-    async with fake.house(ID):
-        answer = await ask(stage.guest.port, "GET /html5client/", cookie=guest.cookie)
-        assert answer.status == 200
-        # The page opens; what it holds is a session of a meeting that is no more.
-        assert [one.name for one in second.users] == ["Host of the house"]
-    joins = [asked for asked in stage.server.asked if "/api/join" in asked]
-    assert len(joins) == 1
-    assert f"createTime={first.created}&" in joins[0]
-    assert "role=VIEWER&guest=true&" in joins[0]
 
 
 async def test_the_page_arrives_and_nothing_else(stage: Stage, fake: FakeBbbRooms) -> None:
@@ -143,6 +129,7 @@ async def test_the_page_arrives_and_nothing_else(stage: Stage, fake: FakeBbbRoom
             assert sfu == f"ws://{public}/bbb-webrtc-sfu"
             assert guest.user.id.encode() in await got("/api/rest/userMetadata", head)
             assert b"turns:" in await got(f"/bigbluebutton/api/stuns?sessionToken={named}")
+            await got("/api/rest/userMetadata", f"{head}Cookie: JSESSIONID={list(fake.cookies)[-1]}\r\n")
             waits = await got(f"/bigbluebutton/api/guestWait?sessionToken={named}&redirect=false")
             assert json.loads(waits)["response"]["url"] == f"http://{public}/html5client/?sessionToken={token}"
         doubled = f"/bigbluebutton/api/guestWait?sessionToken={theirs}&sessionToken={theirs}"
@@ -386,11 +373,15 @@ def media_token(subject: str) -> str:
     return token({"sub": subject, "video": {"room": "x", "roomJoin": True}})
 
 
-async def test_a_moderator_keeps_a_guest_waiting_and_out(stage: Stage, fake: FakeBbbRooms) -> None:
+async def test_a_moderator_keeps_a_guest_waiting_and_out_and_who_has_left_comes_back(
+    stage: Stage, fake: FakeBbbRooms
+) -> None:
     meeting = fake.create(ID, policy="ASK_MODERATOR")
     async with fake.house(ID) as host:
         link = await stage.gateway.make_link(ID)
         guest = await came_in(stage, meeting, link=link)
+        old = f"GET /html5client/?sessionToken={guest.user.token}"
+        assert (await ask(stage.guest.port, old, cookie=guest.cookie)).status == 200
         assert guest.user.status == "WAIT"
         async with guest.talking(join=False):
             await guest.does(JOIN, {"authToken": guest.user.auth})
@@ -399,16 +390,38 @@ async def test_a_moderator_keeps_a_guest_waiting_and_out(stage: Stage, fake: Fak
             await until(lambda: guest.user.status == "ALLOW")
             await guest.does(JOIN, {"authToken": guest.user.auth})
             assert guest.user.joined
-            await host.does("userEjectFromMeeting", userId=guest.user.id, banUser=True)
-        # Whom a moderator has banned is known again, whatever grant they come with.
-        assert (
-            await ask(stage.guest.port, "POST /_gateway/leave", cookie=guest.cookie, headers=origin(stage))
-        ).status < 400
-        assert guest.user.external in meeting.banned
+            await guest.does("mutation L { userLeaveMeeting }")
+            await until(lambda: guest.user not in meeting.here)
+        fresh = await again(guest, link)
+        assert fresh.user is not guest.user
+        # The page of before, loaded anew, is the guest's who there is now, on every way.
+        assert (await ask(stage.guest.port, old, cookie=guest.cookie)).status == 200
+        waits = f"GET /bigbluebutton/api/guestWait?sessionToken={guest.user.token}"
+        assert fresh.user.token.encode() in (await ask(stage.guest.port, waits, cookie=guest.cookie)).body
+        fresh.user.status = "ALLOW"
+        async with fresh.talking():
+            assert [one.name for one in meeting.here] == ["Host of the house", "Ada Guest"]
+            await host.does("userEjectFromMeeting", userId=fresh.user.id, banUser=True)
+        # Whom a moderator has banned is known again, as whoever they come by the link.
+        one = await again(guest, link)
+        assert one.user not in (guest.user, fresh.user, host.user)
+        assert one.user.external in meeting.banned
+        one.user.status = "ALLOW"
+        async with one.talking(join=False):
+            await one.does(JOIN, {"authToken": one.user.auth})
+            assert one.user not in meeting.here
+    assert len(fake.cookies) == 2, "the jar's cookie went along with the later joins"
+    stage.keeps(fake.secret, *fake.cookies)
 
 
-def origin(stage: Stage) -> str:
-    return f"Origin: http://127.0.0.1:{stage.guest.port}\r\n"
+async def again(guest: Guest, link: str) -> Guest:
+    """The same browser, by the link once more."""
+    answer = await ask(guest.stage.guest.port, f"GET /{link.split('/', 3)[3]}", cookie=guest.cookie)
+    assert answer.status == 303
+    place = answer.headers["location"]
+    assert (await ask(guest.stage.guest.port, f"GET {place}", cookie=guest.cookie)).status == 200
+    (user,) = (one for one in guest.meeting.users if one.token == place.partition("sessionToken=")[2])
+    return Guest(guest.stage, guest.cookie, user)
 
 
 async def test_a_guest_who_is_cut_is_out_and_does_not_come_back(stage: Stage, fake: FakeBbbRooms) -> None:
@@ -416,6 +429,11 @@ async def test_a_guest_who_is_cut_is_out_and_does_not_come_back(stage: Stage, fa
     async with fake.house(ID):
         guest = await came_in(stage, meeting)
         async with guest.talking():
+            await stage.server.stop()
+            await until(lambda: guest.socket is not None and guest.socket.closed)
+        # The server hung up, which ends no grant: the page asks again, with the same session.
+        async with guest.talking():
+            assert guest.user in meeting.here
             began = time.monotonic()
             await stage.gateway.switch(ID, on=False)
             assert guest.socket is not None
@@ -438,18 +456,6 @@ async def test_a_guest_who_is_cut_is_out_and_does_not_come_back(stage: Stage, fa
             headers = {**HEADERS, "X-Session-Token": guest.user.token}
             await socket.send_json({"type": "connection_init", "payload": {"headers": headers}})
             assert (await socket.receive(timeout=30)).data == 4403
-
-
-async def test_a_server_that_falls_silent_or_away_ends_no_grant(stage: Stage, fake: FakeBbbRooms) -> None:
-    """The server hangs up: the page may ask again, with the same session."""
-    meeting = fake.create(ID)
-    async with fake.house(ID):
-        guest = await came_in(stage, meeting)
-        async with guest.talking():
-            await stage.server.stop()
-            await until(lambda: guest.socket is not None and guest.socket.closed)
-        async with guest.talking():
-            assert guest.user in meeting.here
 
 
 @pytest.mark.browser

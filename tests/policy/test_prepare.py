@@ -39,11 +39,19 @@ def faults(text: str) -> list[str]:
     [
         (policy("[{request: POST /p, var: {a: $.a}}]"), "p.yaml:7:34: var: unknown key (did you mean vars?)"),
         (policy("[{request: POST /p, id: $.a}]"), "p.yaml:7:34: id: unknown key"),
-        (policy("[{request: POST /p, each: pages}]"), "p.yaml:7:40: each: page, and nothing else"),
+        (policy("[{request: POST /p, each: pages}]"), "p.yaml:7:40: each: page or visit"),
         (policy("[{request: POST /p, renew: 6}]"), "p.yaml:7:41: renew: must be from 1m to 7d"),
         (policy("[{request: POST /p, renew: often}]"), "p.yaml:7:41: renew: must be a duration such as"),
         (
             policy("[{request: POST /a, vars: {a: $.a}, each: page}, {request: 'GET /b/{a}'}]"),
+            "p.yaml:7:73: {a} is new at each page: write each: page here too",
+        ),
+        (
+            policy("[{request: POST /a, vars: {a: $.a}, each: visit}, {request: 'GET /b/{a}'}]"),
+            "p.yaml:7:74: {a} is new at each visit: write each: visit here too",
+        ),
+        (
+            policy("[{request: POST /a, vars: {a: $.a}, each: page}, {request: 'GET /b/{a}', each: visit}]"),
             "p.yaml:7:73: {a} is new at each page: write each: page here too",
         ),
         (

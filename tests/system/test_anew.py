@@ -57,6 +57,30 @@ async def test_each_page_has_a_session_of_its_own_and_the_first_that_of_the_admi
     assert server.made == 3
 
 
+async def test_each_visit_by_the_link_has_a_session_of_its_own(tmp_path: Path, server: Sessions) -> None:
+    write_config(tmp_path, server, policy=POLICY.replace(VARS, f"{VARS}\n        each: visit"))
+    async with running_worker(tmp_path) as gateway:
+        guest, link = await enter(gateway)
+        # Somebody who follows the link twice before they have seen a page.
+        assert (await guest.get(path_of(link))).status == 303
+        assert server.made == 1
+        for _ in range(2):
+            assert await guest.status(f"/media/{ITEM}") == 200
+        assert server.made == 1
+        assert (await guest.get(path_of(link))).status == 303
+        assert await guest.status(f"/media/{ITEM}") == 200
+        assert server.made == 2
+        for session in ("s1", "s2"):
+            assert await guest.status(f"/hls/{session}/a.ts") == 200
+        server.fails = 500
+        assert (await guest.get(path_of(link))).status == 502
+        assert await guest.status(f"/media/{ITEM}") == 200
+        server.fails = 0
+        await guest.leave()
+        await until("all are released", lambda: not server.open, 10)
+        assert sorted(server.deleted) == ["s1", "s2"]
+
+
 async def test_only_the_latest_stay_and_all_are_released(gateway: Running, server: Sessions) -> None:
     guest, _ = await enter(gateway)
     for _ in range(KEPT + 2):
