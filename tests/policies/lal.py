@@ -59,6 +59,11 @@ def lalserver() -> Path:
     return done
 
 
+def secret_of(name: str) -> str:
+    """What lal asks of whoever publishes a stream, or plays it."""
+    return hashlib.md5(f"{KEY}{name}".encode(), usedforsecurity=False).hexdigest()
+
+
 @dataclass(frozen=True)
 class Lal:
     """A running one, by its ports."""
@@ -78,7 +83,10 @@ class Lal:
 
         async def there() -> bool:
             told = [await self.told(name) for name in names]
-            hls = [(await ask(self.http, f"GET /hls/{name}.m3u8?session_id=0")).status for name in names]
+            hls = [
+                (await ask(self.http, f"GET /hls/{name}.m3u8?session_id=0&lal_secret={secret_of(name)}")).status
+                for name in names
+            ]
             return all(one["data"] and one["data"]["pub"]["session_id"] for one in told) and set(hls) == {200}
 
         if self.program == "fake":
@@ -97,15 +105,14 @@ class Lal:
             over.set()
 
     async def _send(self, name: str, over: asyncio.Event) -> None:
-        secret = hashlib.md5(f"{KEY}{name}".encode(), usedforsecurity=False).hexdigest()
-        async with publishing(f"rtmp://127.0.0.1:{self.rtmp}/live/{name}?lal_secret={secret}"):
+        async with publishing(f"rtmp://127.0.0.1:{self.rtmp}/live/{name}?lal_secret={secret_of(name)}"):
             await over.wait()
 
 
 @contextmanager
-def lal(own: Path, program: str, *, sessions: str = "") -> Iterator[Lal]:
+def lal(own: Path, program: str, *, strict: bool = False) -> Iterator[Lal]:
     """As docs/servers/lal.md says, with segments of a second; and careless: FLV and MPEG-TS below every path, the page
-    and profiles on. `sessions`: the key by which it counts those who watch HLS."""
+    on. `strict`: it asks players for their stream's secret, and counts those who watch HLS by a session."""
     (own / "published").mkdir(parents=True)
     server = Lal(program, own, free_port(), free_port(), free_port())
     (said,) = re.findall(r"^ *```json\n(.*?)^ *```", (DOCS / "lal.md").read_text(), re.M | re.S)
@@ -115,8 +122,8 @@ def lal(own: Path, program: str, *, sessions: str = "") -> Iterator[Lal]:
     config["http_api"]["addr"] = f"127.0.0.1:{server.api}"
     config["httpflv"]["url_pattern"] = "/"
     config["httpts"] = {"enable": True, "url_pattern": "/"}
-    config["hls"] |= {"fragment_duration_ms": 1000, "sub_session_hash_key": sessions}
-    config["simple_auth"]["key"] = KEY
+    config["hls"] |= {"fragment_duration_ms": 1000, "sub_session_hash_key": "a key of its own" if strict else ""}
+    config["simple_auth"] |= {"key": KEY, "sub_httpflv_enable": strict, "hls_m3u8_enable": strict}
     (own / "lalserver.json").write_text(json.dumps(config))
     command: list[Any] = [sys.executable, "-s", SERVERS / "fake_lal.py", own / "lalserver.json"]
     environment = {"PYTHONPATH": f"{packages()}:{SERVERS.parents[1]}"}
