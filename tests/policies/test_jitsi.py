@@ -299,7 +299,8 @@ async def test_a_guest_chats_and_does_nothing_else(stage: Stage, server: int) ->
         )
         await guest.member.say(iq(room, f'{mute}<jingle xmlns="urn:xmpp:jingle:1" action="session-accept"/>'))
         await guest.member.say(iq(f"focus.{DOMAIN}", focus.format(room)))
-        await guest.member.say(guest.member.message(HALL, "Good evening &lt;b>").replace("</mess", f"{invite}</mess"))
+        said = guest.member.message(HALL, "Good evening &lt;b>").replace("</mess", f"{invite}</mess")
+        await guest.member.say(said.replace(' type="', f' from="{room}/focus" type="'))
         for one in (member, guest.member):
             assert "<body>Good evening &lt;b&gt;</body>" in await one.hears("<body>")
         told = json.loads((await ask(server, "GET /test/")).body)

@@ -71,6 +71,9 @@ def sent(text: str) -> str | None:
         (f'<presence {CLIENT} to="hall@rooms.test/a"> x <initiator xmlns="urn:phone"/><nick>a</nick>'
          '<x xmlns="urn:muc"/></presence>',
          f'<presence {CLIENT} to="hall@rooms.test/a"><nick>a</nick><x xmlns="urn:muc"/></presence>'),
+        (f'<iq {CLIENT} to="meet.test" from="host@meet.test/x"/>', f'<iq {CLIENT} to="meet.test"/>'),
+        (f'<open xmlns="{FRAMING}" to="meet.test"><x xmlns="urn:x"/></open>',
+         f'<open xmlns="{FRAMING}" to="meet.test"/>'),
         (f'<iq {CLIENT} to="hall@rooms.test"><query xmlns="urn:admin"/></iq>', f'<iq {CLIENT} to="hall@rooms.test"/>'),
         (f'<message {CLIENT} to="hall@rooms.test"><nick>Host</nick><b><nick xmlns="urn:n"><x/>y</nick></b>'
          '<secret>x</secret><Nick>Host</Nick></message>',
@@ -114,8 +117,10 @@ def test_a_stanza_is_written_anew(said: str, wanted: str | None) -> None:
         f'<iq {CLIENT} to="meet.test">\0</iq>', f'<iq {CLIENT} to="meet.test">\ud800</iq>',
         f'<iq {CLIENT} to="meet.test">&#0;</iq>', f'</stream><iq {CLIENT} to="meet.test"/>',
         f'<iq {CLIENT} to="meet.test">' + "<a>" * 60 + "</a>" * 60 + "</iq>",
-        f'<iq {CLIENT} to="meet.test">' + "<a/>" * 21_000 + "</iq>",
-        f'<message {CLIENT} to="hall@rooms.test">{"x" * 270_000}</message>',
+        f'<iq {CLIENT} to="meet.test">' + "<a/>" * 3_000 + "</iq>",
+        f'<iq {CLIENT} to="meet.test"><a ' + "".join(f'a{n}="" ' for n in range(65)) + "/></iq>",
+        f'<close xmlns="{FRAMING}"><iq {CLIENT} to="other"/></close>', f'<auth xmlns="{SASL}"><x/></auth>',
+        f'<message {CLIENT} to="hall@rooms.test">{"x" * 135_000}</message>',
     ],
 )  # fmt: skip
 def test_all_else_is_dropped(text: str) -> None:
