@@ -1,4 +1,5 @@
-"""What the media server is asked for again while a grant lives: `each: page`, `each: visit` and `renew` of prepare.
+"""What the media server is asked for again while a grant lives: `each: page`, `each: visit` and `renew` of prepare, and
+a step for a group of interactions that came to nothing before.
 
 Rule: what is new stands before what was there, so the next page and the next request use it, while another tab goes on
 with its own. Of a grant's sets the latest `KEPT` stay; the one before them is released.
@@ -62,13 +63,17 @@ class Anew:
 
         Goes on when whoever waits for it has left: what the server has made then is known and released."""
         kind = live.server.policy.kinds.get(live.grant.kind)
-        if kind is None or not any(step.each == "page" or step.renew is not None for step in kind.prepare):
+        if kind is None or not any(
+            step.each == "page" or step.renew is not None or step.group for step in kind.prepare
+        ):
             live.opened = True
             return None
         first = self._first(live)
         live.opened = True
-        if (kind.renew is not None and self._due(live, kind.renew)) or (
-            not first and any(step.each == "page" for step in kind.prepare)
+        if (
+            (kind.renew is not None and self._due(live, kind.renew))
+            or (not first and any(step.each == "page" for step in kind.prepare))
+            or any(_lacks(live, step) for step in kind.prepare)
         ):
             return await asyncio.shield(self._task(live, "" if first else "page"))
         return None
@@ -128,7 +133,9 @@ class Anew:
         if kind.renew is not None and self._due(live, kind.renew):
             renewing = await self._claim(live, self._clock() - kind.renew + RETRY)
         steps = tuple(
-            step for step in kind.prepare if (each and step.each == each) or (renewing and step.renew is not None)
+            step
+            for step in kind.prepare
+            if (each and step.each == each) or (renewing and step.renew is not None) or _lacks(live, step)
         )
         return await self._bring(live, steps, renewing) if steps else None
 
@@ -146,6 +153,8 @@ class Anew:
         if isinstance(found, Denied):
             # Whether the item itself is gone says `resolve`, which was asked a moment ago.
             return Denied(Reason.UPSTREAM_DOWN, found.detail) if found.reason is Reason.MEDIA_GONE else found
+        if not found and not renewing and all(step.group for step in steps):
+            return None  # none of them came to anything, as before
         job = None
         if server.policy.kinds[grant.kind].release:
             before = {name: values[:1] for name, values in grant.brought.items()}
@@ -158,3 +167,8 @@ class Anew:
             # It ended while we asked, and what it held may have been released before this came.
             await self._releases.over(job, now=self._clock())
         return Denied(Reason.GRANT_ENDED)
+
+
+def _lacks(live: LiveGrant, step: Step) -> bool:
+    """Whether a step for a group of interactions has failed for this grant, or its group was off then."""
+    return bool(step.group) and not step.vars.keys() <= live.grant.brought.keys()

@@ -354,6 +354,17 @@ async def test_with_chat_off_there_is_none(tmp_path: Path, server: Owncast) -> N
             *(f"GET {spelt}" for spelt in spellings(CHAT)),
         )  # fmt: skip
         assert registered(stage) == 0
+        # Turned on while somebody is in, it is there for them too, from their next page on.
+        await stage.gateway.reconfigure("policy: ./policy.yaml", "policy: owncast")
+        assert await handshake(stage, cookie) == 403
+        page = (await ask(stage.guest.port, f"GET {answer.headers['location']}", cookie=cookie)).body
+        assert b"/embed/chat" in page
+        async with chatting(stage, cookie) as guest:
+            own = await guest.hears(lambda said: said["type"] == "CONNECTED_USER_INFO")
+            assert own["user"]["displayName"] == "Ada Guest"
+        for _ in range(2):
+            assert (await ask(stage.guest.port, f"GET {CHAT}", cookie=cookie)).status == 200
+        assert registered(stage) == 1
 
 
 async def test_a_chat_that_fails_keeps_nobody_from_the_stream(stage: Stage, server: Owncast) -> None:
