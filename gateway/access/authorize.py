@@ -76,7 +76,9 @@ class Authorizer:
             if not decision.allowed:
                 denials.append(decision)
                 continue
-            denied = await self._grants.recheck(live) if decision.page else None
+            denied = None
+            if decision.page:
+                denied = await self._grants.recheck(live, beside=scope.beside_the_player(target))
             if denied is None and live.scope is not scope:
                 # While the page was looked up another policy came into force, or its variables are new.
                 by = live.server

@@ -153,10 +153,11 @@ class GrantTable:
         """Whether everything known has been looked at since the change channel was last connected."""
         return self._behind_since is None
 
-    async def recheck(self, live: LiveGrant) -> Denied | None:
+    async def recheck(self, live: LiveGrant, *, beside: bool = False) -> Denied | None:
         """A page is opened: is its link still good, its media still there? A refusal ends the grant
-        everywhere, unless only the media server can't be asked just now. Raises StoreDown."""
-        return await self._pages.recheck(live)
+        everywhere, unless only the media server can't be asked just now. `beside`: it comes into a page that is
+        open. Raises StoreDown."""
+        return await self._pages.recheck(live, beside=beside)
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -46,8 +46,9 @@ class PageCheck:
         self._clock = clock
         self._beginning = Beginning(links, clock)
 
-    async def recheck(self, live: LiveGrant) -> Denied | None:
-        """None where it may be opened. Raises StoreDown."""
+    async def recheck(self, live: LiveGrant, *, beside: bool = False) -> Denied | None:
+        """None where it may be opened. `beside`: into a page that is open, whose variables it must not take away from
+        it. Raises StoreDown."""
         seen, records = await asyncio.gather(
             self._links.get(live.grant.link), self._links.guests.grants([live.grant.id])
         )
@@ -67,14 +68,14 @@ class PageCheck:
                 found = await self._beginning.judged(server, seen.link, seen.item, found, inside=True)
             if live.ended is None and live.server is not server:
                 # Settings changed meanwhile; what a former server says of the item counts no more.
-                return await self.recheck(live)
+                return await self.recheck(live, beside=beside)
             if not isinstance(found, Denied):
                 seats = seen.link.viewers_limit if seen is not None else None
                 if seats is not None and not await self._links.guests.take_seat(live.grant, seats, now=self._clock()):
                     return full(self._links.keys, live.grant.link, self._clock(), inside=True)
                 await self._described(seen.item if seen else None, found)
                 await self._table.renew(live, found.variables)
-                denied = await self._anew.page(live)
+                denied = None if beside else await self._anew.page(live)
                 if denied is None:
                     live.touch()
                 elif seen is not None:

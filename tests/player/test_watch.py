@@ -47,7 +47,7 @@ class FakeLive:
         return SimpleNamespace(
             kind=SimpleNamespace(groups=self.groups),
             player=lambda signed: self.player,
-            landing=lambda: "/media/x",
+            entrance=lambda: "/media/x",
             download=lambda signed: self.download,
             chat=lambda: self.chat,
             captions=self.captions,

@@ -17,6 +17,13 @@ from tests.system.stage import Guest, path_of, running_worker, until
 
 VARS = "vars: {play: $.session}"
 PAGE = POLICY.replace(VARS, f"{VARS}\n        each: page")
+WITH_CHAT = (
+    PAGE.replace("open: /media/{id}", "player: {src: '/hls/{play}/a.ts', as: file, chat: '/chat/{id}'}")
+    .replace("- page GET /media/{id}\n", "- GET /media/{id}\n")
+    .replace(
+        "guest_access: {", "    interactions: {chat: ['page GET /chat/{id}']}\nguest_access: {interactions: [chat], "
+    )
+)
 RENEW = POLICY.replace(VARS, f"{VARS}\n        renew: 1m")
 
 
@@ -79,6 +86,20 @@ async def test_each_visit_by_the_link_has_a_session_of_its_own(tmp_path: Path, s
         await guest.leave()
         await until("all are released", lambda: not server.open, 10)
         assert sorted(server.deleted) == ["s1", "s2"]
+
+
+async def test_a_chat_beside_the_player_comes_into_a_page_that_is_open(tmp_path: Path, server: Sessions) -> None:
+    write_config(tmp_path, server, policy=WITH_CHAT)
+    async with running_worker(tmp_path) as gateway:
+        guest, link = await enter(gateway)
+        page = await guest.get((await guest.get(path_of(link))).headers["location"])
+        assert b"/hls/s1/a.ts" in page.body
+        for _ in range(KEPT + 2):
+            assert await guest.status(f"/chat/{ITEM}") == 200
+        assert server.made == 1
+        assert await guest.status("/hls/s1/a.ts") == 200
+        await gateway.delete(link)
+        assert await guest.status(f"/chat/{ITEM}") == 410, "it is a page all the same"
 
 
 async def test_only_the_latest_stay_and_all_are_released(gateway: Running, server: Sessions) -> None:
