@@ -9,6 +9,7 @@
 import { elsewhere, troubleOf } from "./engine.js";
 
 const CATCH_UP = 1.1;
+const SILENCE = 15_000; // ms in which a live playlist tells of nothing new, after which we ask how things are
 
 /**
  * @param {HTMLVideoElement} video
@@ -28,6 +29,8 @@ export function playHls(video, from, at, tell) {
     lowLatencyMode: true, // where the playlist has parts
   });
   let recovered = 0;
+  let newest = 0;
+  let since = performance.now();
 
   /** @param {any} data */
   function failed(data) {
@@ -56,12 +59,27 @@ export function playHls(video, from, at, tell) {
     tell.next("unsupported");
   }
 
+  /**
+   * Some servers give out the last playlist for as long as it is asked for. Asked at each of its answers and not by a
+   * clock: who comes back to a machine that slept hears first what there is.
+   * @param {any} details
+   */
+  function silent({ live, edge, targetduration }) {
+    if (live && Math.abs(edge - newest) < 0.001) {
+      if (performance.now() - since > Math.max(SILENCE, 3000 * targetduration)) tell.stop("paused");
+      return;
+    }
+    newest = edge;
+    since = performance.now();
+  }
+
   const { MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED, LEVEL_UPDATED, ERROR } = Hls.Events;
   for (const name of [MANIFEST_PARSED, LEVEL_SWITCHED, AUDIO_TRACKS_UPDATED, AUDIO_TRACK_SWITCHED]) hls.on(name, tell.changed);
   // A stream of parts is for being close to what happens: who fell behind by a stutter catches up, a little faster. All
   // others keep their pace, and whoever has gone back does too.
   hls.on(LEVEL_UPDATED, (/** @type {string} */ _, /** @type {any} */ { details }) => {
     hls.config.maxLiveSyncPlaybackRate = details.partTarget ? CATCH_UP : 1;
+    silent(details);
   });
   hls.on(ERROR, (/** @type {string} */ _, /** @type {any} */ data) => failed(data));
   hls.loadSource(from);

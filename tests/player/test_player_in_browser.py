@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 CLIP = Path(__file__).parents[2] / "gateway" / "demo" / "clip" / "aurora"
 TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".vtt": "text/vtt", ".jpg": "image/jpeg"}
 MASTER = "/hls/aurora/master.m3u8"
+FROZEN = "/hls/aurora/frozen.m3u8"  # live, and nothing new in it
 
 
 class Cinema:
@@ -54,6 +55,11 @@ class Cinema:
             )
         if self.status == 403:
             return refuse(visit, Reason.GRANT_ENDED)
+        if path == FROZEN:
+            pieces = "".join(f"#EXTINF:2,\nv1/seg-{number}.m4s\n" for number in range(4))
+            head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n"
+            text = f'{head}#EXT-X-MAP:URI="v1/init.mp4"\n{pieces}'
+            return web.Response(text=text, content_type=TYPES[".m3u8"])
         file = CLIP / path.removeprefix("/hls/aurora/")
         if self.status != 200 or not path.startswith("/hls/aurora/") or not file.is_file():
             return web.Response(status=404 if self.status == 200 else self.status)
@@ -254,3 +260,17 @@ async def test_a_chat_goes_when_access_ends_while_nothing_plays(cinema, page):
     await page.clock.fast_forward(25_000)
     await expect(page.get_by_role("alert")).to_contain_text("Your access has ended")
     assert await page.locator("iframe").count() == 0
+
+
+async def test_a_live_playlist_that_tells_of_nothing_new_is_a_stream_that_stopped(cinema, page):
+    """Some servers give out the last one for as long as somebody asks: no error, and no picture."""
+    need_library(cinema)
+    cinema.player.src = FROZEN
+    await page.clock.install()
+    await page.goto("/watch")
+    await page.keyboard.press("k")
+    await until(page, "v.currentTime > 0 && v.readyState >= 2")
+    assert await page.get_by_role("alert").count() == 0
+    await page.clock.fast_forward(16_000)
+    await expect(page.get_by_role("alert")).to_contain_text("It isn’t live right now", timeout=20_000)
+    assert await video(page, "v.paused")
