@@ -25,21 +25,22 @@ from functools import lru_cache
 OPERATIONS = ("query", "mutation", "subscription")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
-MOST = 16_384
+MOST = 8_192
 """Characters of a document that is read at all."""
 
 _DEPTH = 64
-_TOKEN = re.compile(
-    r"""[ \t\r\n,]*(?:
-        (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<string>"(?!"")(?:[^"\\\x00-\x1f]|\\.)*")
-      | (?P<number>-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.]))
-      | (?P<mark>[.]{3}|[!$&():=@\[\]{|}])
-      | (?P<end>\Z)
-    )""",
-    re.X,
+_WORD = (
+    r"[A-Za-z_][A-Za-z0-9_]*"
+    r"|\"(?!\"\")(?:[^\"\\\x00-\x1f]|\\[^\x00-\x1f])*\""
+    r"|-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?(?![A-Za-z0-9_.])"
+    r"|[.]{3}|[!$&():=@\[\]{|}]"
 )
+_WORDS = re.compile(_WORD)
+# Read in C, and each piece in one way: a guest may say much, and all others wait meanwhile.
+_WHOLE = re.compile(rf"(?>[ \t\r\n,]+|{_WORD})*+")
+_OPENED = re.compile(r"[^{]*\{[ \t\r\n]*(?:[A-Za-z_]|[.]{3})")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
+_CLOSING = frozenset(_CLOSES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,43 +74,27 @@ def read(text: str) -> tuple[str, tuple[str, ...] | None] | None:
 
 
 def _read(text: str) -> tuple[str, tuple[str, ...] | None]:
-    tokens, places = _tokens(text)
-    if not tokens or places[0] or tokens[0] not in OPERATIONS:
-        raise Unclear  # the kind is the first word, and nothing stands before it
+    # Commas are blanks to GraphQL and nothing of the kind to others: a word comes right behind the first `{`.
+    if _WHOLE.fullmatch(text) is None or _OPENED.match(text) is None:
+        raise Unclear
+    tokens = _WORDS.findall(text)
     kind, at = tokens[0], 1
-    if at < len(tokens) and NAME.fullmatch(tokens[at]):
+    if kind not in OPERATIONS or not text.startswith(kind):
+        raise Unclear  # the kind is the first word, and nothing stands before it
+    if NAME.fullmatch(tokens[at]):
         at += 1
-    while at < len(tokens) and tokens[at] != "{":
+    while tokens[at] != "{":
         at = _head(tokens, at)
     end = _behind(tokens, at)
-    first = tokens[at + 1]
-    if text[places[at] + 1 : places[at + 1]].strip(" \t\r\n") or not (first == "..." or NAME.fullmatch(first)):
-        raise Unclear  # commas are blanks to GraphQL, and nothing of the kind to others
     fields = _fields(tokens[at + 1 : end - 1])
     while end < len(tokens):
         end = _fragment(tokens, end)
     return kind, fields
 
 
-def _tokens(text: str) -> tuple[list[str], list[int]]:
-    """Its marks and words, and where each begins."""
-    found: list[str] = []
-    places: list[int] = []
-    at = 0
-    while True:
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise Unclear
-        if match.lastgroup == "end":
-            return found, places
-        found.append(match[match.lastgroup or 0])
-        places.append(match.start(match.lastgroup or 0))
-        at = match.end()
-
-
 def _head(tokens: list[str], at: int) -> int:
     """Variables with their types, or a directive: what may stand before the selection, without a `{` anywhere."""
-    if tokens[at] == "@" and at + 1 < len(tokens) and NAME.fullmatch(tokens[at + 1]):
+    if tokens[at] == "@" and NAME.fullmatch(tokens[at + 1]):
         return at + 2
     if tokens[at] != "(":
         raise Unclear
@@ -121,8 +106,6 @@ def _head(tokens: list[str], at: int) -> int:
 
 def _behind(tokens: list[str], at: int) -> int:
     """Where it goes on behind what is opened here."""
-    if at >= len(tokens) or tokens[at] not in _CLOSES:
-        raise Unclear
     waits: list[str] = []
     for index in range(at, len(tokens)):
         token = tokens[index]
@@ -130,7 +113,7 @@ def _behind(tokens: list[str], at: int) -> int:
             waits.append(_CLOSES[token])
             if len(waits) > _DEPTH:
                 raise Unclear
-        elif token in (")", "]", "}"):
+        elif token in _CLOSING:
             if waits.pop() != token:
                 raise Unclear
             if not waits:
