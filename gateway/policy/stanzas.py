@@ -10,8 +10,9 @@
 
 Rule: a frame is one whole element, read strictly. The sign-in (`auth`, `response`, `abort`) and `close` pass; `iq`,
 `presence`, `message` and `open` pass where an entry takes them, to an address or to somebody at it (`address/name`).
-In a stanza, elements of other namespaces than the entry names are left out. All else goes no further: an address in
-another case, a document type, a second element, resumption (`enable`, `resume`).
+In a stanza, elements of other namespaces than the entry names are left out. Acknowledgements pass (XEP-0198: `enable`
+without its wish to be resumed, `r`, `a`). All else goes no further: an address in another case, a document type, a
+second element, `resume`.
 
 Why: in a chat room's server the room stands in each stanza, and what checks it there has exceptions that a guest can
 write. Why no resumption: a session that outlives its websocket goes on being in the room when the guest has been
@@ -50,7 +51,10 @@ MAX_ATTRIBUTES = 64
 CLIENT, FRAMING, SASL = "jabber:client", "urn:ietf:params:xml:ns:xmpp-framing", "urn:ietf:params:xml:ns:xmpp-sasl"
 _XML = "http://www.w3.org/XML/1998/namespace"
 KINDS = ("iq", "presence", "message", "open")
+SM = "urn:xmpp:sm:3"
 _SIGN_IN = frozenset({(SASL, "auth"), (SASL, "response"), (SASL, "abort"), (FRAMING, "close")})
+# Of acknowledgements, with the attributes that pass. A client may wait for the answer to its `enable`.
+_ACKNOWLEDGED: Mapping[str, frozenset[str]] = {"enable": frozenset(), "r": frozenset(), "a": frozenset({"h"})}
 _TEXT = {ord(one): f"&#{ord(one)};" for one in "<>&\r"}
 _AS_REFERENCES = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
@@ -134,6 +138,10 @@ class Stanzas:
         if (stanza.space, stanza.name) in _SIGN_IN:
             alone = all(isinstance(child, str) for child in stanza.children)
             return "".join(_pieces(stanza)) if alone else None
+        if stanza.space == SM and stanza.name in _ACKNOWLEDGED:
+            passed = _ACKNOWLEDGED[stanza.name]
+            kept = {name: value for name, value in stanza.attributes.items() if name in passed}
+            return "".join(_pieces(Element(SM, stanza.name, kept)))
         if stanza.space != (FRAMING if stanza.name == "open" else CLIENT):
             return None
         for one in self.entries:

@@ -40,6 +40,7 @@ from tests.running import Answer, ask, enter
 
 HALL, OTHER = "village-hall", "other-hall"
 KNOWN = f"    also_known_as: [https://{DOMAIN}]\n"
+ENABLE = '<enable xmlns="urn:xmpp:sm:3" resume="true"/>'
 INITIATOR = '<initiator xmlns="http://jitsi.org/protocol/jigasi"/>'
 TRANSCRIBER = '<features><feature var="http://jitsi.org/protocol/transcriber"/></features>'
 
@@ -286,8 +287,8 @@ async def test_a_guest_chats_and_does_nothing_else(stage: Stage, server: int) ->
             iq(f"focus.{DOMAIN}", focus.format(f"{OTHER}@conference.{DOMAIN}")),
             iq(f"focus.{DOMAIN}", f"<x>{focus.format(f'{OTHER}@conference.{DOMAIN}')}</x>"),
             iq(f"focus@auth.{DOMAIN}/x", admin), iq(f"conference.{DOMAIN}", admin), iq(member.jid, admin),
-            '<enable xmlns="urn:xmpp:sm:3" resume="true"/>', '<resume xmlns="urn:xmpp:sm:3" previd="x" h="0"/>',
-            '<r xmlns="urn:xmpp:sm:3"/>', '<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>', '{"type": "x"}',
+            '<resume xmlns="urn:xmpp:sm:3" previd="x" h="0"/>',
+            '<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>', '{"type": "x"}',
         )  # fmt: skip
         # Of these the part that is not a guest's is left out.
         mute = '<mute xmlns="http://jitsi.org/jitmeet/audio" jid="x">true</mute>'
@@ -338,7 +339,8 @@ async def test_who_is_cut_is_out_and_comes_back_by_nothing(stage: Stage, server:
     cookie, _ = await enter(stage.guest.port, link)
     async with host(server, HALL) as member:
         async with coming(stage, cookie=cookie) as guest:
-            await guest.says_in_vain('<enable xmlns="urn:xmpp:sm:3" resume="true"/>')
+            await guest.member.say(ENABLE)
+            assert "id=" not in await guest.member.hears("<enabled"), "nothing to come back by"
             await guest.member.enter(HALL)
             await member.hears("/ada")
             began = time.monotonic()
@@ -350,7 +352,7 @@ async def test_who_is_cut_is_out_and_comes_back_by_nothing(stage: Stage, server:
         url = f"ws://127.0.0.1:{server}/xmpp-websocket?token="
         async with talking(url + token(HALL), "kept") as kept:
             await kept.enter(HALL)
-            await kept.say('<enable xmlns="urn:xmpp:sm:3" resume="true"/>')
+            await kept.say(ENABLE)
             number = (await kept.hears("<enabled")).partition("id='")[2].partition("'")[0]
         resume = f'<resume xmlns="urn:xmpp:sm:3" h="0" previd="{number}"/>'
         assert not member.knows("/kept", "unavailable")
@@ -368,6 +370,7 @@ async def test_two_guests_leave_by_themselves_and_are_out_at_once(stage: Stage, 
         for name, words in (("Ada", CLOSE), ("Bob", "")):
             async with coming(stage, name=name) as guest:
                 before = len(member.heard)
+                await guest.member.say(ENABLE)
                 await guest.member.enter(HALL)
                 await member.hears(f"<name>{name}</name>", after=before)
                 if words:
@@ -404,8 +407,12 @@ async def test_prosody_itself_keeps_guests_in_their_room_though_it_asks_for_no_t
             coming(stage) as guest,
         ):
             me = guest.member
-            await guest.says_in_vain(me.presence(OTHER), '<enable xmlns="urn:xmpp:sm:3" resume="true"/>')
+            await guest.says_in_vain(me.presence(OTHER))
+            await me.say(ENABLE)
+            assert "id=" not in await me.hears("<enabled")
             await me.enter(HALL)
+            await me.say('<r xmlns="urn:xmpp:sm:3"/>')
+            await me.hears("<a ", "h=")
             await member.hears(f"{HALL}@conference.{DOMAIN}/ada")
             ping = f'<iq xmlns="jabber:client" type="get" id="p" to="{DOMAIN}"><ping xmlns="urn:xmpp:ping"/></iq>'
             await me.say(ping, me.message(HALL, "Good evening &amp; &lt;hello> \u00e9 \U0001f44b"))

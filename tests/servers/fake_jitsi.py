@@ -14,8 +14,8 @@ the same things by hand (README.md). It misleads where they do:
 - `open` names the virtual host: guests.DOMAIN is one for people without a token, whom the rooms let in (util.lib.lua,
   verify_room: no room in the session, no check).
 - mod_websocket: several stanzas may come in one frame, and one in several. It answers 501 without the subprotocol.
-- mod_smacks: whoever said `enable` stays in the room for a minute when the websocket is gone, and comes back by
-  `resume` over a websocket that says `previd`, whatever room its token is for. After `close` nothing stays.
+- mod_smacks: whoever said `enable` with `resume` stays in the room for a minute when the websocket is gone, and comes
+  back by `resume` over a websocket that says `previd`, whatever room its token is for. After `close` nothing stays.
 - The name that others see is the one in `nick`, as somebody's own page sends it; only `identity` is of the token.
 - Jicofo's conference-request starts whatever room the body names.
 - docker-jitsi-meet's nginx takes an address from /colibri-ws/{address}/….
@@ -99,8 +99,10 @@ class Session:
         elif not self.signed_in:
             await self.say(f"<stream:error xmlns:stream='{STREAMS}'/>")
         elif name == "enable":
-            self.resumable = secrets.token_hex(8)
-            await self.say(f"<enabled xmlns='{SM}' id='{self.resumable}' resume='true'/>")
+            again = stanza.get("resume") in ("true", "1")
+            self.resumable = secrets.token_hex(8) if again else ""
+            mark = f" id='{self.resumable}' resume='true'" if again else ""
+            await self.say(f"<enabled xmlns='{SM}'{mark}/>")
         elif name == "resume":
             await self.resume(stanza.get("previd", ""))
         elif space == CLIENT:
