@@ -237,8 +237,9 @@ async def test_a_guest_chats_under_their_name_and_does_nothing_else(stage: Stage
         assert (len(house.chatted), len(guest.chatted)) == (1, 1)
         assert "Moderator" not in await server.names()
         assert not [one for one in house.heard if one["type"] == "NAME_CHANGE"]
-        history = json.loads((await ask(at, "GET /api/chat?accessToken=guest", cookie=cookie)).body)
+        history = json.loads((await ask(at, "GET /api/chat?accessToken=guest", cookie=cookie, headers=sent)).body)
         assert history[-1]["user"]["displayName"] == "Zoë Guest"
+        assert not re.search(rb"(?i)x[-_.]forwarded[-_.]user", bytes(stage.server.there))
     stage.keeps(*tokens(stage))
 
 

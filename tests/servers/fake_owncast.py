@@ -22,9 +22,11 @@ import asyncio
 import json
 import posixpath
 import shutil
+import signal
 import sys
 import time
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +45,12 @@ STREAM = (
     *("-t", "150", "-f", "hls", "-hls_time", "1", "-hls_list_size", "6", "-hls_flags", "delete_segments+omit_endlist"),
 )  # fmt: skip
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="#65e"/></svg>'
+
+
+async def stopped(encoder: asyncio.subprocess.Process | None) -> None:
+    if encoder is not None and encoder.returncode is None:
+        encoder.kill()
+        await encoder.wait()
 
 
 def now() -> str:
@@ -64,24 +72,24 @@ class FakeOwncast(Fake):
     # --- the stream ---
 
     async def watch(self) -> None:
-        """Goes online and offline with the file `published` (core/streamState.go)."""
+        """Goes online and offline with the file `published` (core/streamState.go), until cancelled."""
         encoder: asyncio.subprocess.Process | None = None
-        while True:
-            await asyncio.sleep(0.1)
-            wanted = (self.home / "published").is_file()
-            if wanted == self.chat.online:
-                continue
-            self.chat.online = wanted
-            if wanted:
-                self.chat.connected, self.chat.disconnected = now(), None
-                encoder = await self._encode()
-            else:
-                self.chat.connected, self.chat.disconnected = None, now()
-                if encoder is not None and encoder.returncode is None:
-                    encoder.kill()
-                    await encoder.wait()
-                with (self.hls / "0" / "stream.m3u8").open("a") as playlist:
-                    playlist.write("#EXT-X-ENDLIST\n")
+        try:
+            while True:
+                await asyncio.sleep(0.1)
+                wanted = (self.home / "published").is_file()
+                if wanted == self.chat.online:
+                    continue
+                self.chat.online = wanted
+                self.chat.connected, self.chat.disconnected = (now(), None) if wanted else (None, now())
+                if wanted:
+                    encoder = await self._encode()
+                else:
+                    await stopped(encoder)
+                    with (self.hls / "0" / "stream.m3u8").open("a") as playlist:
+                        playlist.write("#EXT-X-ENDLIST\n")
+        finally:
+            await stopped(encoder)
 
     async def _encode(self) -> asyncio.subprocess.Process:
         shutil.rmtree(self.hls, ignore_errors=True)
@@ -278,7 +286,10 @@ async def main(words: list[str]) -> None:
     runner = web.AppRunner(fake.application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, said.get("-webserverip", "127.0.0.1"), int(said["-webserverport"])).start()
-    await fake.watch()
+    watching = asyncio.create_task(fake.watch())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watching.cancel)
+    with suppress(asyncio.CancelledError):
+        await watching
 
 
 if __name__ == "__main__":
