@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.policy.load import load_policy
 
@@ -27,6 +28,12 @@ def test_it_has_eight_requests_that_pass_and_fifteen_that_do_not(file: Path) -> 
     for said, least in ((examples.allow, 8), (examples.deny, 15)):
         assert len({one.text for one in said}) >= least
         assert len({one.text for one in said}) == len(said), "none twice"
+
+
+def test_every_reader_of_yaml_reads_the_same(file: Path) -> None:
+    """The one in C takes `{request: GET /x?}`, others don't, and which one is installed nobody should have to know."""
+    text = file.read_text()
+    assert yaml.load(text, yaml.SafeLoader) == yaml.load(text, yaml.CSafeLoader)
 
 
 def test_its_first_line_names_the_schema(file: Path) -> None:
