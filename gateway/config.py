@@ -318,6 +318,7 @@ class Limits:
     head: int = 8_190  # bytes of a request line, and of one header
     connections: int = 4_096
     connections_per_address: int = 256
+    connections_per_guest: int = 256  # requests and websockets at work at once
     guesses_per_address: int = 60  # unknown links a minute
     wrong_tries_per_link: int = 60  # wrong PINs or addresses an hour, from all sides
     wrong_tries_per_address: int = 20  # the same, from one network address at one link

@@ -15,8 +15,8 @@
     guests: {retention_days, fields, consent}     see config_guests
     session: {max_age, leave_after, store_grace, cookie, embed_origins}
     prefixes: {link, own}
-    limits: {form, head, connections, connections_per_address, guesses_per_address, wrong_tries_per_link,
-             wrong_tries_per_address, paused}
+    limits: {form, head, connections, connections_per_address, connections_per_guest, guesses_per_address,
+             wrong_tries_per_link, wrong_tries_per_address, paused}
     theme: {name, notice, logo, …}    see config_theme
     languages: [en]
     log: {format: text|json, access: all|off|0…1}
@@ -160,6 +160,9 @@ class _Reader:
                     "connections_per_address",
                     partial(texts.whole, least=4, most=1_000_000),
                     usual.connections_per_address,
+                ),
+                connections_per_guest=limits.get(
+                    "connections_per_guest", partial(texts.whole, least=8, most=1_000_000), usual.connections_per_guest
                 ),
                 guesses_per_address=limits.get(
                     "guesses_per_address", partial(texts.whole, least=1, most=1_000_000), usual.guesses_per_address

@@ -229,6 +229,7 @@ def make_doors(found: Loaded, servers: Servers, lasting: Lasting, before: Doors 
         sealer=sealer,
         casting=lasting.casting,
         now=now,
+        most=config.limits.connections_per_guest,
     )
     entry = EntryDoor(
         doorkeeper,

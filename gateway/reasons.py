@@ -83,6 +83,7 @@ class Reason(Enum):
 
     # Something behind us failed.
     STORE_DOWN = ("store_down", 503, "unchecked")
+    GUEST_BUSY = ("guest_busy", 503, "unchecked")
     TEXTS_WAIT = ("texts_wait", 503, "unchecked")
     UPSTREAM_DOWN = ("upstream_down", 502, "server_down")
     UPSTREAM_SLOW = ("upstream_slow", 504, "server_slow")

@@ -139,6 +139,11 @@ class LiveGrant:
     def open(self) -> bool:
         return bool(self._open)
 
+    @property
+    def held(self) -> int:
+        """How much is open: streams, websockets, requests that the server holds."""
+        return len(self._open)
+
     def cut_open(self) -> None:
         for cut in tuple(self._open.values()):
             try:

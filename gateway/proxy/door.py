@@ -81,6 +81,7 @@ class ProxyDoor:
     sealer: Sealer | None = None  # without it nothing is followed
     casting: Casting | None = None  # without it nothing is played without the cookie
     now: Callable[[], int] = lambda: int(time.time() * 1000)  # ms
+    most: int = 256  # that one grant may have open here
 
     async def handle(self, visit: Visit) -> web.StreamResponse:
         """Any request that is not for the gateway itself."""
@@ -188,6 +189,8 @@ class ProxyDoor:
         request = visit.request
         visit.grant = allowed.live.grant.id
         vouch(request)
+        if allowed.live.held >= self.most:
+            return refuse(visit, Reason.GUEST_BUSY)
         if not allowed.decision.page:
             allowed.live.watch()
         body, keep = None, False
@@ -272,6 +275,8 @@ class ProxyDoor:
         facing = self._facing(allowed.server).towards(live)
         visit.grant = live.grant.id
         vouch(request)
+        if live.held >= self.most:
+            return refuse(visit, Reason.GUEST_BUSY)
         rule = allowed.decision.rule
         visit.at = at = rule.at if rule is not None else ""
         target, headers = facing.request(

@@ -56,7 +56,7 @@ async def test_a_held_reload_comes_through_with_the_part_it_waited_for() -> None
     async with live(origin) as stage, stage.client() as guest:
         await guest.ask(f"GET {LIST}?_HLS_msn=1&_HLS_part=2", IN)
         await until(lambda: origin.held)
-        await asyncio.sleep(1)  # four parts, three times the idle deadline
+        await asyncio.sleep(0.6)  # more than two parts, twice the idle deadline
         assert origin.held == 1
         await origin.advance()
         reply = await asyncio.wait_for(guest.reply(), 5)
@@ -211,7 +211,7 @@ class TestSilence:
     async def test_a_body_that_is_silent_for_longer_than_every_deadline_but_the_idle_one_goes_on(
         self, kind: str
     ) -> None:
-        short = timedelta(seconds=0.3)
+        short = timedelta(seconds=0.4)
         said: asyncio.Queue[bytes] = asyncio.Queue()
 
         async def script(call: Call) -> None:
@@ -226,7 +226,7 @@ class TestSilence:
             await guest.ask("GET /v/abc/live", IN)
             assert (await asyncio.wait_for(guest.head(), 5)).status == 200  # before it says anything
             for word in (b"data: one\n\n", b"data: two\n\n"):
-                await asyncio.sleep(1)
+                await asyncio.sleep(0.6)
                 said.put_nowait(word)
                 assert word in await asyncio.wait_for(guest.reader.readuntil(word), 5)
             said.put_nowait(b"")

@@ -187,6 +187,23 @@ class TestTheServerRefuses:
             await guest.ask("GET /ws/abc", IN + WHOLE)
             assert (await guest.reply()).status == 504
 
+    async def test_a_grant_that_ends_meanwhile_opens_nothing(self) -> None:
+        asked, stopped = asyncio.Event(), asyncio.Event()
+
+        async def script(call: Call) -> None:
+            asked.set()
+            await call.gone()
+            stopped.set()
+
+        async with opened(script) as stage, stage.client() as guest:
+            await guest.ask("GET /ws/abc", IN + WHOLE)
+            await asyncio.wait_for(asked.wait(), 5)
+            stage.live.end()
+            assert (await guest.reply()).status == 403
+            assert await guest.closed(), "what follows an upgrade that was not made is no request"
+            await asyncio.wait_for(stopped.wait(), 1)
+            await settled(stage)
+
     async def test_a_guest_who_leaves_meanwhile_stops_the_asking(self) -> None:
         stopped = asyncio.Event()
 
