@@ -42,6 +42,7 @@ _RELEASE_SECONDS = 60.0  # for all requests of one release; less than others wai
 _AT_ONCE = 8
 _MOST_COMBINATIONS = 256  # of values that were handed out, where a request uses several
 TRIES = 6
+AGAIN = 8_000  # ms after which it is done once more; longer than any worker goes without hearing that a grant has ended
 _PACE = (2, 10, 30, 120, 600)  # seconds before the second try, the third …
 _REFUSED = {"gone": Reason.MEDIA_GONE, "not_started": Reason.NOT_STARTED, "ended": Reason.MEDIA_ENDED}
 
@@ -214,6 +215,8 @@ class Releasing:
                 cookies = await self._cookies(job.grant)
                 sets = [{**one, **cookies} for one in sets]
             asked = releases_of(kind, sets, job.captured, only=job.only)
+            if job.again:
+                asked = [(variables, request) for variables, request in asked if not request.variables & kind.captured]
             try:
                 async with asyncio.timeout(_RELEASE_SECONDS):
                     for variables, request in asked[job.done :]:
@@ -225,7 +228,9 @@ class Releasing:
                 failure = str(error)
             except TimeoutError:
                 failure = "took too long"
-        if not failure:
+        if not failure and kind is not None and not (job.again or job.only) and _comes_back(kind):
+            await self._releases.retry(replace(job, done=0, again=True), at=self._clock() + AGAIN)
+        elif not failure:
             await self._releases.done(job)
         elif job.tries + 1 >= TRIES:
             _log.warning("release of grant %s on %s is given up: %s", job.grant, job.server, failure)
@@ -251,6 +256,12 @@ def releases_of(
                 used = tuple(filled.get(name, ())[:1] for name in sorted(request.variables))
                 asked.setdefault((number, used), (filled, request))
     return list(asked.values())
+
+
+def _comes_back(kind: Kind) -> bool:
+    """Whether somebody may be there again after a release: one that names a person (a room's participant) ends whom the
+    server knows at that moment, and a worker that hears of the end last may let the same one in after that."""
+    return kind.beside == "webrtc" and any(not request.variables & kind.captured for request in kind.release)
 
 
 def _kept(grant: Grant) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ const KEPT = 300; // messages
  * @param {import("./words.js").Words} words
  */
 export function bringChat(room, library, words) {
-  const place = /** @type {HTMLElement} */ (document.querySelector(".chat"));
+  const place = /** @type {HTMLElement} */ (document.querySelector(".talk"));
   const said = /** @type {HTMLElement} */ (place.querySelector(".said"));
   const form = /** @type {HTMLFormElement} */ (place.querySelector("form"));
   const typed = /** @type {HTMLInputElement} */ (form.querySelector("input"));

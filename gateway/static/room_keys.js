@@ -15,7 +15,7 @@ export function watchRoomKeys(root) {
       const button = /** @type {HTMLButtonElement | null} */ (root.querySelector(key === "m" ? ".microphone" : ".camera"));
       if (button && !button.closest("[hidden]")) button.click();
     } else if (key === "c") {
-      const typed = /** @type {HTMLInputElement | null} */ (document.querySelector(".chat input"));
+      const typed = /** @type {HTMLInputElement | null} */ (document.querySelector(".talk input"));
       if (!typed || typed.disabled) return;
       if (document.fullscreenElement) document.exitFullscreen().catch(() => undefined);
       typed.focus();

@@ -30,7 +30,8 @@ _PART = 50
 class Release:
     """`done`: how many of the requests need not be made any more; `tries` so far. `sets`: further variables, each of
     which is to be released like `variables`. `part` tells a grant's jobs apart. `captured`: what the server handed to
-    the grant while it lived; with `only` nothing but what needs that is to be released."""
+    the grant while it lived; with `only` nothing but what needs that is to be released. `again`: all of it has been
+    done once, and what is not bound to such a value is done once more."""
 
     grant: str
     link: str
@@ -45,6 +46,7 @@ class Release:
     part: str = ""
     captured: Variables = field(default_factory=dict)
     only: bool = False
+    again: bool = False
 
     @property
     def id(self) -> str:
@@ -143,4 +145,5 @@ def _read(identifier: str, job: str, tries: int, captured: str) -> Release:
         tries=tries,
         captured=read_variables(captured),
         only=found.get("only", False),
+        again=found.get("again", False),
     )

@@ -309,7 +309,7 @@ async def test_a_room_shows_what_is_on_and_only_there_the_browser_may_be_asked_f
     answer, page = await open_page(watch)
     assert answer.status == 200
     assert f'data-src="/rtc" data-may="{" ".join(groups)}"' in page
-    assert ('class="chat"' in page) == ("chat" in groups)
+    assert ('class="talk"' in page) == ("chat" in groups)
     assert ("<kbd>V</kbd>" in page) == ("present" in groups)
     assert ("camera=(self)" in answer.headers["Permissions-Policy"]) == ("present" in groups)
     assert "geolocation=()" in answer.headers["Permissions-Policy"]

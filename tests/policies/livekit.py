@@ -63,7 +63,9 @@ class Livekit:
         return answer.status, json.loads(answer.body)
 
     async def open(self, room: str) -> None:
-        status, _ = await self.call("CreateRoom", {"name": room, "emptyTimeout": 600}, roomCreate=True)
+        # Without the second a room closes twenty seconds after the last has left, which may be in the next test.
+        said = {"name": room, "emptyTimeout": 600, "departureTimeout": 600}
+        status, _ = await self.call("CreateRoom", said, roomCreate=True)
         assert status == 200
 
     async def close(self, room: str) -> None:

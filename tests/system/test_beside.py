@@ -10,8 +10,9 @@ import pytest
 from gateway.errors import BadFile
 from gateway.links.ids import slot_of
 from gateway.policy.load import load_policy_text
+from gateway.store import names
 from gateway.store.guests import BROUGHT
-from tests.running import Running, free_port
+from tests.running import Running, free_port, running_gateway
 from tests.system.stage import Guest, running_worker, until
 from tests.system.test_capture import ITEM, Whep, ask, enter, server
 
@@ -105,6 +106,31 @@ async def test_a_release_that_fails_is_tried_again_and_what_succeeded_is_not(
     server.refuse = set()
     await until("all are", lambda: set(server.changed) == set(kicked(1, 2, 3)), seconds=20)
     assert server.changed.count(f"DELETE /whep/{ITEM}/s3") == 1
+
+
+async def test_who_is_removed_by_name_is_removed_once_more(
+    tmp_path: Path, server: Whep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may have let them in again before it has heard of the end."""
+    monkeypatch.setattr("gateway.access.preparing.AGAIN", 2_000)
+    person = 'release: ["DELETE /whep/{id}/{session}", "DELETE /people/{grant.id}"]'
+    policy = POLICY.replace('release: ["DELETE /whep/{id}/{session}"]', person)
+    async with running_gateway(tmp_path, policy, server.port) as gateway:
+        link = await gateway.make_link(ITEM)
+        guest = await enter(gateway, link)
+        await offer(guest)
+        await gateway.delete(link)
+        await until("the guest and their session are ended", lambda: len(server.changed) == 2)
+        session, once = server.changed
+        assert ([session], once.partition("/people/")[0]) == (kicked(1), "DELETE ")
+        await until("and the guest once more", lambda: server.changed[2:] == [once])
+
+        async def nothing_left() -> bool:
+            store = gateway.gateway.lasting.store.store
+            return not await store.run(lambda client: client.exists(names.RELEASES_JOBS))
+
+        await until("and that is all", nothing_left)
+        assert len(server.changed) == 3
 
 
 HEAD = """
