@@ -265,16 +265,7 @@ async def test_a_guest_chats_and_does_nothing_else(stage: Stage, server: int) ->
         assert "<moderator>false</moderator>" in await member.hears("/ada")
         room = f"{HALL}@conference.{DOMAIN}"
         admin = '<query xmlns="http://jabber.org/protocol/muc#admin"><item nick="x" role="none"/></query>'
-        services = (
-            "endconference",
-            "avmoderation",
-            "breakout",
-            "metadata",
-            "polls",
-            "filesharing",
-            "lobby",
-            "internal.auth",
-        )
+        services = ("endconference", "avmoderation", "conference", "metadata", "polls", "filesharing", "auth")
 
         def iq(to: str, inside: str) -> str:
             return f'<iq xmlns="jabber:client" type="set" id="1" to="{to}">{inside}</iq>'
@@ -282,11 +273,12 @@ async def test_a_guest_chats_and_does_nothing_else(stage: Stage, server: int) ->
         focus = '<conference xmlns="http://jitsi.org/protocol/focus" room="{}"/>'
         await guest.says_in_vain(
             *(f'<message xmlns="jabber:client" to="{one}.{DOMAIN}"><x xmlns="http://jitsi.org/jitmeet"/></message>'
-              for one in services),
+              for one in (*services, "breakout", "lobby")),
             *(iq(f"{one}.{DOMAIN}", admin) for one in services),
             iq(f"focus.{DOMAIN}", focus.format(f"{OTHER}@conference.{DOMAIN}")),
             iq(f"focus.{DOMAIN}", f"<x>{focus.format(f'{OTHER}@conference.{DOMAIN}')}</x>"),
-            iq(f"focus@auth.{DOMAIN}/x", admin), iq(f"conference.{DOMAIN}", admin), iq(member.jid, admin),
+            *(iq(f"x@{one}.{DOMAIN}", admin) for one in ("lobby", "breakout")),
+            iq(f"focus@auth.{DOMAIN}/x", admin), iq(member.jid, admin),
             '<resume xmlns="urn:xmpp:sm:3" previd="x" h="0"/>',
             '<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>', '{"type": "x"}',
         )  # fmt: skip
