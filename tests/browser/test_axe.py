@@ -18,6 +18,7 @@ from gateway.access.issue import IssueRefused
 from gateway.access.passwords import hash_password
 from gateway.demo.server import SHARED, serving
 from tests.browser.cinema import ON, seated
+from tests.browser.on_air import on_air
 from tests.browser.test_pictures import DESKTOP, PHONE, THEME, wait
 from tests.browser.themes import OWN, write_theme
 from tests.chromium import chromium
@@ -179,6 +180,20 @@ async def test_the_player_with_all_it_has(tmp_path: Path, media: Media, axe: str
             await look(f"{kind}, resumed")
             await page.get_by_role("button", name="Speed").click()
             await look(f"{kind}, speeds")
+        assert look.faults == []
+
+
+async def test_the_player_on_air_with_a_chat(tmp_path: Path, axe: str) -> None:
+    async with chromium() as browser, on_air(tmp_path, await browser.new_context()) as (seat, _):
+        look = Checker(seat.page, axe, [])
+        await seat.page.frame_locator("iframe").get_by_label("Message").wait_for()
+        await seat.page.keyboard.press("k")
+        await seat.plays(beyond=15)
+        await look("at the edge")
+        await seat.page.get_by_role("slider", name="Position").press("Home")
+        await seat.page.get_by_role("button", name="Go to live").wait_for()
+        await seat.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        await look("behind, on a phone")
         assert look.faults == []
 
 
