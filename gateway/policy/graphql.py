@@ -7,12 +7,13 @@
 Rule: a document counts only where a careful reader and a careless one see the same in it. It is one operation, whose
 kind is its first word, and fragments; without comments, block strings and bytes that are none of GraphQL. `"*"` takes
 whatever fields stand at the root. Where fields are named all of them are, plainly: no other name for a field, no
-fragment. The first `{` of the text opens the operation, and a word stands behind it.
+fragment, and as arguments, wherever they stand, variables alone: a message that fixes `variables` has fixed what is
+asked for. The first `{` of the text opens the operation, and a word stands behind it.
 
 Why so narrow: servers look into these texts by other means than a parser. BigBlueButton's takes for the name of what is
 to be done the first word behind the first `{` (bbb-graphql-middleware, gql_actions/client.go), be that a field's other
-name or the default of a variable. A document may hold several operations too, of which a field elsewhere in the message
-picks one.
+name or the default of a variable, and for its arguments what stands in the next parentheses, whatever these belong
+to. A document may hold several operations too, of which a field elsewhere in the message picks one.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Unclear(Exception):
 
 @lru_cache(maxsize=128)
 def read(text: str) -> tuple[str, tuple[str, ...] | None] | None:
-    """The kind of the operation and the fields at its root (None where not all of these are plain names); None of a
+    """The kind of the operation and the fields at its root (None where it says more than plain names); None of a
     text that is no such document. Remembered: a message is held against several patterns, and pages say the same again
     and again."""
     try:
@@ -89,7 +90,7 @@ def _read(text: str) -> tuple[str, tuple[str, ...] | None]:
     fields = _fields(tokens[at + 1 : end - 1])
     while end < len(tokens):
         end = _fragment(tokens, end)
-    return kind, fields
+    return kind, fields if _variables_alone(tokens[at:]) else None
 
 
 def _head(tokens: list[str], at: int) -> int:
@@ -143,6 +144,31 @@ def _fields(inside: list[str]) -> tuple[str, ...] | None:
     if not found:
         raise Unclear
     return tuple(found) if plain else None
+
+
+def _variables_alone(tokens: list[str]) -> bool:
+    """Whether arguments are nowhere written but as `(name: $name name: $name)`."""
+    at = 0
+    while at < len(tokens):
+        if tokens[at] == "(":
+            end = _behind(tokens, at)
+            if not _pairs(tokens[at + 1 : end - 1]):
+                return False
+            at = end
+        elif tokens[at].startswith('"'):
+            return False
+        else:
+            at += 1
+    return True
+
+
+def _pairs(inside: list[str]) -> bool:
+    return (
+        len(inside) % 4 == 0
+        and all(mark == ":" for mark in inside[1::4])
+        and all(mark == "$" for mark in inside[2::4])
+        and all(NAME.fullmatch(word) for word in (*inside[0::4], *inside[3::4]))
+    )
 
 
 def _fragment(tokens: list[str], at: int) -> int:

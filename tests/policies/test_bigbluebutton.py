@@ -266,6 +266,21 @@ async def test_a_guest_says_what_the_policy_lists_and_nothing_else(stage: Stage,
             await guest.does(HAND, {"userId": friend.user.id, "raiseHand": True})
             await until(lambda: guest.user.raised)
             assert not friend.user.raised
+            theirs = friend.user.id
+            await guest.says_in_vain(
+                *(
+                    guest.subscribe(
+                        f"mutation H {{ userSetRaiseHand({words}) }}",
+                        {"userId": theirs, "raiseHand": True, "u": theirs},
+                    )
+                    for words in (f"userId: {theirs}, raiseHand: $raiseHand", f'userId: "{theirs}"', "raiseHand: true")
+                ),
+                guest.subscribe(HAND, {"userId": theirs, "raiseHand": "true"}),
+            )
+            await guest.does(
+                "mutation H { userSetRaiseHand(userId: $u, raiseHand: $raiseHand) }", {"raiseHand": True, "u": theirs}
+            )
+            assert not friend.user.raised
             await guest.does("mutation R($e: String!) { userSetReactionEmoji(reactionEmoji: $e) }", {"e": "👍"})
             assert guest.user.emoji == "👍"
             await guest.does("mutation V($p: String!) { pollSubmitUserVote(pollId: $p) }", {"p": "1"})
@@ -342,7 +357,7 @@ async def test_who_may_present_does_and_whose_chat_is_off_does_not(
         async with guest.talking():
             hand = guest.subscribe(HAND, {"userId": guest.user.id, "raiseHand": True})
             await guest.says_in_vain(guest.subscribe(CHAT, {"c": "x", "t": "x"}), hand)
-            await guest.does("mutation C($s: String!) { cameraBroadcastStart(stream: $s) }", {"s": "x"})
+            await guest.does("mutation C { cameraBroadcastStart(stream: $stream) }", {"stream": "x"})
             async with (
                 aiohttp.ClientSession() as session,
                 session.ws_connect(guest.url("/bbb-webrtc-sfu"), headers={"Cookie": guest.cookie}) as socket,

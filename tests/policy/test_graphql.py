@@ -38,9 +38,10 @@ def test_what_reads_is_any_reading_document(text: str) -> None:
     [
         CHAT,
         "mutation { chatTyping }",
-        'mutation A {\n\tchatTyping(chatId: $c,)\n chatSend(text: "{eject(a: 1)}") { ok } }',
+        "mutation A {\n\tchatTyping(chatId: $c,)\n chatSend(text: $t, a: $t) { ok } }",
         'mutation A($a: String = "x") { chatTyping }',
-        "mutation A { chatTyping @skip(if: false) }",
+        "mutation A { chatTyping @skip(if: $no) }",
+        "mutation A { chatTyping { a { b(c: $d) } } } fragment F on X { y(z: $z) }",
     ],
 )
 def test_what_says_is_one_that_names_nothing_else(text: str) -> None:
@@ -53,6 +54,20 @@ def test_what_says_is_one_that_names_nothing_else(text: str) -> None:
     [
         "mutation { eject }",
         "mutation { chatSend eject }",
+        "mutation { chatSend(chatId: theirs) }",
+        "mutation { chatSend @d(chatId: theirs) }",
+        "mutation { chatSend { a(chatId: theirs) } }",
+        'mutation { chatSend { "(chatId: theirs)" } }',
+        "mutation { chatSend } fragment F on X { a(chatId: theirs) }",
+        "mutation { chatSend } fragment F on X { a @d(chatId: theirs) }",
+        'mutation { chatSend } fragment F on X { "(chatId: theirs)" }',
+        'mutation { chatSend(chatId: "theirs") }',
+        "mutation { chatSend(chatId: $c, n: 1) }",
+        "mutation { chatSend(chatId: $c n) }",
+        "mutation { chatSend(chatId: {a: $c}) }",
+        "mutation { chatSend(chatId: [$c]) }",
+        "mutation { chatSend(chatId $c) }",
+        "mutation { chatSend chatTyping(a: true) }",
         "mutation { eject: chatSend(a: 1) }",
         "mutation { chatSend: eject(a: 1) }",
         "mutation { ...F } fragment F on mutation_root { eject }",
@@ -124,19 +139,9 @@ def test_the_first_word_behind_the_first_brace_is_always_one_of_the_names() -> N
     """As bbb-graphql-middleware looks for it, whatever is put into a good document or taken out of it."""
     good = ["mutation", " ", "M", "(", "$a", ":", "S", ")", " {", " ", "chatSend", "(", "a", ":", "$a", ")", " ", "}"]
     pieces = [
-        *good,
-        "{",
-        "eject",
-        '"{eject"',
-        ",",
-        "\n",
-        "...",
-        "@d",
-        "# {eject\n",
-        "{eject: 1}",
-        "= {eject: 1}",
-        "\x0b",
-    ]
+        *good, "{", "eject", '"{eject"', ",", "\n", "...", "@d", "# {eject\n", "{eject: 1}", "= {eject: 1}", "\x0b",
+        "(a: theirs)", "{ x(a: theirs) }", '"(a: theirs)"', "{ x }",
+    ]  # fmt: skip
     dice = random.Random(7)
     taken = 0
     for _ in range(6_000):
@@ -150,6 +155,9 @@ def test_the_first_word_behind_the_first_brace_is_always_one_of_the_names() -> N
             found = re.search(r"\{\s*(\w+)", text, re.ASCII)
             assert found is not None
             assert found[1] in ("chatSend", "chatTyping"), text
+            given = re.search(r"\{[^(]+\(([^)]+)\)", text)
+            for one in re.split("[,\n]", given[1]) if given else ():
+                assert one.replace(" ", "").partition(":")[2].strip()[:1] in ("", "$"), text
     assert taken > 300
 
 
