@@ -14,23 +14,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from gateway.config import Origin, Timeouts
 from gateway.errors import UpstreamDown, UpstreamFailed, UpstreamSlow
+from gateway.upstream.lines import Connector, Line, pooled
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest, ConnectionKey
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
     from multidict import CIMultiDictProxy
 
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes of one websocket message
@@ -39,9 +34,6 @@ MAX_FIELD = 65_536  # bytes of one header of an answer; some servers send long p
 # Idle connections are kept for less than the shortest habit of servers (Node: 5 s), so that a request
 # seldom meets one that the server is just closing.
 _KEEP_IDLE = 4.0
-# Bytes taken from a connection at once. asyncio's own 256 KiB are held two or three times over for each guest who has
-# paused a film; half of it was measured to cost no more, a quarter a third more processor time.
-_READ = 128 * 1024
 _CLOSE_WAIT = 1.0  # seconds for the server's side of a websocket's close
 
 Headers = Sequence[tuple[str, str]]
@@ -124,7 +116,7 @@ class HttpUpstream:
     def _opened(self) -> aiohttp.ClientSession:
         timeouts = self._timeouts
         session = aiohttp.ClientSession(
-            connector=_Connector(
+            connector=Connector(
                 limit=0,  # a film holds its connection for hours; how many there are is decided at the door
                 keepalive_timeout=_KEEP_IDLE,
                 # Not aiodns, which an extra may install: it knows neither mDNS nor /etc/nsswitch.conf.
@@ -336,7 +328,7 @@ class _Exchange:
             raise UpstreamDown("the server switched protocols unasked")
         self._response = response
         line = response.connection.protocol if response.connection is not None else None
-        if isinstance(line, _Line):  # else the body is here already
+        if isinstance(line, Line):  # else the body is here already
             line.begun(self._upstream.idle_seconds)
         return HttpAnswer(response)
 
@@ -359,7 +351,7 @@ class _Exchange:
 
     def _may_repeat(self, error: aiohttp.ClientError) -> bool:
         begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-        fresh = isinstance(error, aiohttp.ClientConnectorError) or not _pooled.get()
+        fresh = isinstance(error, aiohttp.ClientConnectorError) or not pooled.get()
         return self._method in ("GET", "HEAD") and self._body is None and not begun and not fresh
 
 
@@ -426,55 +418,3 @@ def _translated(error: Exception) -> UpstreamFailed:
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamDown(f"no connection: {type(error.os_error).__name__}")
     return UpstreamDown(f"no answer: {type(error).__name__}")
-
-
-# Whether the connection that this task's latest request went out on had served another one before.
-# aiohttp can tell only through tracing, which rebuilds the URL of each request.
-_pooled: ContextVar[bool] = ContextVar("_pooled", default=False)
-
-
-class _Line(ResponseHandler):
-    """A connection that is closed when the server speaks on it unasked, as one does that sends a body with a 304:
-    left in the pool, what it said would be taken for the answer to the next guest's request."""
-
-    served_before = False
-    resting = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if hasattr(transport, "max_size"):  # a plain one of asyncio's own
-            transport.max_size = _READ
-
-    def begun(self, idle: float) -> None:
-        """The head is here; from now on so many seconds of silence are too many. While a paused guest holds us back
-        none are counted, so that it is the server alone that is measured."""
-        self.read_timeout = idle
-        if not self._reading_paused:
-            self.start_timeout()
-
-    def data_received(self, data: bytes) -> None:
-        if data and self.resting:  # without data aiohttp calls this itself
-            self.close()
-        else:
-            super().data_received(data)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes which connections come from the pool and which rest in it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._factory = partial(_Line, loop=self._loop)  # type: ignore[assignment]  # of a subclass
-
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109  # aiohttp's signature
-        connection = await super().connect(req, traces, timeout)
-        line = connection.protocol
-        assert isinstance(line, _Line)
-        _pooled.set(line.served_before)
-        line.served_before, line.resting = True, False
-        return connection
-
-    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        super()._release(key, protocol, should_close=should_close)
-        assert isinstance(protocol, _Line)
-        protocol.resting = True
