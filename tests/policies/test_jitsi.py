@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
+from gateway.policy.load import load_policy
 from tests.browser.test_guest_path import enter as fill_in
 from tests.chromium import chromium
 from tests.policies.conference import (
@@ -354,6 +355,18 @@ async def test_who_is_cut_is_out_and_comes_back_by_nothing(stage: Stage, server:
             await kept.say(resume)
             await kept.hears("resumed")
             await kept.say(CLOSE)
+
+
+def test_rooms_may_be_at_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docker-jitsi-meet has them at muc.meet.jitsi."""
+    monkeypatch.setenv("JITSI_DOMAIN", "meet.jitsi")
+    monkeypatch.setenv("JITSI_ROOMS", "muc")
+    policy = load_policy(Path(__file__).parents[2] / "policies" / "jitsi.yaml")
+    values = {"id": ("hall",), "guest.name": ("Ada",)}
+    said = '<presence xmlns="jabber:client" to="hall@{}.meet.jitsi/a"/>'
+    rules = [rule.messages for rule in policy.kinds["room"].rules if rule.messages is not None]
+    assert [one.written(said.format("muc"), values) for one in rules].count(said.format("muc")) == 1
+    assert [one.written(said.format("conference"), values) for one in rules] == [None] * len(rules)
 
 
 async def test_two_guests_leave_by_themselves_and_are_out_at_once(stage: Stage, server: int) -> None:
