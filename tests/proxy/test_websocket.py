@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import resource
 import socket
 import struct
 
@@ -272,6 +273,38 @@ class TestTalk:
             held = sent
             await asyncio.sleep(0.2)
             assert sent == held < 40_000_000
+
+    @pytest.mark.parametrize("opcode", [BINARY, PING])
+    async def test_a_server_that_does_not_take_holds_the_guest_back(self, opcode: int) -> None:
+        over, sent = asyncio.Event(), 0
+
+        async def script(call: Call) -> None:
+            await accept(call)
+            await over.wait()
+
+        async def flood(guest: WireClient) -> None:
+            nonlocal sent
+            piece = frame(opcode, b"x" * 120) * 800
+            while sent < 200_000_000:
+                await guest.send(piece)
+                sent += len(piece)
+
+        async with opened(script) as stage, stage.client() as guest:
+            await join(guest)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            task = asyncio.create_task(flood(guest))
+            held = -1
+            while sent != held:
+                held = sent
+                await asyncio.sleep(0.3)
+            assert sent < 60_000_000
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # kB
+            # Nor does it keep the grant's end waiting.
+            stage.live.end()
+            await settled(stage)
+            over.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def test_silence_is_no_reason_to_end(self) -> None:
         async with opened(echo) as stage, stage.client() as guest:
