@@ -26,6 +26,7 @@ from tests.browser.test_waiting import fill
 from tests.chromium import chromium
 from tests.policies.go2rtc import NAMES, PASSWORD, USER, Go2rtc, go2rtc, programs
 from tests.policies.live_servers import sounds, spellings
+from tests.policies.live_servers import until as happens
 from tests.policies.watching import until
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import Answer, ask, enter
@@ -234,7 +235,7 @@ async def test_no_word_of_a_guests_is_opened_or_names_another_stream(
         # What each of them is for whoever has the password: the stand-in and the real one open it.
         away = f"rtsp://127.0.0.1:{elsewhere.port}/x"
         await ask(server.port, f"GET /api/frame.jpeg?src={away}", headers=server.authorization)
-        assert len(elsewhere.came) > came
+        await happens(lambda: asyncio.sleep(0, len(elsewhere.came) > came))
         known = await server.streams()
         assert away in known
         await ask(server.port, f"GET /api/stream.mp4?src={away}&name=dead", headers=server.authorization)
