@@ -78,7 +78,7 @@ def test_every_text_that_is_asked_for_is_in_the_catalogue_and_the_other_way_roun
         "manage.",
     )
     faces = {"player.play", "player.pause", "player.replay", "player.mute", "player.unmute"}
-    faces |= {"player.fullscreen", "player.fullscreen.leave", "player.inset.leave"}
+    faces |= {"player.fullscreen", "player.fullscreen.leave", "player.inset.leave", "player.live.go"}
     faces |= {f"room.{key}" for key in ("retry", "here_instead", "screen", "you")}
     faces |= {f"room.{what}.{state}" for what in ("microphone", "camera") for state in ("on", "off")}
     faces |= {"entry.not_started", "entry.not_live"}  # what a guest waits for
