@@ -442,7 +442,7 @@ class _Compiler:
         if as_ is not None:
             if as_.text not in SORTS:
                 self.fault(as_.way, f"as: {', '.join(SORTS[:-1])} or {SORTS[-1]}")
-            if as_.text == "livekit" and not src.text.endswith("/rtc"):
+            if as_.text == "livekit" and not src.text.partition("?")[0].endswith("/rtc"):
                 self.fault(src.way, "src: of a LiveKit server is its address that ends in /rtc")
             return as_.text
         sort = sort_of(src.text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gateway.policy.compile import variable_names
 from gateway.policy.decide import Scope
 from gateway.policy.model import Policy
-from gateway.policy.playing import ROOM_ASKS
+from gateway.policy.playing import room_asks
 from gateway.policy.target import Ambiguity, parse_target
 from gateway.policy.written import METHODS, PolicyDocument, Said
 from gateway.yaml_source import Source, did_you_mean
@@ -94,7 +94,7 @@ def _landing(kind: str, scope: Scope, source: Source) -> None:
         target = parse_target(text)
         sort = player.as_ if player is not None and name == "player.src" else ""
         if sort == "livekit":
-            target = parse_target(f"{text}{ROOM_ASKS}")
+            target = parse_target(room_asks(text))
         asked = "POST" if sort == "whep" else "GET"
         decision = None if isinstance(target, Ambiguity) else scope.decide(asked, target, websocket=sort == "livekit")
         way = ("kinds", kind, *name.split("."))

@@ -6,12 +6,16 @@ Why a module: a policy that names a whole address (`player: {src: "{hls}"}`) doe
 from __future__ import annotations
 
 SORTS = ("hls", "dash", "flv", "file", "whep", "livekit")
-# What the page asks below the address of a LiveKit server, to see whether a rule lets it.
-ROOM_ASKS = "/v1?access_token=guest&join_request=AA"
 
 _ENDINGS = {".m3u8": "hls", ".mpd": "dash", ".flv": "flv"}
 _ENDINGS |= dict.fromkeys((".mp4", ".m4v", ".webm"), "file")
 _ENDINGS |= dict.fromkeys((".mp3", ".m4a", ".weba", ".ogg", ".oga", ".opus", ".flac", ".aac", ".wav"), "file")
+
+
+def room_asks(src: str) -> str:
+    """What the page asks below the address of a LiveKit server, to see whether a rule lets it."""
+    path, mark, query = src.partition("?")
+    return f"{path}/v1?{query}{'&' if mark else ''}access_token=guest&join_request=AA"
 
 
 def sort_of(address: str) -> str | None:

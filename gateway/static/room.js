@@ -30,8 +30,14 @@ const loud = /** @type {HTMLButtonElement} */ (root.querySelector(".loud"));
 const closing = goOnByItself(true);
 
 const WORD = "guest"; // the library wants something to stand where a token would
+// The library puts its own path and query behind and beside those of the server's address.
+const server = new URL(src, location.href);
+server.pathname = server.pathname.replace(/\/rtc$/, "/");
 // The question that the page may ask without a websocket: whether this guest could join now.
-const ASK = "validate?auto_subscribe=1&sdk=js&version=0&protocol=1";
+const ask = new URL(src, location.href);
+ask.pathname += "/validate";
+for (const [name, value] of Object.entries({ auto_subscribe: "1", sdk: "js", version: "0", protocol: "1" }))
+  ask.searchParams.set(name, value);
 
 /** @param {string} trouble @param {() => void} again */
 function tell(trouble, again) {
@@ -43,7 +49,7 @@ function tell(trouble, again) {
 
 /** What became of it, by what the gateway says now. @returns {Promise<string>} */
 async function standing() {
-  const status = await fetch(`${src}/${ASK}`, { cache: "no-store" }).then((answer) => answer.status, () => 0);
+  const status = await fetch(ask, { cache: "no-store" }).then((answer) => answer.status, () => 0);
   if (status === 403 || status === 410) return "ended";
   if (status === 404) return "closed";
   if (status === 0) return "network";
@@ -96,8 +102,7 @@ function join() {
   loud.onclick = () => room.startAudio();
 
   say(words("joining"));
-  const to = new URL(src.replace(/\/rtc$/, "") || "/", location.href).href;
-  room.connect(to, WORD, { maxRetries: 1 }).then(
+  room.connect(server.href, WORD, { maxRetries: 1 }).then(
     () => {
       say("");
       people.show();

@@ -28,7 +28,7 @@ export function bringChat(room, library, words) {
     const below = said.scrollHeight - said.scrollTop - said.clientHeight < 60;
     place.querySelector(".empty")?.remove();
     const head = make("p", { class: "who" }, make("bdi", {}, who), make("time", {}, clock.format(new Date())));
-    said.append(make("li", mine ? { class: "mine" } : {}, head, make("p", { class: "text", dir: "auto" }, text)));
+    said.append(make("div", { class: mine ? "one mine" : "one" }, head, make("p", { class: "text", dir: "auto" }, text)));
     while (said.children.length > KEPT) said.firstElementChild?.remove();
     if (below || mine) said.scrollTop = said.scrollHeight;
   }

@@ -14,8 +14,10 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -44,11 +46,8 @@ from tests.running import ask, enter
 
 ROOT = Path(__file__).parents[2]
 HALL, OTHER, CELLAR = "village hall", "other-hall", "cellar"
-JOIN = f"/rtc/v1?access_token=guest&join_request={join_request()}"
 OLD = "auto_subscribe=1&sdk=js&version=2.23.0&protocol=17"
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-# But the one whose escaped digit is the digit: that is this address.
-OTHERWISE = [one for one in spellings("/rtc/v1?access_token=guest")[1:] if "v%31" not in one]
 PRESENT = "interactions: [chat, present]"
 
 
@@ -76,18 +75,48 @@ async def stage(tmp_path: Path, server: Livekit, monkeypatch: pytest.MonkeyPatch
         yield stage
 
 
-async def come(stage: Stage, room: str = HALL, name: str = "Ada Guest") -> str:
-    """The cookie of who has come in by a link of their own."""
-    link = await stage.gateway.make_link(room)
+@dataclass(frozen=True)
+class Guest:
+    """Who has come in, by their cookie and the word that their page puts into addresses."""
+
+    stage: Stage
+    cookie: str
+    grant: str
+
+    @property
+    def v1(self) -> str:
+        return f"/rtc/v1?grant={self.grant}&access_token=guest&join_request={join_request()}"
+
+    @property
+    def v0(self) -> str:
+        return f"/rtc?grant={self.grant}&{OLD}"
+
+    @property
+    def validate(self) -> str:
+        return self.v1.replace("/v1?", "/v1/validate?")
+
+    @asynccontextmanager
+    async def joining(self, target: str = "", **headers: str) -> AsyncIterator[Signal]:
+        said = {"Cookie": self.cookie, **headers}
+        async with signalling(self.stage.guest.port, target or self.v1, said) as signal:
+            yield signal
+
+    async def refused(self, target: str = "", **headers: str) -> int:
+        """The status with which a handshake is refused, of which the server hears nothing."""
+        sent = len(self.stage.server.there)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with self.joining(target, **headers):
+                pass
+        assert len(self.stage.server.there) == sent, target
+        return refused.value.status
+
+
+async def come(stage: Stage, room: str = HALL, name: str = "Ada Guest", link: str = "") -> Guest:
+    """By a link of their own."""
+    link = link or await stage.gateway.make_link(room)
     cookie, answer = await enter(stage.guest.port, link, name=name)
     assert answer.status == 303
-    return cookie
-
-
-@asynccontextmanager
-async def joining(stage: Stage, cookie: str, target: str = JOIN, **headers: str) -> AsyncIterator[Signal]:
-    async with signalling(stage.guest.port, target, {"Cookie": cookie, **headers}) as signal:
-        yield signal
+    return Guest(stage, cookie, answer.headers["location"].rpartition("/")[2])
 
 
 def tokens(stage: Stage) -> list[dict[str, Any]]:
@@ -134,10 +163,10 @@ async def test_a_room_that_is_open_is_found_and_one_that_is_not_is_waited_for(st
 
 
 async def test_a_guest_joins_their_room_under_their_name_and_may_do_no_more(stage: Stage, server: Livekit) -> None:
-    cookie = await come(stage, name="Zoë \u202eGuest\t<b>")
-    validated = await ask(stage.guest.port, f"GET {JOIN.replace('v1?', 'v1/validate?')}", cookie=cookie)
+    ada = await come(stage, name="Zoë \u202eGuest\t<b>")
+    validated = await ask(stage.guest.port, f"GET {ada.validate}", cookie=ada.cookie)
     assert (validated.status, validated.body) == (200, b"success")
-    async with joining(stage, cookie) as guest:
+    async with ada.joining() as guest:
         me = await guest.me()
         (person,) = (await server.settled(HALL, "Zoë Guest<b>")).values()
         assert person["identity"].encode() == me[2]
@@ -166,12 +195,12 @@ async def test_a_guest_joins_their_room_under_their_name_and_may_do_no_more(stag
 
 async def test_what_a_guest_brings_of_their_own_reaches_nobody(stage: Stage, server: Livekit) -> None:
     """Tokens that the server itself would take: for another room, for everything."""
-    cookie = await come(stage)
+    ada = await come(stage)
     everything = {"roomAdmin": True, "roomCreate": True, "roomList": True, "canPublish": True, "roomJoin": True}
     theirs = token(sub="intruder", name="intruder", video={**everything, "room": OTHER})
-    v1 = f"/rtc/v1?join_request={join_request()}&access_token={theirs}"
-    for target in (v1, f"/rtc?{OLD}&access_token={theirs}"):
-        async with joining(stage, cookie, target, Authorization=f"Bearer {theirs}", access_token=theirs) as guest:
+    v1 = ada.v1.replace("access_token=guest", f"access_token={theirs}")
+    for target in (v1, f"{ada.v0}&access_token={theirs}", f"{v1}&access_token={theirs}"):
+        async with ada.joining(target, Authorization=f"Bearer {theirs}", access_token=theirs) as guest:
             await guest.me()
             assert set(await server.people(HALL)) == {"Ada Guest"}
             assert await server.people(OTHER) == {}
@@ -181,23 +210,27 @@ async def test_what_a_guest_brings_of_their_own_reaches_nobody(stage: Stage, ser
         assert set(await server.people(OTHER)) == {"intruder"}
     assert b"access_token" not in bytes(stage.server.there).lower()
     assert theirs.encode() not in bytes(stage.server.there)
-    await ignores_what_a_guest_says_of_itself(stage, cookie, JOIN.replace("v1?", "v1/validate?"))
+    await ignores_what_a_guest_says_of_itself(stage, ada.cookie, ada.validate)
 
 
 async def test_no_way_of_joining_makes_another_person_or_more_of_one(stage: Stage, server: Livekit) -> None:
-    cookie = await come(stage)
+    ada = await come(stage)
     other = await come(stage, OTHER, name="Bob")
-    async with joining(stage, other) as bob:
+
+    def saying(*said: bytes) -> str:
+        return f"/rtc/v1?grant={ada.grant}&join_request={join_request(*said)}"
+
+    async with other.joining() as bob:
         theirs = (await bob.me())[1]
         assert isinstance(theirs, bytes)
         for said in (field(3, "{}"), field(4, field(1, "lk.role") + field(2, "agent"))):
             # Metadata and attributes: the server looks whether the token lets one say them.
             with pytest.raises(aiohttp.WSServerHandshakeError):
-                async with joining(stage, cookie, f"/rtc/v1?join_request={join_request(said)}"):
+                async with ada.joining(saying(said)):
                     pass
         for said in (field(7, 1) + field(9, theirs), field(5, field(1, "c") + field(3, 1) + field(8, 1))):
             # Going on as somebody else, and sending from the first moment: it is the same guest in the same room.
-            async with joining(stage, cookie, f"/rtc/v1?join_request={join_request(said)}") as guest:
+            async with ada.joining(saying(said)) as guest:
                 try:
                     assert (await guest.me())[9] == b"Ada Guest"
                 except Leaves:
@@ -205,30 +238,43 @@ async def test_no_way_of_joining_makes_another_person_or_more_of_one(stage: Stag
                 (person,) = (await server.people(HALL)).values()
                 assert (person["name"], person["tracks"]) == ("Ada Guest", [])
         assert set(await server.people(OTHER)) == {"Bob"}
+    # But the one whose escaped digit is the digit: that is this address.
+    otherwise = [one for one in spellings(ada.v1)[1:] if "/v%31" not in one and not one.startswith(f"{ada.v1[:-1]}%")]
     for target in (
-        f"/rtc?{OLD}&publish=cam", f"/rtc?{OLD}&attributes=e30%3D", f"/rtc?{OLD}&join_request={join_request()}",
-        f"/rtc?{OLD}&metadata=x", f"/rtc?{OLD}&room={OTHER}", f"/rtc?{OLD}&protocol=17", f"/rtc?{OLD}&Publish=cam",
-        f"/rtc?{OLD}&sid=PA_x%26publish%3Dcam", f"{JOIN}&publish=cam", f"{JOIN}&join_request={join_request()}",
-        f"{JOIN}&room={OTHER}", "/rtc/v1", "/rtc/v1?access_token=guest", "/rtc/v1?join_request=x%20y",
-        "/rtc/v1?join_request=a%00b", "/agent", "/agent?access_token=guest", "/twirp/livekit.RoomService/ListRooms",
-        *(spelt.replace("guest", f"guest&join_request={join_request()}") for spelt in OTHERWISE),
+        f"{ada.v0}&publish=cam", f"{ada.v0}&attributes=e30%3D", f"{ada.v0}&join_request={join_request()}",
+        f"{ada.v0}&metadata=x", f"{ada.v0}&room={OTHER}", f"{ada.v0}&protocol=17", f"{ada.v0}&Publish=cam",
+        f"{ada.v0}&sid=PA_x%26publish%3Dcam", f"{ada.v1}&publish=cam", f"{ada.v1}&join_request={join_request()}",
+        f"{ada.v1}&room={OTHER}", "/rtc/v1", f"/rtc/v1?grant={ada.grant}&access_token=guest",
+        f"/rtc/v1?join_request={join_request()}", f"/rtc/v1?grant={ada.grant}&join_request=x%20y",
+        f"/rtc/v1?grant={ada.grant}&join_request=a%00b", other.v1, other.v0, f"{ada.v1}&grant={other.grant}",
+        "/agent", "/agent?access_token=guest", "/twirp/livekit.RoomService/ListRooms", *otherwise,
     ):  # fmt: skip
-        sent = len(stage.server.there)
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            async with joining(stage, cookie, target):
-                pass
-        assert refused.value.status in (400, 403, 404), target
-        assert len(stage.server.there) == sent, target
+        assert await ada.refused(target) in (400, 403, 404), target
     for foreign in ("http://elsewhere.test", f"http://127.0.0.1:{server.port}", "null"):
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            async with joining(stage, cookie, JOIN, Origin=foreign):
-                pass
-        assert refused.value.status == 403, foreign
+        assert await ada.refused(Origin=foreign) == 403, foreign
+
+
+async def test_one_browser_has_two_rooms_and_each_page_joins_its_own(stage: Stage, server: Livekit) -> None:
+    first = await come(stage)
+    path = "/" + (await stage.gateway.make_link(OTHER)).split("/", 3)[3]
+    html = "Accept: text/html\r\n"
+    page = await ask(stage.guest.port, f"GET {path}", cookie=first.cookie, headers=html)
+    form = page.body.decode().partition('name="form" value="')[2].partition('"')[0]
+    said = urlencode({"name": "Ada Guest", "email": "ada@example.org", "form": form}).encode()
+    cookie = "; ".join([first.cookie, *(f"{name}={value}" for name, value in page.cookies.items())])
+    post = f"{html}Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://127.0.0.1:{stage.guest.port}\r\n"
+    answer = await ask(stage.guest.port, f"POST {path}", cookie=cookie, headers=post, body=said)
+    both = f"gateway={answer.cookies['gateway']}"
+    second = Guest(stage, both, answer.headers["location"].rpartition("/")[2])
+    async with Guest(stage, both, first.grant).joining() as here, second.joining() as there:
+        await here.me()
+        await there.me()
+        assert set(await server.people(HALL)) == set(await server.people(OTHER)) == {"Ada Guest"}
 
 
 async def test_nothing_else_of_the_server_is_there(stage: Stage) -> None:
-    cookie = await come(stage)
-    validate = JOIN.replace("v1?", "v1/validate?")
+    ada = await come(stage)
+    cookie, validate, join = ada.cookie, ada.validate, ada.v1
     await stage.refuses(cookie, *anywhere(validate, "/twirp/livekit.RoomService/ListRooms"))
     services = ("RoomService/ListRooms", "RoomService/ListParticipants", "RoomService/RemoveParticipant",
                 "RoomService/CreateRoom", "RoomService/SendData", "Egress/StartRoomCompositeEgress",
@@ -237,20 +283,20 @@ async def test_nothing_else_of_the_server_is_there(stage: Stage) -> None:
     await stage.refuses(cookie, *(f"{method} {spelt}" for door in doors for spelt in spellings(door)
                                   for method in ("GET", "POST")))  # fmt: skip
     await stage.refuses(
-        cookie, "GET /", "GET /rtc", f"GET {JOIN}", f"POST {JOIN}", f"POST {validate}",
+        cookie, "GET /", "GET /rtc", f"GET {join}", f"POST {join}", f"POST {validate}",
         "PATCH /whip/v1/village%20hall/PA_x",
         "DELETE /whip/v1/village%20hall/PA_x", "GET /settings/regions", "GET /rooms/village%20hall", "PUT /whip/v1/x",
-        f"GET {validate}&publish=cam", f"GET {validate}&room={OTHER}", f"GET /rtc/validate?{OLD}&publish=cam",
-        f"OPTIONS {JOIN} HTTP/1.1\r\nHost: elsewhere.test\r\nCookie: COOKIE\r\nConnection: close\r\n\r\n".encode(),
+        f"GET {validate}&publish=cam", f"GET {validate}&room={OTHER}",
+        f"GET {ada.v0.replace('?', '/validate?')}&publish=cam",
+        f"OPTIONS {join} HTTP/1.1\r\nHost: elsewhere.test\r\nCookie: COOKIE\r\nConnection: close\r\n\r\n".encode(),
     )  # fmt: skip
     await stage.refuses("", f"GET {validate}")
 
 
 async def test_who_is_removed_is_out_at_once_and_does_not_come_back(stage: Stage, server: Livekit) -> None:
     link = await stage.gateway.make_link(HALL)
-    cookie, _ = await enter(stage.guest.port, link, name="Ada Guest")
-    other = await come(stage, name="Bob")
-    async with joining(stage, cookie) as guest, joining(stage, other) as bob:
+    ada, other = await come(stage, link=link), await come(stage, name="Bob")
+    async with ada.joining() as guest, other.joining() as bob:
         await bob.me()
         fresh = await guest.refreshed()
         await server.settled(HALL, "Ada Guest", "Bob")
@@ -261,16 +307,8 @@ async def test_who_is_removed_is_out_at_once_and_does_not_come_back(stage: Stage
         with pytest.raises(Leaves):
             await guest.hears(99)
         # With what the browser still has: by the gateway nothing of it arrives.
-        for target in (
-            JOIN,
-            f"/rtc/v1?join_request={join_request()}&access_token={fresh}",
-            f"/rtc?{OLD}&access_token={fresh}",
-        ):
-            sent = len(stage.server.there)
-            with pytest.raises(aiohttp.WSServerHandshakeError):
-                async with joining(stage, cookie, target, Authorization=f"Bearer {fresh}"):
-                    pass
-            assert len(stage.server.there) == sent
+        for target in (ada.v1, ada.v1.replace("=guest&", f"={fresh}&"), f"{ada.v0}&access_token={fresh}"):
+            assert await ada.refused(target, Authorization=f"Bearer {fresh}") in (403, 410)
         assert set(await server.people(HALL)) == {"Bob"}
         async with asyncio.timeout(30):
             while not (removing := [one["video"] for one in tokens(stage) if "roomAdmin" in one["video"]]):
@@ -285,15 +323,12 @@ async def test_who_is_removed_is_out_at_once_and_does_not_come_back(stage: Stage
 
 
 async def test_leaving_takes_a_guest_out_of_the_room(stage: Stage, server: Livekit) -> None:
-    cookie = await come(stage)
-    async with joining(stage, cookie) as guest:
+    ada = await come(stage)
+    async with ada.joining() as guest:
         await guest.me()
         await server.settled(HALL, "Ada Guest")
-        identity = (await server.people(HALL))["Ada Guest"]["identity"]
-        form = "Content-Type: application/x-www-form-urlencoded\r\n"
-        answer = await ask(
-            stage.guest.port, "POST /_gateway/leave", cookie=cookie, headers=form, body=f"grant={identity}".encode()
-        )
+        form, body = "Content-Type: application/x-www-form-urlencoded\r\n", f"grant={ada.grant}".encode()
+        answer = await ask(stage.guest.port, "POST /_gateway/leave", cookie=ada.cookie, headers=form, body=body)
         assert answer.status in (200, 303)
         await server.settled(HALL)
 
@@ -323,7 +358,7 @@ async def test_a_guest_sees_a_host_chats_and_is_cut(stage: Stage, server: Liveki
             await until(page, f"v && {SHOWN} > 10")
             await expect(page.locator(".here")).to_have_text("Here now: 2")
             await host.says("Good evening <b>village</b>")
-            await expect(page.locator(".said li")).to_contain_text("Good evening <b>village</b>", timeout=45_000)
+            await expect(page.locator(".said .one")).to_contain_text("Good evening <b>village</b>", timeout=45_000)
             await expect(page.locator(".said .who")).to_contain_text(HOST)
             await page.keyboard.press("c")
             await page.keyboard.type("And to you")
