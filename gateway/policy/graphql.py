@@ -26,8 +26,8 @@ from functools import lru_cache
 OPERATIONS = ("query", "mutation", "subscription")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
-MOST = 8_192
-"""Characters of a document that is read at all."""
+MOST, MOST_NAMED = 8_192, 2_048
+"""Characters of a document that is read at all; the latter where fields are named, which takes three times as long."""
 
 _DEPTH = 64
 _WORD = (
@@ -40,6 +40,7 @@ _WORDS = re.compile(_WORD)
 # Read in C, and each piece in one way: a guest may say much, and all others wait meanwhile.
 _WHOLE = re.compile(rf"(?>[ \t\r\n,]+|{_WORD})*+")
 _OPENED = re.compile(r"[^{]*\{[ \t\r\n]*(?:[A-Za-z_]|[.]{3})")
+_KIND = re.compile(r"[a-z]+")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _CLOSING = frozenset(_CLOSES.values())
 
@@ -50,47 +51,68 @@ class Operations:
 
     allowed: Mapping[str, frozenset[str] | None]
 
+    @property
+    def described(self) -> str:
+        """For people: `GraphQL mutation chatSend or chatTyping`."""
+        said = (
+            f"{kind} {' or '.join(sorted(names))}" if names is not None else kind
+            for kind, names in self.allowed.items()
+        )
+        return f"GraphQL {', '.join(said)}"
+
     def matches(self, text: str) -> bool:
-        found = read(text) if len(text) <= MOST else None
-        if found is None or found[0] not in self.allowed:
+        # By its first word, so that of several patterns one reads the document and the others know at once.
+        kind = _KIND.match(text)
+        if kind is None or kind[0] not in self.allowed:
             return False
-        kind, fields = found
-        names = self.allowed[kind]
-        return names is None or (fields is not None and names.issuperset(fields))
+        names = self.allowed[kind[0]]
+        if len(text) > (MOST if names is None else MOST_NAMED):
+            return False
+        return reads(text) if names is None else names.issuperset(named(text) or ("",))
 
 
 class Unclear(Exception):
     """The text is no such document, or one that two readers could read in two ways."""
 
 
-@lru_cache(maxsize=128)
-def read(text: str) -> tuple[str, tuple[str, ...] | None] | None:
-    """The kind of the operation and the fields at its root (None where it says more than plain names); None of a
-    text that is no such document. Remembered: a message is held against several patterns, and pages say the same again
-    and again."""
+@lru_cache(maxsize=128)  # a page says the same again and again
+def reads(text: str) -> bool:
+    """Whether a text is one operation, whatever it asks for."""
     try:
-        return _read(text)
+        _parts(text)
+    except Unclear:
+        return False
+    return True
+
+
+@lru_cache(maxsize=128)
+def named(text: str) -> tuple[str, ...] | None:
+    """The fields at the root of the operation; None where it says more than plain names, or is none."""
+    try:
+        tokens, begin, end = _parts(text)
+        fields = _fields(tokens[begin + 1 : end - 1])
     except Unclear:
         return None
+    return fields if _variables_alone(tokens[begin:]) else None
 
 
-def _read(text: str) -> tuple[str, tuple[str, ...] | None]:
+def _parts(text: str) -> tuple[list[str], int, int]:
+    """Marks and words of a document, and where among them the operation's selection begins and ends."""
     # Commas are blanks to GraphQL and nothing of the kind to others: a word comes right behind the first `{`.
     if _WHOLE.fullmatch(text) is None or _OPENED.match(text) is None:
         raise Unclear
     tokens = _WORDS.findall(text)
-    kind, at = tokens[0], 1
-    if kind not in OPERATIONS or not text.startswith(kind):
+    at = 1
+    if tokens[0] not in OPERATIONS or not text.startswith(tokens[0]):
         raise Unclear  # the kind is the first word, and nothing stands before it
     if NAME.fullmatch(tokens[at]):
         at += 1
     while tokens[at] != "{":
         at = _head(tokens, at)
-    end = _behind(tokens, at)
-    fields = _fields(tokens[at + 1 : end - 1])
-    while end < len(tokens):
-        end = _fragment(tokens, end)
-    return kind, fields if _variables_alone(tokens[at:]) else None
+    end = behind = _behind(tokens, at)
+    while behind < len(tokens):
+        behind = _fragment(tokens, behind)
+    return tokens, at, end
 
 
 def _head(tokens: list[str], at: int) -> int:

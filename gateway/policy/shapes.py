@@ -142,7 +142,8 @@ class Fields:
             elif isinstance(shape, OneOf):
                 out[name] = f"({' | '.join(json.dumps(choice) for choice in shape.choices)})"
             else:
-                out[name] = f"({shape.sort}{'?' if shape.optional else ''})"
+                sort = shape.pattern.described if isinstance(shape.pattern, Operations) else shape.sort
+                out[name] = f"({sort}{'?' if shape.optional else ''})"
         return out
 
 

@@ -187,6 +187,8 @@ class Conversation:
                         self._metrics.message_dropped()
                     else:
                         await upstream.send_str(text)
+                    if self._frames is not None:
+                        await asyncio.sleep(0)  # who says much at once lets all others have their turn in between
                 elif kind is WSMsgType.BINARY:
                     if self._frames is None or self._frames.binary:
                         await upstream.send_bytes(message.data)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from gateway.errors import BadFile
-from gateway.policy.graphql import MOST, Operations
+from gateway.policy.graphql import MOST, MOST_NAMED, Operations
 from gateway.policy.load import load_policy_text
 
 READS = Operations({"query": None, "subscription": None})
@@ -165,7 +165,10 @@ def test_a_long_document_is_none() -> None:
     reading = "subscription S { " + "a(b: {c: [1, 2]}) { d } " * 300 + "}"
     assert READS.matches(reading)
     assert not READS.matches(reading + " " * MOST)
-    assert not READS.matches("query Q { " + "{" * 10_000)
+    assert not READS.matches("query Q { " + "{" * 8_000)
+    saying = "mutation S { " + "chatSend(a: $a) " * 100 + "}"
+    assert SAYS.matches(saying)
+    assert not SAYS.matches(saying + " " * MOST_NAMED)
 
 
 POLICY = """
@@ -206,6 +209,8 @@ def test_it_stands_in_messages_and_bodies() -> None:
     assert written is not None
     assert json.loads(written)["payload"] == {"query": CHAT, "variables": {"text": "x", "by": "hall"}}
     assert reading.written(json.dumps(said), values) is None
+    assert "(GraphQL query, subscription)" in reading.described(values)
+    assert "(GraphQL mutation chatSend)" in saying.described(values)
     said["payload"]["query"] = ["mutation"]  # type: ignore[index]
     assert saying.written(json.dumps(said), values) is None
 
