@@ -63,6 +63,9 @@ class FakeLive:
     watched: int = 0
     tokens: tuple[str, ...] = ()
 
+    def tokens_but(self, shown: frozenset[str]) -> tuple[str, ...]:
+        return self.tokens
+
     def touch(self) -> None:
         pass
 
