@@ -54,6 +54,8 @@ def test_an_item_tells_its_one_id_kind_and_variables(policy: Policy) -> None:
         ({"code": "NOT_FOUND"}, 200, "gone"),
         ({"online": False}, 200, "not_started"),
         ({"state": "over"}, 200, "ended"),
+        ({"state": "over", "online": False}, 200, "ended"),
+        ({"state": "over", "online": False, "code": "NOT_FOUND"}, 200, "gone"),
     ],
 )
 def test_states(policy: Policy, answer: object, status: int, state: str) -> None:
