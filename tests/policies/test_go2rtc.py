@@ -27,7 +27,7 @@ from tests.chromium import chromium
 from tests.policies.go2rtc import NAMES, PASSWORD, USER, Go2rtc, go2rtc, programs
 from tests.policies.live_servers import sounds, spellings
 from tests.policies.live_servers import until as happens
-from tests.policies.watching import until
+from tests.policies.watching import comes_in, until
 from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_says_of_itself
 from tests.running import Answer, ask, enter
 
@@ -290,7 +290,7 @@ async def test_on_the_page_a_guest_asks_for_pictures_and_nothing_else(
             *(f"GET {path} HTTP/1.1\r\n{UPGRADE}".encode() for path in
               ("//api/ws?src=cam1", "/api/ws/?src=cam1", "/x/..%2fapi/ws?src=cam1", "/api%2fws?src=cam1",
                "/api/WS?src=cam1")),
-            *anywhere(PAGE, PAGE.replace("cam1", "cam2")), *doors(),
+            *anywhere(PAGE, PAGE.replace("cam1", "cam2")),
             f"GET {PAGE}&mode=webrtc", f"GET {PAGE.replace('mse,', 'webrtc,')}", f"GET {PAGE}&media=microphone",
             f"GET {SOCKET}", f"GET {BEGIN}", "GET /stream.html?src=cam1", "GET /video-rtc.js?x",
         )  # fmt: skip
@@ -354,13 +354,14 @@ async def test_a_guest_watches_from_before_the_start_and_is_cut(stage: Stage, se
     link = await stage.gateway.make_link("cam1")
     async with chromium() as browser:
         page = await (await browser.new_context(locale="en-GB")).new_page()
+        await page.clock.install()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         await page.goto(link)
         await fill(page, "Ada")
         await expect(page.get_by_role("heading", name="Not yet")).to_be_visible()
         async with server.publishing("cam1"):
-            await page.wait_for_url("**/_gateway/watch/*", timeout=60_000)
+            await comes_in(page)
             await sounds(page)
             assert await page.evaluate("document.querySelector('video').videoWidth") > 0
             await stage.gateway.delete(link)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Error, Page
 
 from gateway.access.issue import IssueRefused
 from tests.browser.test_guest_path import enter
@@ -36,6 +37,15 @@ async def plays(page: Page, beyond: float = 1) -> None:
     """Play until so many seconds are behind. Asked again and again: what loads anew stops."""
     go = "v.muted = true, v.paused && !v.ended && void v.play().catch(() => {})"
     await until(page, f"({go}, !v.seeking && v.currentTime > {beyond})")
+
+
+async def comes_in(page: Page) -> None:
+    """From the page that waits, whose clock (`page.clock.install()`) is hurried, to the gateway's player page."""
+    async with asyncio.timeout(60):
+        while "/_gateway/watch/" not in page.url:
+            with suppress(Error):  # it is just leaving
+                await page.clock.fast_forward(6_000)
+            await asyncio.sleep(0.3)
 
 
 async def seek(page: Page, to: float) -> None:
