@@ -76,6 +76,13 @@ class LiveGrant:
         """Without those of these names."""
         return tuple(token for name, one in self._tokens.items() if name not in shown for token, _ in one.made)
 
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Who the tokens of `jwt` say that its guest is, but for those that the guest has."""
+        scope = self.scope
+        minters = (one for one in self.server.policy.jwts if one.name not in scope.kind.shown_tokens)
+        return frozenset(filter(None, (one.subject(scope.variables) for one in minters)))
+
     def _bound(self) -> Scope:
         server, values, now = self.server, variables_of(self.server, self.grant, self.guest), self._clock()
         minters = {minter.name: minter for minter in server.policy.jwts}

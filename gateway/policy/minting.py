@@ -49,6 +49,11 @@ class Minter:
         """What the claims tell of a grant."""
         return frozenset(names_in(self.claims))
 
+    def subject(self, values: Values) -> str | None:
+        """Who its tokens say that somebody is."""
+        found = filled_json(self.claims.get("sub"), values)
+        return found if isinstance(found, str) and found else None
+
     def mint(self, values: Values, now: int) -> tuple[str, int, int] | None:
         """A token, from when another one is to be used, and its end; times in ms. None when a variable is missing."""
         claims = filled_json(self.claims, values)

@@ -30,6 +30,7 @@ from gateway.proxy.relay import Cut, Open, deliver, held, sever
 from gateway.proxy.signed import open_signed, ticket_of
 from gateway.proxy.websocket import ACCESS_ENDED, GOING_AWAY, Conversation, Frames, asks_upgrade, fault_of
 from gateway.reasons import Reason
+from gateway.rewrite.tokens import Likeness
 from gateway.web.body import drained
 from gateway.web.client_address import neighbourhood
 from gateway.web.edge import vouch
@@ -294,7 +295,7 @@ class ProxyDoor:
                     sent = allowed.decision.sent or visit.target
                     said = upstream.headers.getall("Set-Cookie", ())
                     await keep_cookies(facing, live, self.bring, upstream.headers, sent)
-                    conversation = Conversation(upstream, facing.finder, self.metrics, frames)
+                    conversation = Conversation(upstream, facing.finder, self.metrics, frames, Likeness(live.subjects))
                     for line in facing.cookie_lines(said, framed=self._framed(visit)):
                         conversation.guest.headers.add("Set-Cookie", line)
                     try:

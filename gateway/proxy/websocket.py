@@ -7,7 +7,8 @@ binary messages, pings, close codes, and a loss without a close stays one.
 Why so careful: what follows an upgrade that the server refused would be read by it as the next
 request, under our credentials. No compression is negotiated, and no subprotocol but the one that the
 rule names, since what nobody asked for can't be spoken. Where the rule lists messages or stanzas, what the guest
-says is written anew from them, and all else is dropped and counted.
+says is written anew from them, and all else is dropped and counted. What the server says passes as it is, but for
+credentials, and tokens of its own that are as good as ours (see `rewrite.tokens`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from aiohttp.http import HttpVersion11
 from gateway.metrics import Metrics
 from gateway.proxy.headers import has_body, lists
 from gateway.rewrite.scrub import Finder
+from gateway.rewrite.tokens import Likeness
 from gateway.upstream.client import MAX_MESSAGE, UpstreamSocket
 from gateway.web.pages import SERVER
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 # A guest who offers subprotocols is told about in a warning, in his own words; we never take one.
 logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
 
+NOBODY = Likeness()
 _CLOSE_WAIT = 1.0  # seconds an end may take to answer a close
 _NO_STATUS, _TOO_BIG = 1005, 1009
 GOING_AWAY, ACCESS_ENDED, TROUBLE = 1001, 1008, 1011
@@ -120,7 +123,12 @@ class Conversation:
     """One websocket, from the server's 101 to its end."""
 
     def __init__(
-        self, upstream: UpstreamSocket, finder: Finder, metrics: Metrics, frames: Frames | None = None
+        self,
+        upstream: UpstreamSocket,
+        finder: Finder,
+        metrics: Metrics,
+        frames: Frames | None = None,
+        alike: Likeness = NOBODY,
     ) -> None:
         self.guest = web.WebSocketResponse(
             autoping=False,
@@ -132,6 +140,7 @@ class Conversation:
             protocols=tuple(upstream.protocols if upstream.protocol else ()),
         )
         self._frames = frames
+        self._alike = alike
         self.guest.headers["Server"] = SERVER
         self._upstream = upstream
         self._finder = finder
@@ -211,6 +220,8 @@ class Conversation:
             while True:
                 message = await self._upstream.receive()
                 kind = message.type
+                if kind in (WSMsgType.TEXT, WSMsgType.BINARY) and self._alike.found_in(message.data):
+                    continue
                 if kind is WSMsgType.TEXT:
                     if self._finder.found_in(message.data):
                         return End(False, TROUBLE)
