@@ -72,9 +72,6 @@ class FakeLive:
     def watch(self) -> None:
         self.watched += 1
 
-    def tokens_but(self, shown: frozenset[str]) -> tuple[str, ...]:
-        return self.tokens
-
     @property
     def subjects(self) -> frozenset[str]:
         return frozenset()
