@@ -12,11 +12,13 @@ What misleads, with the place it comes from:
   plays it as well (pkg/logic/http_server_handler.go, pkg/base/url.go)
 - of HLS: the part before `playlist.m3u8` and `record.m3u8`, else the last one without `.m3u8`, or of a piece without
   its last two numbers (pkg/hls/path_strategy.go)
+- MPEG-TS plays wherever FLV does, also with `httpts` off (pkg/logic/server_manager__.go: one handler for both)
 - where HLS is off, `/hls/cam-1-2.ts` is the stream `cam-1-2` as MPEG-TS, for as long as it runs
   (pkg/logic/http_server_handler.go)
 - one that nobody publishes: FLV begins and then nothing comes; and it is known to the API from then on, with an empty
   `pub` (pkg/logic/group_manager.go, http_api.go)
-- a wrong secret: a playlist with nothing in it, or no answer at all; pieces are never asked for one (simple_auth.go)
+- the secret of a stream lets play and publish. A wrong one: a playlist with nothing in it, or no answer at all;
+  pieces are never asked for one (pkg/logic/simple_auth.go)
 - `sub_session_hash_key`: a redirect that repeats the whole query, and the session in what the playlist names; a
   session that is none is taken as well (pkg/hls/server_handler.go)
 - ServeMux leads to the tidied decoded path by 301: `/live/camA%2f..%2fcamB.flv` to camB (its go.mod says Go 1.18, and
