@@ -149,7 +149,7 @@ class Viewer:
             fresh = [one for one in there if one[0] > last] if last >= 0 else there[-BEHIND:]
             for number, duration, name in fresh:
                 began = time.monotonic()
-                status, _ = await line.ask(f"{folder}/{name}", headers)
+                status, _ = await line.ask(name if name.startswith("/") else f"{folder}/{name}", headers)
                 now = time.monotonic()
                 seen.segments.append(now - began)
                 seen.late += now - began > duration

@@ -31,6 +31,17 @@ SOCKETS = int(os.environ.get("SOCKETS", "500"))
 SECONDS = float(os.environ.get("SECONDS", "60"))
 DURATION, SIZE = 2.0, 375_000  # of a segment: 1.5 Mbit/s
 
+FOLLOWED = """
+server: A live stream whose playlist is rewritten for each guest
+item: {id: "[A-Za-z0-9]+"}
+kinds:
+  live:
+    player: {src: "/hls/{id}.m3u8"}
+    allow:
+      - request: GET /hls/{id}.m3u8
+        follow: {as: hls, to: ["/hls/*"]}
+"""
+
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -71,15 +82,17 @@ async def watching(port: int, path: str, cookies: list[str], seconds: float) -> 
     return seen
 
 
-async def test_two_hundred_guests_on_one_live_stream(tmp_path: Path) -> None:
+@pytest.mark.parametrize("policy", ["nginx-rtmp", "./policy.yaml"], ids=["by rules", "followed"])
+async def test_two_hundred_guests_on_one_live_stream(tmp_path: Path, policy: str) -> None:
     live = LiveFolder(tmp_path / "hls", "camA", DURATION, SIZE)
     live.prepare()
     port = free_port()
     async with nginx(tmp_path / "origin", folder(live.root, "/hls")) as origin:
         (tmp_path / "config.yaml").write_text(
             f"listen: 127.0.0.1:{port}\npublic_url: http://127.0.0.1:{port}\ndata_dir: data\n"
-            f"servers: [{{name: tv, upstream: 'http://127.0.0.1:{origin}', policy: nginx-rtmp}}]\n"
+            f"servers: [{{name: tv, upstream: 'http://127.0.0.1:{origin}', policy: {policy}}}]\n"
         )
+        (tmp_path / "policy.yaml").write_text(FOLLOWED)
         advancing = asyncio.create_task(live.run())
         try:
             async with served(tmp_path, port, workers=2) as gateway:
