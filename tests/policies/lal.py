@@ -49,7 +49,7 @@ def lalserver() -> Path:
         if not done.is_file():
             made = subprocess.run(
                 ["go", "build", "-trimpath", "-o", home / "part", "github.com/q191201771/lal/app/lalserver"],
-                cwd=MODULE, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+                cwd=MODULE, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240,
                 env={**os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"},
             )  # fmt: skip
             if made.returncode != 0:

@@ -26,6 +26,9 @@ from tests.policies.wire import Stage, anywhere, between, ignores_what_a_guest_s
 from tests.running import ask, enter, raw
 from tests.system_parts import missing, need
 
+# Go may have to compile its whole library first, which takes a busy machine two minutes, once.
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 # The guest's, one whose name begins like it, one that ends in what looks like the number of a segment.
 CAM, LONGER, OTHER = "cam-1", "cam-1-2", "camB"
