@@ -17,7 +17,7 @@ from tests.system.stage import running_worker, until
 from tests.system.test_workers import accepted
 
 VIEWERS, TALKS, READERS = 20, 40, 10
-SECONDS, DURATION = 4.0, 2.0
+SECONDS, DURATION = 3.0, 2.0
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
 
