@@ -28,6 +28,7 @@ export class People {
     for (const name of [
       event.ParticipantConnected, event.ParticipantDisconnected, event.ParticipantNameChanged, event.TrackMuted,
       event.TrackUnmuted, event.TrackUnpublished, event.LocalTrackPublished, event.LocalTrackUnpublished,
+      event.Reconnected,
     ]) room.on(name, again);
     room
       .on(event.TrackSubscribed, (/** @type {any} */ track) => {
@@ -46,7 +47,7 @@ export class People {
 
   /** As it is now. Tiles stay where they are: nobody looks for a face that has moved. */
   show() {
-    if (this.room.state !== "connected" && this.room.state !== "reconnecting") return;
+    if (this.room.state === "connecting" || this.room.state === "disconnected") return;
     /** @type {[string, any, string][]} */
     const wanted = [];
     const others = [...this.room.remoteParticipants.values()];
