@@ -91,6 +91,13 @@ def test_a_changed_lock_installs_again_and_a_set_that_is_there_does_not(checkout
         assert "installing" not in gw(checkout, *arguments).stderr
 
 
+def test_libraries_of_pages_that_an_update_names_are_fetched(checkout: Path) -> None:
+    assert gw(checkout, "serve").returncode == 0
+    vendor = checkout / "gateway" / "web" / "vendor.py"
+    vendor.write_text(vendor.read_text().replace("pass\n", "print('fetched')\n"))
+    assert "fetched" in gw(checkout, "serve").stdout
+
+
 def test_an_interrupted_installation_is_made_anew(checkout: Path) -> None:
     gw(checkout, "check")
     (checkout / ".venv" / "gw-runtime").unlink()
