@@ -99,7 +99,8 @@ def _tried(said: str) -> str:
     if not (what and test):
         return said or "not yet"
     words = "a stand-in" if re.match("from source|stand-in", said) else what[1]
-    return f"[{words}]({test[0]})"
+    instead = ", once; a stand-in after that" if "stand-in where it is not installed" in said else ""
+    return f"[{words}]({test[0]}){instead}"
 
 
 if __name__ == "__main__":
