@@ -3,81 +3,47 @@ interaction groups; whatever can't be is a fault with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 
-from gateway.policy.automaton import Graph
 from gateway.policy.bodies import compile_answer, compile_body
-from gateway.policy.chat import GROUP as CHAT
-from gateway.policy.chat import look_at_chat
 from gateway.policy.compile_follow import compile_follow, origin_of
-from gateway.policy.compile_ports import look_at_beside, look_for_strays, look_for_two_ways, named, places
+from gateway.policy.compile_kind import KindCompiler
+from gateway.policy.compile_names import GIVEN
+from gateway.policy.compile_ports import look_for_strays, look_for_two_ways, named, places
 from gateway.policy.compile_steps import (
     RESOLVE,
-    StepCompiler,
     captured_names,
-    hidden_names,
     prepared_names,
-    segments,
 )
 from gateway.policy.compile_upstream import (
-    SecretNames,
-    claims_only,
     compile_cookies,
     compile_credentials,
     compile_jwts,
     compile_login,
     compile_passed,
 )
-from gateway.policy.download import download_address
-from gateway.policy.graphql import NAME, Operations
 from gateway.policy.jsonpath import AnswerPath
-from gateway.policy.minting import JWT, Minter
-from gateway.policy.model import Address, ItemRule, Kind, Player, Policy, Rule, Step
+from gateway.policy.model import ItemRule, Kind, Policy, Rule
 from gateway.policy.neighbours import neighbours
 from gateway.policy.overlap import Meeting
-from gateway.policy.page_address import PageAddress, parse_page_address
-from gateway.policy.pattern import Pattern, PatternError, compile_pattern
-from gateway.policy.playing import SORTS, sort_of
 from gateway.policy.replacing import compile_drop, compile_replace
 from gateway.policy.rule_keys import compile_send, look_at_credentials
-from gateway.policy.sending import Send
 from gateway.policy.stanzas import compile_frames
 from gateway.policy.switched import Switched
 from gateway.policy.target import fold_name
-from gateway.policy.telling import Told, page_addresses, tokens_shown, told_of_guests
 from gateway.policy.template import (
     NO_QUERY,
-    GraphqlHole,
-    Hole,
     NameFinder,
-    Part,
-    Some,
     TemplateError,
-    Text,
-    TokenHole,
-    ValueTemplate,
-    Variable,
-    named_in,
     parse_path,
     parse_query,
-    split_parts,
 )
-from gateway.policy.token_claims import FORM
 from gateway.policy.written import (
-    GraphqlDocument,
-    KindDocument,
     PolicyDocument,
     RuleDocument,
     Said,
-    TokenDocument,
 )
-from gateway.yaml_source import KEY, Fault, Source, Way, did_you_mean
-
-CAPTIONS = "captions"
-"""The group that a policy puts captions into which may be switched off; the player page has no menu for them then."""
-GIVEN = ("guest.name", "guest.email", "guest.id", "grant.id", "link.id", "public_url")
-"""Variables that every grant has, besides the item's own."""
+from gateway.yaml_source import KEY, Source, did_you_mean
 
 
 def compile_policy(name: str, document: PolicyDocument, source: Source) -> Policy | None:
@@ -86,37 +52,7 @@ def compile_policy(name: str, document: PolicyDocument, source: Source) -> Polic
     return None if source.faults else policy
 
 
-class _Compiler:
-    def __init__(self, name: str, document: PolicyDocument, source: Source) -> None:
-        self.name = name
-        self.document = document
-        self.source = source
-        self.patterns: dict[str, Pattern] = {}
-        self.tokens: dict[str, TokenHole] = {}
-        self.graphql = {name: self.operations(name, said) for name, said in document.graphql.items()}
-        self.item = self.pattern(document.item_id)
-        self.warnings: list[Fault] = []
-        self.steps = StepCompiler(source, self.address)
-        self.sends: dict[Way, Send] = {}
-        self.secrets = SecretNames(document)
-        self.minters: tuple[Minter, ...] = ()
-        self.origins: tuple[str, ...] = ()
-
-    def fault(self, way: Way, what: str) -> None:
-        self.source.fault(way, what)
-
-    def warn(self, way: Way, what: str) -> None:
-        line, column = self.source.place(way)
-        self.warnings.append(Fault(self.source.file, line, column, what))
-
-    def pattern(self, said: Said) -> Pattern:
-        try:
-            # An empty text stands for one that was missing or no text, which has been said.
-            return compile_pattern(said.text or "x")
-        except PatternError as error:
-            self.fault(said.way, f"pattern: {error}")
-            return compile_pattern("x")
-
+class _Compiler(KindCompiler):
     def policy(self) -> Policy:
         document = self.document
         if self.item.slashes is None:
@@ -232,94 +168,10 @@ class _Compiler:
             | {("examples",): self.source.place(("examples", KEY))},
         )
 
-    @property
-    def on(self) -> frozenset[str]:
-        """The groups of interactions that are on."""
-        return frozenset(said.text for said in self.document.interactions)
-
     def example_lines(self) -> Iterable[Said]:
         examples = self.document.examples
         yield from (*examples.allow, *examples.deny)
         yield from (said for said in (examples.id, examples.kind) if said is not None)
-
-    def finder(self, variables: Iterable[str], prepared: Mapping[str, Iterable[str]] | None = None) -> NameFinder:
-        """`prepared`: by kind, what its prepare brings; for whoever uses such a name where it is not brought."""
-        known = tuple(variables)
-
-        def find(name: str) -> Variable | Hole:
-            if name in known:
-                return Variable(name)
-            pattern = self.patterns.get(name)
-            if pattern is not None:
-                return Hole(name, pattern)
-            if name in self.document.tokens:
-                raise TemplateError(f"{{{name}}} is a token: it stands in a rule's path or query, and not here")
-            if name in self.graphql:
-                raise TemplateError(f"{{{name}}} is a GraphQL document: it stands alone in json and messages")
-            if name in (*self.secrets.login, *self.secrets.jwt):
-                raise TemplateError(f"{{{name}}} is a secret between gateway and server, and can't stand here")
-            kinds = [kind for kind, names in (prepared or {}).items() if name in names]
-            if kinds:
-                raise TemplateError(
-                    f"{{{name}}} comes from prepare or capture of {', '.join(kinds)}, which does not apply here"
-                )
-            secrets = (*self.secrets.login, *self.secrets.jwt) if name.startswith(("login.", "jwt.")) else ()
-            hint = did_you_mean(name, secrets or (*known, *self.patterns, *self.document.tokens, *self.graphql))
-            raise TemplateError(f"unknown name {{{name}}}{hint}")
-
-        return find
-
-    def token(self, name: str, said: TokenDocument, find: NameFinder) -> TokenHole:
-        parts: tuple[Part, ...] = ()
-        try:
-            parts = split_parts(said.value.text, find, stars=False, escapes=False)
-        except TemplateError as error:
-            self.fault(said.value.way, str(error))
-        else:
-            if any(isinstance(part, Hole) for part in parts):
-                self.fault(
-                    said.value.way, "jwt: a claim is compared with variables, which have a value, not with a pattern"
-                )
-            elif not named_in(parts) and not self.source.blamed(said.value.way):
-                self.fault(said.value.way, f"jwt: {said.claim}: without a variable every item has the same")
-        return TokenHole(name, compile_pattern(FORM), said.claim, ValueTemplate(parts))
-
-    def operations(self, name: str, said: GraphqlDocument) -> GraphqlHole:
-        allowed: dict[str, frozenset[str] | None] = {}
-        for kind, fields in said.allowed.items():
-            for field in fields or ():
-                if field.text and not NAME.fullmatch(field.text):
-                    self.fault(field.way, f'{field.text}: not the name of a field; "*" alone takes any')
-            if fields == ():
-                self.fault((*said.way, "graphql", kind), f'{kind}: names of fields, or "*" for any')
-            allowed[kind] = None if fields is None else frozenset(field.text for field in fields)
-        return GraphqlHole(name, compile_pattern("x"), Operations(allowed))
-
-    def with_graphql(self, find: NameFinder) -> NameFinder:
-        """For the bodies and messages of a rule."""
-        return lambda name: self.graphql.get(name) or find(name)
-
-    def with_tokens(self, find: NameFinder) -> NameFinder:
-        """For the path and the query of a rule."""
-        return lambda name: self.tokens.get(name) or find(name)
-
-    def of_resolve(self, variables: Iterable[str]) -> NameFinder:
-        """For a step of resolve: there is no guest yet, so only such tokens that say nothing of one."""
-        known = tuple(variables)
-        plain = {JWT + said.as_.text for said in self.document.jwts if claims_only(said, known)}
-        find = self.finder(known)
-
-        def within(name: str) -> Text | Variable | Hole:
-            part = self.secrets.part(name, jwt=name in plain)
-            if part is None and name in self.secrets.jwt:
-                raise TemplateError(f"{{{name}}} says something of a guest, and resolve asks before there is one")
-            return part or find(name)
-
-        return within
-
-    def upstream_only(self, find: NameFinder) -> NameFinder:
-        """For what goes to the server and nowhere else."""
-        return self.secrets.within(find)
 
     # --- the item ---
 
@@ -335,172 +187,7 @@ class _Compiler:
                 self.fault(said.way, f"no kind {said.text}{did_you_mean(said.text, self.document.kinds)}")
         return {value: said.text for value, said in self.document.kind_values.items()}
 
-    # --- kinds and rules ---
-
-    def kind(
-        self,
-        kind: KindDocument,
-        rules: tuple[Rule, ...],
-        find: NameFinder,
-        of_kind: NameFinder,
-        given: tuple[str, ...],
-        every: Sequence[Rule],
-    ) -> Kind:
-        """`find` knows what every item has, whose names are `given`; `of_kind` what its prepare brings as well.
-        `every`: its rules with those of groups that are off."""
-        graph = Graph(any_case=self.document.any_case)
-        way: Way = ("kinds", kind.name)
-        try:
-            for index, rule in enumerate(rules):
-                graph.accept(rule.path.into(graph), index)
-        except OverflowError:
-            self.fault(way, "the rules are too large together")
-        addresses = [self.page_address(said, find) for said in kind.page_urls]
-        # A server may want its token in the address of the guest's own page: `told` has a word about that.
-        of_page = self.secrets.within(of_kind, login=False)
-        player = None
-        if kind.player is not None:
-            as_ = self.player_sort(kind.player.src, kind.player.as_)
-            player = Player(
-                src=self.address(kind.player.src, of_page),
-                poster=self.address(kind.player.poster, of_page) if kind.player.poster else None,
-                file=self.address(kind.player.file, of_page) if kind.player.file else None,
-                as_=as_,
-                chat=self.chat(kind.player.chat, as_, of_page, every),
-            )
-        look_at_beside(self, kind, self.document.on_revoke)
-        opened = self.landing(kind.open, of_page) if kind.open else None
-        prepare, release = self.steps.kind(
-            kind,
-            given,
-            captured_names((*kind.allow, *self.document.shared)),
-            lambda names: self.upstream_only(self.finder(names)),
-        )
-        off = frozenset(step.group for step in prepare if step.group).difference(self.on)
-        told = self.told(kind, rules, opened, player, [step if step.group not in off else None for step in prepare])
-        shown_tokens = self.shown_tokens(kind, opened, player)
-        whole = frozenset(rule.path.whole for rule in rules if rule.path.whole is not None)
-        names = {name for rule in rules for name in rule.path.variables}
-        return Kind(
-            name=kind.name,
-            guest_access=kind.guest_access,
-            rules=rules,
-            graph=graph,
-            whole_names=whole,
-            path_names=frozenset(names | {f"path of {name}" for name in whole}),
-            page_addresses=tuple(address for address in addresses if address is not None),
-            open=opened,
-            player=player,
-            any_case=self.document.any_case,
-            told=told,
-            prepare=tuple(step for step in prepare if step.group not in off),
-            unasked=frozenset(name for step in prepare if step.group in off for name in step.vars),
-            release=release,
-            exclusive=kind.exclusive,
-            beside=kind.beside.text if kind.beside else "",
-            captured=frozenset(one.name for rule in rules for one in rule.captures),
-            shown_tokens=shown_tokens,
-            hidden=hidden_names(prepared_names(kind), rules, [one for one, _ in page_addresses(kind, opened, player)]),
-            segments=segments(prepared_names(kind), rules, (opened, player), (prepare, release)),
-            download=download_address(rules),
-            captions=all(said.text != CAPTIONS or CAPTIONS in self.on for said in kind.groups),
-            groups=frozenset(said.text for said in kind.groups if said.text in self.on),
-        )
-
-    def told(
-        self,
-        kind: KindDocument,
-        rules: tuple[Rule, ...],
-        opened: Address | None,
-        player: Player | None,
-        prepare: list[Step | None],
-    ) -> frozenset[str]:
-        """What of a guest goes to the media server; `check` reports each place, and the entry page says it. None: a
-        step that is not asked."""
-        steps = zip(prepare, kind.prepare, strict=True)
-        places: list[Told] = [(rule.variables, (rule.line, rule.column)) for rule in rules]
-        places += [(one.variables, self.source.place(said.way)) for one, said in page_addresses(kind, opened, player)]
-        places += [(step.request.variables, self.source.place(said.request.way)) for step, said in steps if step]
-        if kind.guest_access:
-            told_by = zip(self.minters, self.document.jwts, strict=False)
-            places += [(minter.variables, self.source.place((*said.way, "claims"))) for minter, said in told_by]
-        found, warnings = told_of_guests(places)
-        self.warnings += [Fault(self.source.file, line, column, what) for (line, column), what in warnings]
-        return found
-
-    def shown_tokens(self, kind: KindDocument, opened: Address | None, player: Player | None) -> frozenset[str]:
-        """Those of `jwt` that stand in the address of the guest's own page."""
-        if not kind.guest_access:
-            return frozenset()
-        shown, what = tokens_shown(self.secrets.jwt, [one for one, _ in page_addresses(kind, opened, player)])
-        said = kind.open or (kind.player.src if kind.player else None)
-        if what:
-            self.warn(said.way if said else kind.way, what)
-        return shown
-
-    def player_sort(self, src: Said, as_: Said | None) -> str:
-        if as_ is not None:
-            if as_.text not in SORTS:
-                self.fault(as_.way, f"as: {', '.join(SORTS[:-1])} or {SORTS[-1]}")
-            if as_.text == "livekit" and not src.text.partition("?")[0].endswith("/rtc"):
-                self.fault(src.way, "src: of a LiveKit server is its address that ends in /rtc")
-            return as_.text
-        sort = sort_of(src.text)
-        if sort is None and src.text.partition("?")[0].endswith("}"):
-            return ""  # a variable has the last word: see `Scope.player`
-        if sort is None and src.text:
-            self.fault(src.way, "src: the ending does not tell how to play it; write as: hls, dash, flv or file")
-        return sort or "hls"
-
-    def chat(self, said: Said | None, as_: str, find: NameFinder, every: Sequence[Rule]) -> Address | None:
-        if said is None or self.source.blamed(said.way):
-            return None
-        if as_ == "livekit":
-            self.fault(said.way, "chat: a room page has its own, by the group chat")
-            return None
-        address = self.address(said, find)
-        if not self.source.blamed(said.way):
-            look_at_chat(self, said, address, every, any_case=self.document.any_case)
-        return address if any(one.text == CHAT for one in self.document.interactions) else None
-
-    def page_address(self, said: Said, find: NameFinder) -> PageAddress | None:
-        if self.document.small_ids and said.text != said.text.lower():
-            self.fault(said.way, "item.ignore_case: pasted addresses are read in small letters; write this in them too")
-        try:
-            return parse_page_address(said.text, self.item, find)
-        except TemplateError as error:
-            self.fault(said.way, str(error))
-            return None
-
-    def landing(self, said: Said, find: NameFinder) -> Address:
-        """`open`, which may tell the page's scripts something behind a `#`."""
-        text, mark, behind = said.text.partition("#")
-        address = self.address(replace(said, text=text), find)
-        if not mark:
-            return address
-        # A fragment is written and encoded like a query.
-        return replace(address, fragment=self.address(replace(said, text=f"/?{behind}"), find).query)
-
-    def address(self, said: Said, find: NameFinder) -> Address:
-        """A template the gateway fills itself: variables only, no holes or stars."""
-        empty = Address((Text("/"),), (), whole=False)
-        path, _, query = said.text.partition("?")
-        try:
-            template = parse_path(path, find)
-            parts = split_parts(query, find, stars=False) if query else ()
-        except TemplateError as error:
-            if said.text:
-                self.fault(said.way, str(error))
-            return empty
-        for part in (*template.parts, *parts):
-            if isinstance(part, Hole | Some):
-                what = f"{{{part.name}}} is a pattern" if isinstance(part, Hole) else "a * is a pattern"
-                self.fault(said.way, f"{what}; here stand only variables, which have one value")
-                return empty
-        whole = template.whole is not None
-        if whole and (len(template.parts) > 1 or query):
-            self.fault(said.way, "a variable that holds a whole address stands alone here")
-        return Address(template.parts, parts, whole)
+    # --- rules ---
 
     def rule(self, rule: RuleDocument, find: NameFinder) -> Rule | None:
         path_text, question, query_text = rule.target.partition("?")
@@ -544,20 +231,3 @@ class _Compiler:
         if rule.at is not None and rule.answer is not None:
             self.fault((*rule.way, "at", KEY), "at: the gateway answers this itself")
         return self.steps.at(rule.at)
-
-
-def variable_names(policy: Policy) -> Mapping[str, tuple[str, ...]]:
-    """What a policy's templates can use, by where it comes from (for explanations and docs)."""
-    return {
-        "item": ("id", *policy.item.pattern.names),
-        "resolve": tuple(dict.fromkeys(name for step in policy.item.steps for name in step.vars)),
-        "prepare": tuple(
-            dict.fromkeys(
-                name
-                for kind in policy.kinds.values()
-                for name in (*(name for step in kind.prepare for name in step.vars), *sorted(kind.unasked))
-            )
-        ),
-        "capture": tuple(sorted({name for kind in policy.kinds.values() for name in kind.captured})),
-        "given": GIVEN,
-    }

@@ -5,7 +5,7 @@ They are run whenever a policy is loaded, so that a rule and what its author mea
 
 from __future__ import annotations
 
-from gateway.policy.compile import variable_names
+from gateway.policy.compile_names import variable_names
 from gateway.policy.decide import Scope
 from gateway.policy.model import Policy
 from gateway.policy.playing import room_asks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.policy.compile import GIVEN
+from gateway.policy.compile_names import GIVEN
 from gateway.policy.decide import Scope
 from gateway.policy.explain import explain
 from gateway.policy.follow import Place
