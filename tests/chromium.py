@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Error, Page, async_playwright
 
 from tests.system_parts import need
 
@@ -30,3 +31,15 @@ async def chromium(*more: str) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *more])
         yield browser
         await browser.close()
+
+
+async def picture(page: Page, place: Path) -> None:
+    """The whole page as it stands still. On a busy machine the browser may say once that it can't."""
+    for last in (False, True):
+        try:
+            await page.screenshot(path=place, animations="disabled", full_page=True)
+        except Error as error:
+            if last or "Unable to capture" not in str(error):
+                raise
+        else:
+            return

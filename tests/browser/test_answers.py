@@ -13,7 +13,7 @@ from gateway.access.views import guest_json
 from gateway.demo.server import SHARED, serving
 from tests.browser.test_axe import PASSWORD, Checker, axe
 from tests.browser.test_pictures import DESKTOP, LOOKS, PHONE, PICTURES, THEME
-from tests.chromium import chromium
+from tests.chromium import chromium, picture
 from tests.running import Running, free_port, running_gateway
 
 __all__ = ["axe"]
@@ -66,7 +66,7 @@ async def test_the_form_in_every_look(tmp_path: Path) -> None:
                 if scripts:
                     wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
                     assert not await page.evaluate(wide), f"{name} is wider than a {look} screen"
-                await page.screenshot(path=PICTURES / f"{name}-{look}.png", animations="disabled", full_page=True)
+                await picture(page, PICTURES / f"{name}-{look}.png")
 
             await page.goto(link)
             await take("entry-fields")
@@ -118,7 +118,7 @@ async def test_who_comes_back_agrees_to_the_new_text_and_goes_on(tmp_path: Path,
         await page.locator("button.wide").click()
         await page.locator("#consent-error").wait_for()
         await look("agree, not ticked")
-        await page.screenshot(path=PICTURES / "agree-wrong-phone.png", full_page=True)
+        await picture(page, PICTURES / "agree-wrong-phone.png")
         await page.locator("#consent").check()
         await page.locator("button.wide").click()
         await page.wait_for_url("**/_gateway/watch/*")
@@ -161,5 +161,5 @@ async def test_axe_finds_nothing_in_the_form_nor_in_attendance(tmp_path: Path, a
             await page.goto(f"http://127.0.0.1:{port}/_gateway/manage/guests")
             await look("attendance with answers")
             name = "desktop" if viewport is DESKTOP else "phone"
-            await page.screenshot(path=PICTURES / f"guests-fields-{name}.png", full_page=True)
+            await picture(page, PICTURES / f"guests-fields-{name}.png")
             assert look.faults == []

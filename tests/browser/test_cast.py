@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from tests.browser.test_guest_path import enter, playing
 from tests.browser.test_pictures import PICTURES
-from tests.chromium import chromium
+from tests.chromium import chromium, picture
 from tests.media import Media
 from tests.policies.test_cast import ALLOWED, CAST, films
 
@@ -47,7 +47,7 @@ async def test_a_guest_copies_the_address_and_a_page_elsewhere_plays_it(tmp_path
             await page.emulate_media(color_scheme=scheme)
             await page.locator(ELSEWHERE).scroll_into_view_if_needed()
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            await page.screenshot(path=PICTURES / f"cast-{name}.png", full_page=True)
+            await picture(page, PICTURES / f"cast-{name}.png")
 
         # A Chromecast's receiver is a page of another origin, in another browser, that has no cookie.
         async with page_at(

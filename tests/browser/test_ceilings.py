@@ -12,6 +12,7 @@ from gateway.demo.server import SHARED
 from gateway.loading import loaded
 from tests.browser.test_axe import PASSWORD, Checker, Stage, axe, stage  # noqa: F401 - two of them are fixtures
 from tests.browser.test_pictures import PICTURES
+from tests.chromium import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -46,7 +47,7 @@ async def test_the_form_tells_refuses_and_keeps_and_old_links_are_marked(stage: 
     await expect(page.locator("#pin")).to_be_visible()  # what is needed is not folded away
     await look("new link, with ceilings")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / "manage-ceilings.png", animations="disabled", full_page=True)
+    await picture(page, PICTURES / "manage-ceilings.png")
     await fill(page, name="Too long", days="31")
     await expect(page.locator("#days-error")).to_contain_text("from 1 to 30")
     await expect(page.locator("#pin-error")).to_contain_text("needs a PIN")
@@ -59,12 +60,12 @@ async def test_the_form_tells_refuses_and_keeps_and_old_links_are_marked(stage: 
     await look("a link from before, in the window")
     await old.get_by_role("link", name="Edit").click()
     await expect(page.locator(".remark")).to_contain_text("duration, clicks, PIN")
-    await page.screenshot(path=PICTURES / "manage-ceilings-before.png", animations="disabled", full_page=True)
+    await picture(page, PICTURES / "manage-ceilings-before.png")
     await page.goto(f"{stage.home}/links")
     await expect(page.locator(".remark")).to_contain_text("1 link goes beyond")
     await look("all links, some beyond")
     await page.get_by_role("link", name="Show which").click()
     await expect(page.get_by_role("row").filter(has_text="From before")).to_be_visible()
     await expect(page.get_by_role("row").filter(has_text="Too long")).to_have_count(0)
-    await page.screenshot(path=PICTURES / "manage-ceilings-links.png", animations="disabled", full_page=True)
+    await picture(page, PICTURES / "manage-ceilings-links.png")
     assert look.faults == []

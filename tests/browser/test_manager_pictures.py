@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from gateway.access.passwords import hash_password
 from gateway.demo.server import SHARED, serving
 from tests.browser.test_pictures import DESKTOP, LOOKS, PICTURES
-from tests.chromium import chromium
+from tests.chromium import chromium, picture
 from tests.running import enter, free_port, running_gateway
 
 pytestmark = pytest.mark.browser
@@ -52,7 +52,7 @@ async def _walk(browser: Browser, look: str, options: dict[str, Any], home: str)
             await page.evaluate("document.documentElement.dir = 'rtl'")
         wide = await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wide, f"{name} is wider than a {look} screen"
-        await page.screenshot(path=PICTURES / f"{name}-{look}.png", animations="disabled", full_page=True)
+        await picture(page, PICTURES / f"{name}-{look}.png")
 
     await page.goto(home)
     await take("sign-in")

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page
 
 from gateway.demo.server import SHARED, serving
 from tests.browser.themes import PLAIN, THEMES, write_theme
-from tests.chromium import chromium
+from tests.chromium import chromium, picture
 from tests.running import Running, enter, free_port, running_gateway
 
 PICTURES = Path(os.environ.get("GATEWAY_PICTURES") or Path(__file__).parents[2] / "runs" / "pictures")
@@ -67,7 +67,7 @@ async def _walk(browser: Browser, gateway: Running, look: str, options: dict[str
         wide = await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wide, f"{name} is wider than the screen, {look}"
         taken.append(f"{name}-{look}.png")
-        await page.screenshot(path=PICTURES / taken[-1], animations="disabled", full_page=True)
+        await picture(page, PICTURES / taken[-1])
 
     await _come_in(page, take, gateway)
     await context.clear_cookies()

@@ -118,7 +118,8 @@ async def sounds(page: Page) -> None:
         while True:
             with suppress(Error):  # a page that is just leaving answers nothing
                 await page.evaluate(f"(v => {{ if (v?.paused) v.play().catch(() => {{}}) }})({player})")
-                if await page.evaluate(f"(v => v?.currentTime > 2)({player})"):
+                # What had stopped still stands where it stopped, behind the words that say so.
+                if await page.evaluate(f"(v => v?.currentTime > 2 && !document.querySelector('.trouble'))({player})"):
                     return
             await asyncio.sleep(0.2)
 
