@@ -20,6 +20,7 @@ from gateway.web.statics import Statics
 from tests.chromium import chromium
 from tests.media import SECONDS, SEGMENT, TYPES, Media
 from tests.nginx import folder, nginx
+from tests.policies.watching import plays
 from tests.running import EMAIL, NAME, Running, ask, enter, free_port, running_gateway
 from tests.system_parts import missing
 
@@ -194,7 +195,7 @@ async def test_a_browser_plays_it_with_segments_on_another_origin(tmp_path: Path
         await page.fill("input[name=email]", EMAIL)
         await page.click("button[type=submit]")
         await page.wait_for_selector("video")
-        await page.evaluate("() => { const v = document.querySelector('video'); v.muted = true; return v.play() }")
+        await plays(page)
         await page.wait_for_function("() => document.querySelector('video').currentTime > 1.5", timeout=30_000)
         await page.evaluate("() => { document.querySelector('video').currentTime = 9.2 }")
         await page.wait_for_function("() => document.querySelector('video').currentTime > 9.6", timeout=30_000)
